@@ -1,0 +1,54 @@
+"""Bodies are handles: a size and `read(start, count)`, never bytes on a flow.
+
+A small body lives in memory (`MemoryBody`); from `SPOOL_FROM` bytes on the session keeps it in a spool file behind the same
+interface. Reading a handle never changes it. An edit puts a new handle in its place.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+SPOOL_FROM: Final = 256 * 1024
+"""From this size on a body is kept in a spool file, from its first byte."""
+
+
+class Body(Protocol):
+    """What a flow knows of a body. `size` grows while the body is being recorded."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def is_truncated(self) -> bool:
+        """True if bytes passed that could not be kept (disk full, limit)."""
+        ...
+
+    def read(self, start: int = 0, count: int | None = None) -> bytes:
+        """At most `count` bytes from `start` (all that follows if None); fewer at the end; b"" past it."""
+        ...
+
+
+class MemoryBody:
+    """A body that is small or was typed: held as pieces, joined when read."""
+
+    __slots__ = ("_pieces", "is_truncated", "size")
+
+    def __init__(self, content: bytes = b"") -> None:
+        self._pieces = [content] if content else []
+        self.size = len(content)
+        self.is_truncated = False
+
+    def append(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self.size += len(piece)
+
+    def read(self, start: int = 0, count: int | None = None) -> bytes:
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
+        content = self._pieces[0] if self._pieces else b""
+        if start == 0 and (count is None or count >= self.size):
+            return content
+        return content[start:] if count is None else content[start : start + count]
+
+    def __repr__(self) -> str:
+        return f"MemoryBody({self.size} bytes)"

@@ -1,0 +1,147 @@
+"""Flows: one row of the list each. Records, filled in by the exchange or relay that they belong to, shown by everyone else.
+
+`id` counts up within one session and orders flows by arrival. `held` is set by the interception addon alone and says at which
+point the flow waits. Whoever edits a flow calls `backup()` first: the first backup is what was received, and `revert()` goes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar
+
+from interceptor.model.body import Body
+from interceptor.model.connection import Connection
+from interceptor.model.http import Request, Response
+
+
+class HoldPoint(Enum):
+    """Where a held flow waits."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+    MESSAGE = "message"
+
+
+@dataclass(slots=True)
+class FlowError:
+    """Why a flow ended before its end, in words for a person: what happened, and what to do about it."""
+
+    message: str
+    timestamp: float
+
+
+@dataclass(eq=False, slots=True)
+class Flow:
+    """What every kind of flow has."""
+
+    kind: ClassVar[str] = ""
+
+    id: int
+    client: Connection | None = None  # None: we made the request ourselves, or it was loaded without
+    server: Connection | None = None
+    mode: str = ""  # the mode that it came in by, as typed
+    created_at: float = 0.0
+    ended_at: float | None = None
+    error: FlowError | None = None
+    is_live: bool = False  # still running on the wire
+    held: HoldPoint | None = None
+    body_is_editable: bool = True  # False while held at a head whose body is still at the peer: it can be replaced only
+    marker: str = ""  # "" unmarked, "default" or an emoji name
+    comment: str = ""
+    replay_of: int | None = None  # the flow whose request this one sends again
+    is_modified: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def backup(self) -> None:
+        """Keeps what there is now, unless an earlier state is already kept. Call before editing."""
+
+    def revert(self) -> None:
+        """Back to what `backup` kept; nothing if there is none."""
+
+    def bytes_held(self) -> int:
+        """Bytes of bodies or messages behind this flow."""
+        return 0
+
+
+@dataclass(slots=True)
+class WebSocketMessage:
+    from_client: bool
+    is_text: bool
+    content: bytes
+    timestamp: float
+    is_dropped: bool = False
+    is_injected: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class WebSocketData:
+    """The messages of an upgraded flow, and how it ended."""
+
+    messages: list[WebSocketMessage] = field(default_factory=list)
+    closed_by_client: bool | None = None
+    close_code: int | None = None
+    close_reason: str = ""
+    timestamp_end: float | None = None
+
+
+@dataclass(eq=False, slots=True)
+class HttpFlow(Flow):
+    """A request and its response. `informational` are the 1xx responses that came before it, in order."""
+
+    kind: ClassVar[str] = "http"
+
+    request: Request = field(kw_only=True)
+    response: Response | None = None
+    informational: list[Response] = field(default_factory=list)
+    websocket: WebSocketData | None = None
+    is_upgraded: bool = False  # after 101 or CONNECT the connection became something else
+    original: tuple[Request, Response | None] | None = None  # as received, if edited since
+
+    def backup(self) -> None:
+        if self.original is None:
+            self.original = self.request.copy(), self.response.copy() if self.response else None
+        self.is_modified = True
+
+    def revert(self) -> None:
+        if self.original is not None:
+            request, response = self.original
+            self.request = request
+            if response is not None or self.response is None or not self.is_live:
+                self.response = response
+            self.original, self.is_modified = None, False
+
+    def bytes_held(self) -> int:
+        return self.request.body.size + (self.response.body.size if self.response else 0)
+
+
+@dataclass(eq=False, slots=True)
+class TcpMessage:
+    """One read of one direction. `original` is what was received, if it was edited before it was sent on."""
+
+    from_client: bool
+    body: Body
+    timestamp: float
+    is_dropped: bool = False
+    original: Body | None = None
+
+
+@dataclass(eq=False, slots=True)
+class TcpFlow(Flow):
+    """A conversation of bytes that nobody parses; also the row of a connection that failed before anything was said."""
+
+    kind: ClassVar[str] = "tcp"
+
+    messages: list[TcpMessage] = field(default_factory=list)
+    message_count: int = 0
+    byte_count: int = 0
+
+    def bytes_held(self) -> int:
+        return self.byte_count
+
+
+@dataclass(eq=False, slots=True)
+class UdpFlow(TcpFlow):
+    """The same for datagrams: each message is one."""
+
+    kind: ClassVar[str] = "udp"

@@ -1,0 +1,127 @@
+"""Every point at which a user or a rule may decide about a flow, and the answers there are.
+
+    layer: ask RunHook(RequestHead(flow)) ─▸ chain of addons ─▸ verdict
+
+At a head (`RequestHead`, `ResponseHead`) the body is still to come. A verdict there may ask for the body to be collected first
+(`Forward(collect=…)`): then the matching `…Ready` hook is asked when it is there. If nobody asked for it, the body streams and no
+`…Ready` hook is asked. Edits are made on the flow before the verdict is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from interceptor.model.connection import Connection
+from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.http import Response
+
+
+@dataclass(slots=True, eq=False)
+class Hook:
+    """A question; compared by identity, because it may be withdrawn."""
+
+
+@dataclass(slots=True, eq=False)
+class ClientConnected(Hook):
+    """A client has connected; nothing has been read. Kill closes it."""
+
+    client: Connection
+    mode: str
+
+
+@dataclass(slots=True, eq=False)
+class FlowHook(Hook):
+    flow: Flow
+
+
+@dataclass(slots=True, eq=False)
+class HttpHook(Hook):
+    flow: HttpFlow
+
+
+@dataclass(slots=True, eq=False)
+class ConnectRequested(HttpHook):
+    """The head of a CONNECT to us (mitmproxy: http_connect). Respond refuses it with that response."""
+
+
+@dataclass(slots=True, eq=False)
+class RequestHead(HttpHook):
+    """mitmproxy: requestheaders."""
+
+
+@dataclass(slots=True, eq=False)
+class RequestReady(HttpHook):
+    """The request with its body (mitmproxy: request). `flow.body_is_editable` is False if the body was too long to collect."""
+
+
+@dataclass(slots=True, eq=False)
+class ResponseHead(HttpHook):
+    """mitmproxy: responseheaders."""
+
+
+@dataclass(slots=True, eq=False)
+class ResponseReady(HttpHook):
+    """mitmproxy: response."""
+
+
+@dataclass(slots=True, eq=False)
+class MessageReceived(Hook):
+    """A message of a raw conversation, before it is sent on (mitmproxy: tcp_message). Edit by `Forward(data=…)`."""
+
+    flow: TcpFlow
+    from_client: bool
+    data: bytes
+
+
+class Collect(Enum):
+    """Whether the body is to be there before the next decision."""
+
+    NO = "no"  # let it stream
+    WHOLE = "whole"  # a rule or a script wants it, whatever its size
+    FOR_HOLD = "for hold"  # a person may want it: up to 5 MiB and 3 s, else hold at the head
+
+
+@dataclass(slots=True)
+class Forward:
+    """Go on. `data` replaces a message's bytes (MessageReceived only)."""
+
+    collect: Collect = Collect.NO
+    data: bytes | None = None
+
+
+@dataclass(slots=True)
+class Respond:
+    """Answer with this, without asking the server."""
+
+    response: Response
+
+
+@dataclass(slots=True)
+class Kill:
+    """End the flow on the wire, and say why on it."""
+
+    reason: str
+
+
+@dataclass(slots=True)
+class Drop:
+    """Leave this message out (MessageReceived only)."""
+
+
+Verdict = Forward | Respond | Kill | Drop
+FORWARD = Forward()
+
+
+class Decider(Protocol):
+    """What the driver knows of the chain of addons."""
+
+    def decide(self, hook: Hook, answer: Callable[[Verdict], None]) -> Verdict | None:
+        """The verdict if it is known at once; else None, and `answer` is called once, later, from the event loop."""
+        ...
+
+    def withdraw(self, hook: Hook) -> None:
+        """The asker is gone (its client left): forget the hook, do not answer. Unknown hooks are ignored."""
+        ...
