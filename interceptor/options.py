@@ -1,0 +1,266 @@
+"""Every option of the program: name, type, default, help; and who is told when one changes.
+
+Names, types, defaults and meaning are mitmproxy's wherever it has the option, so that people's habits and files carry over. An
+option is declared here as soon as the program honours it, and not before. The values live in one `Options`, which `app` hands
+to whoever needs it:
+
+    options.showhost                         read, as a plain attribute
+    options.update(showhost=True)            all or nothing: checked, stored, subscribers told once, undone if one refuses
+    options.set_text("showhost", "toggle")   the same from text
+
+Nothing here reads a file or the environment; `config` and `cli` do. Sizes ("256k", "1m") are kept as typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from interceptor.option_definitions import (
+    OptionDefinition,
+    are_modes,
+    are_patterns,
+    is_address,
+    is_filter,
+    is_size,
+    optional_text,
+    optional_whole,
+    seconds,
+    switch,
+    text,
+    texts,
+    unknown_option,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["GROUPS", "OptionDefinition", "Options", "Subscriber"]
+
+GROUPS = ("proxy", "hosts", "access", "tls", "certificates", "limits", "flows", "files", "console", "dump")
+"""In the order in which people are shown them."""
+
+_TLS_VERSIONS = ("UNBOUNDED", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
+_VERBOSITIES = ("error", "warn", "info", "alert", "debug")
+_ORDERS = ("time", "method", "url", "size", "status", "duration", "host", "type")
+_PALETTES = ("dark", "light", "lowdark", "lowlight", "solarized_dark", "solarized_light")
+
+
+class _Declared:
+    """The list of all options."""
+
+    server = switch(True, "proxy", "Listen for clients at all; off is for reading files.")
+    mode = texts(
+        ["regular"], "proxy", "Ways in: regular, reverse:https://example.com, each with @port or @host:port.", check=are_modes
+    )
+    listen_host = text("127.0.0.1", "proxy", "Address to listen on; 0.0.0.0 lets other machines in.")
+    listen_port = optional_whole(0, 65535, "proxy", "Port to listen on; unset is the mode's own (8080), 0 any free one.")
+    connection_strategy = text(
+        "eager",
+        "proxy",
+        "Connect to the server as soon as a client wants it, or only when there is something to send.",
+        choices=("eager", "lazy"),
+    )
+    connect_addr = optional_text("proxy", "Local IP address from which servers are connected to.", check=is_address)
+    keep_host_header = switch(False, "proxy", "Reverse mode: leave the client's Host header as it is.")
+    rawtcp = switch(True, "proxy", "Relay what is not HTTP as raw TCP; off refuses it.")
+
+    ignore_hosts = texts(
+        [], "hosts", "Pass hosts through untouched whose host:port matches one of these patterns.", check=are_patterns
+    )
+    allow_hosts = texts(
+        [], "hosts", "Look into only those hosts whose host:port matches one of these patterns.", check=are_patterns
+    )
+    tcp_hosts = texts(
+        [], "hosts", "Treat hosts that match one of these patterns as raw TCP, with or without TLS.", check=are_patterns
+    )
+
+    block_global = switch(True, "access", "Refuse clients that come from public addresses.")
+    block_private = switch(False, "access", "Refuse clients that come from private networks; this machine is always let in.")
+    proxyauth = optional_text("access", "What clients must log in with: user:password, any, or @file in htpasswd format.")
+    onboarding = switch(True, "access", "Serve the page from which devices get the CA certificate.")
+    onboarding_host = text("interceptor.test", "access", "Host name of that page; http://mitm.it/ works too.")
+
+    ssl_insecure = switch(False, "tls", "Accept any server certificate; what the server says is then not to be trusted.")
+    ssl_verify_upstream_trusted_ca = optional_text("tls", "PEM file of the CAs that server certificates are checked against.")
+    ssl_verify_upstream_trusted_confdir = optional_text("tls", "Folder of CAs, hashed by openssl rehash, for the same check.")
+    upstream_cert = switch(True, "tls", "Copy the names of the server's certificate into ours.")
+    request_client_cert = switch(False, "tls", "Ask clients for a certificate; it is recorded, not checked.")
+    client_certs = optional_text(
+        "tls", "PEM file, or folder of host.pem files, shown to servers that ask for a client certificate."
+    )
+    tls_version_client_min = text("TLS1_2", "tls", "Lowest TLS version that clients may use.", choices=_TLS_VERSIONS)
+    tls_version_client_max = text("UNBOUNDED", "tls", "Highest TLS version that clients may use.", choices=_TLS_VERSIONS)
+    tls_version_server_min = text("TLS1_2", "tls", "Lowest TLS version that servers may use.", choices=_TLS_VERSIONS)
+    tls_version_server_max = text("UNBOUNDED", "tls", "Highest TLS version that servers may use.", choices=_TLS_VERSIONS)
+    ciphers_client = optional_text("tls", "Ciphers for clients up to TLS 1.2, as an OpenSSL cipher string.")
+    ciphers_server = optional_text("tls", "Ciphers for servers up to TLS 1.2, as an OpenSSL cipher string.")
+    tls_ecdh_curve_client = optional_text("tls", "Curve for key exchange with clients, like prime256v1.")
+    tls_ecdh_curve_server = optional_text("tls", "Curve for key exchange with servers, like prime256v1.")
+
+    confdir = text("~/.interceptor", "certificates", "Folder of the CA, the configuration and the command history.")
+    certs = texts([], "certificates", "Own certificates: [domain=]file.pem with chain and key; *.example.com is a domain, too.")
+    cert_passphrase = optional_text("certificates", "Passphrase of the keys in those files.")
+    ca_key_type = text(
+        "rsa", "certificates", "Key type of a CA that is made anew; ec is not known to old devices.", choices=("rsa", "ec")
+    )
+    key_size = whole(2048, 2048, 8192, "certificates", "Bits of the RSA key of a CA that is made anew.")
+
+    tcp_timeout = seconds(600, "limits", "Seconds after which a silent connection is closed.")
+    connect_timeout = seconds(30, "limits", "Seconds that a connection to a server may take.")
+    tls_handshake_timeout = seconds(30, "limits", "Seconds that a TLS handshake may take.")
+    header_timeout = seconds(60, "limits", "Seconds in which a client must have sent a request's head.")
+    header_size_limit = text("256k", "limits", "Largest head of a message, all fields together.", check=is_size)
+    header_count_limit = whole(1000, 1, 1_000_000, "limits", "Most fields in the head of a message.")
+    stream_large_bodies = optional_text(
+        "limits", "Pass bodies above this size on as they come, even if a rule wants them whole.", check=is_size
+    )
+    body_size_limit = optional_text("limits", "Refuse bodies above this size.", check=is_size)
+    store_memory_limit = text("256m", "limits", "Memory for flows; the oldest go when it is full.", check=is_size)
+    spool_directory = optional_text(
+        "limits", "Folder for large bodies while the program runs; unset is the system's temporary folder."
+    )
+
+    intercept = optional_text("flows", "Filter that says which flows are held.", check=is_filter)
+    intercept_active = switch(
+        False, "flows", "Hold the flows that the intercept filter chooses; follows intercept when that is set."
+    )
+    view_filter = optional_text("flows", "Filter that says which flows are shown.", check=is_filter)
+    view_order = text("time", "flows", "What flows are sorted by.", choices=_ORDERS)
+    view_order_reversed = switch(False, "flows", "Sort the other way round.")
+    showhost = switch(False, "flows", "Show URLs with the host that the client named in its Host header.")
+    client_replay = texts([], "flows", "Files of flows whose requests are sent again at the start.")
+
+    rfile = optional_text("files", "File of flows to load at the start.")
+    readfile_filter = optional_text("files", "Load only the flows of rfile that match this filter.", check=is_filter)
+    save_stream_file = optional_text(
+        "files", "Write finished flows to this file; +file appends, %Y-%m-%d and the like are filled in."
+    )
+    save_stream_filter = optional_text("files", "Write only flows that match this filter.", check=is_filter)
+
+    console_focus_follow = switch(False, "console", "Let the cursor follow new flows.")
+    console_layout = text(
+        "single", "console", "One pane, two above each other or two side by side.", choices=("single", "vertical", "horizontal")
+    )
+    console_flowlist_layout = text(
+        "default", "console", "Flows as table, as two-line list, or by the width.", choices=("default", "table", "list")
+    )
+    console_palette = text("solarized_dark", "console", "Colours.", choices=_PALETTES)
+    console_mouse = switch(True, "console", "React to the mouse; off leaves it to the terminal.")
+    console_quickhelp_visible = switch(True, "console", "Show the keys at the bottom.")
+    console_default_contentview = text("auto", "console", "How bodies are shown first.")
+    console_eventlog_verbosity = text("info", "console", "Least important messages in the event log.", choices=_VERBOSITIES)
+    command_history = switch(True, "console", "Remember commands from one run to the next.")
+    editor = optional_text("console", "External editor with its arguments; unset is $VISUAL or $EDITOR.")
+
+    flow_detail = whole(1, 0, 4, "dump", "What is printed of a flow: 0 nothing, 1 a line, 2 headers, 3 a body's start, 4 all.")
+    dumper_filter = optional_text("dump", "Print only flows that match this filter.", check=is_filter)
+    dumper_default_contentview = text("auto", "dump", "How bodies are printed.")
+    termlog_verbosity = text("info", "dump", "Least important messages on standard error.", choices=_VERBOSITIES)
+    keepserving = switch(False, "dump", "Go on after a file was read or replayed.")
+
+
+class Options(_Declared):
+    """The values. Assigning to an attribute is an `update` of it."""
+
+    _definitions: ClassVar[dict[str, OptionDefinition[Any]]] = {
+        name: value for name, value in vars(_Declared).items() if isinstance(value, OptionDefinition)
+    }
+
+    def __init__(self, **values: object) -> None:
+        for name, definition in self._definitions.items():
+            self.__dict__[name] = definition.validated(definition.default) if definition.kind == "list" else definition.default
+        self.__dict__["_subscribers"] = []
+        self.update(**values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self.update(**{name: value})
+
+    @classmethod
+    def definitions(cls) -> Sequence[OptionDefinition[Any]]:
+        """All options, by group."""
+        return list(cls._definitions.values())
+
+    @classmethod
+    def definition(cls, name: str) -> OptionDefinition[Any]:
+        """The one of that name, or UserError with the nearest names."""
+        if (found := cls._definitions.get(name)) is None:
+            raise unknown_option(name, list(cls._definitions))
+        return found
+
+    @property
+    def confdir_path(self) -> Path:
+        """`confdir` as a path, with `~` filled in. It need not exist."""
+        from pathlib import Path
+
+        return Path(self.confdir).expanduser()
+
+    def update(self, **values: object) -> None:
+        """Sets all of them or none; subscribers are told once, of what really changed. UserError if a value is wrong or if a
+        subscriber refuses it: then everything is as before, and those who were told of the new values are told of the old."""
+        if values.get("intercept", self) is not self:  # a filter that is set is meant to work at once
+            values.setdefault("intercept_active", values["intercept"] is not None)
+        checked = {name: self.definition(name).validated(value) for name, value in values.items()}
+        old = {name: self.__dict__[name] for name, value in checked.items() if self.__dict__[name] != value}
+        if not old:
+            return
+        self.__dict__.update({name: checked[name] for name in old})
+        told: list[Subscriber] = []
+        try:
+            for subscriber in list(self._all_subscribers()):
+                told.append(subscriber)
+                subscriber(self, set(old))
+        except BaseException:
+            self.__dict__.update(old)
+            for subscriber in told:
+                with suppress(Exception):  # the first failure is the one to report; these values were good before
+                    subscriber(self, set(old))
+            raise
+
+    def set_text(self, name: str, *values: str) -> None:
+        """Sets one option from text: `("mode", "regular", "reverse:…")` for a list, no text for "on", "unset" or "empty"."""
+        self.update(**{name: self._parsed(name, values)})
+
+    def set_from_arguments(self, *arguments: str) -> None:
+        """Sets options from `name=value` texts (or `name` alone), in one update; the values of a list add up."""
+        collected: dict[str, list[str]] = {}
+        for argument in arguments:
+            name, equals, value = argument.partition("=")
+            name = name.strip()
+            entries = collected.setdefault(name, [])
+            if self.definition(name).kind != "list":
+                entries.clear()  # the last one counts
+            if equals:
+                entries.append(value)
+        self.update(**{name: self._parsed(name, values) for name, values in collected.items()})
+
+    def _parsed(self, name: str, values: Sequence[str]) -> object:
+        return self.definition(name).parse(values, self.__dict__.get(name))
+
+    def text_of(self, name: str) -> str:
+        """The value as a person would type it."""
+        return self.definition(name).to_text(self.__dict__[name])
+
+    def is_default(self, name: str) -> bool:
+        definition = self.definition(name)
+        return bool(self.__dict__[name] == definition.validated(definition.default))
+
+    def reset(self, *names: str) -> None:
+        """Back to the defaults; all options if no name is given."""
+        self.update(**{name: self.definition(name).default for name in names or self._definitions})
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """`callback(options, names)` after each change. What is returned ends the subscription."""
+        subscribers = self._all_subscribers()
+        subscribers.append(callback)
+        return lambda: subscribers.remove(callback) if callback in subscribers else None
+
+    def _all_subscribers(self) -> list[Subscriber]:
+        subscribers: list[Subscriber] = self.__dict__["_subscribers"]
+        return subscribers
+
+
+Subscriber = Callable[[Options, set[str]], None]
+"""Told of the names that changed; may raise UserError to refuse the new values."""
