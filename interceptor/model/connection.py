@@ -35,7 +35,7 @@ class TlsFacts:
     established_at: float | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Connection:
     """One transport conversation with one remote; the key of its pipe."""
 

@@ -6,6 +6,7 @@ point the flow waits. Whoever edits a flow calls `backup()` first: the first bac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
@@ -132,7 +133,7 @@ class TcpFlow(Flow):
 
     kind: ClassVar[str] = "tcp"
 
-    messages: list[TcpMessage] = field(default_factory=list)
+    messages: Sequence[TcpMessage] = field(default_factory=list)  # the session keeps a running conversation's in compact form
     message_count: int = 0
     byte_count: int = 0
 

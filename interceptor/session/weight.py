@@ -1,0 +1,86 @@
+"""What a flow takes in memory, about; and how its bodies are moved out of it.
+
+The figures are Python's own object sizes, rounded: they need not be exact, but a flow with much in it must weigh much.
+Bodies that are moved share spooled bodies of their own, since each of them is small: a shelf is freed when its last slice is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from interceptor.model.body import MemoryBody
+from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.http import Message
+from interceptor.session.messages import MessageLog
+from interceptor.session.spool import BodySlice, Spool
+
+FLOW_BYTES: Final = 1_200
+"""An HTTP flow with a request and a response, without their fields and bodies, and its places in the store and one view."""
+_FIELD_BYTES: Final = 140  # a tuple of two byte strings, but for their content
+_MESSAGE_BYTES: Final = 300  # of a raw conversation that was loaded, or a WebSocket, but for its content
+
+
+def bytes_of(flow: Flow) -> int:
+    """About how many bytes of memory it takes. O(fields), and O(messages) only for conversations that were loaded."""
+    weight = FLOW_BYTES
+    if isinstance(flow, HttpFlow):
+        for message in _messages(flow):
+            for name, value in message.headers.fields:
+                weight += _FIELD_BYTES + len(name) + len(value)
+            if type(message.body) is MemoryBody:
+                weight += message.body.size
+        weight += len(flow.request.target)
+        if flow.websocket is not None:
+            weight += sum(_MESSAGE_BYTES + len(each.content) for each in flow.websocket.messages)
+    elif isinstance(flow, TcpFlow):
+        if type(flow.messages) is MessageLog:
+            weight += flow.messages.bytes_in_memory
+        else:
+            weight += sum(_MESSAGE_BYTES + each.body.size for each in flow.messages)
+    return weight
+
+
+def move_bodies(flows: Iterable[Flow], spool: Spool) -> bool:
+    """Puts the bodies in memory of these flows, which have ended, on a shelf in the spool. False if there was no room: then nothing
+    has changed."""
+    places: list[tuple[Callable[[BodySlice], None], int, int]] = []
+    shelf = spool.new_body()
+    for body, place in _bodies_in_memory(flows):
+        places.append((place, shelf.size, body.size))
+        shelf.append(body.read())
+    shelf.finish()
+    if shelf.is_truncated:
+        return False
+    for place, start, size in places:
+        place(BodySlice(shelf, start, size))
+    return True
+
+
+def _bodies_in_memory(flows: Iterable[Flow]) -> Iterator[tuple[MemoryBody, Callable[[BodySlice], None]]]:
+    for flow in flows:
+        if isinstance(flow, HttpFlow):
+            for message in _messages(flow):
+                if type(message.body) is MemoryBody and message.body.size and not message.body.is_truncated:
+                    yield message.body, _place_of(message)
+        elif isinstance(flow, TcpFlow) and type(flow.messages) is MessageLog and flow.messages.contents.bytes_in_memory:
+            contents = flow.messages.contents
+            yield MemoryBody(contents.read()), contents.move_to
+
+
+def _place_of(message: Message) -> Callable[[BodySlice], None]:
+    def place(body: BodySlice) -> None:
+        message.body = body
+
+    return place
+
+
+def _messages(flow: HttpFlow) -> Iterator[Message]:
+    yield flow.request
+    if flow.response is not None:
+        yield flow.response
+    if flow.original is not None:
+        request, response = flow.original
+        yield request
+        if response is not None:
+            yield response
