@@ -1,0 +1,47 @@
+# What a developer types. Each target first sets up .venv when it is missing or pyproject.toml has changed since.
+#
+#   make run ARGS="-p 8081"      PYTHON=python3.12 make test      make test ARGS="tests/specs -k filter"
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench conformance soak clean
+
+PY := .venv/bin/python
+JOBS ?= logical
+
+help:
+	@echo 'make run          set up what is missing and start the console    (ARGS="-p 8081 -m reverse:http://127.0.0.1:3000")'
+	@echo 'make test         the tests, a few minutes                        (ARGS="tests/e2e -k curl")'
+	@echo 'make check        ruff, mypy --strict, import contracts, docs'
+	@echo 'make bench        our own micro benchmarks'
+	@echo 'make conformance  third-party suites, minutes'
+	@echo 'make soak         load and long runs, minutes'
+
+.venv/.run-installed: pyproject.toml tools/setup-venv
+	@tools/setup-venv run
+
+.venv/.dev-installed: pyproject.toml tools/setup-venv
+	@tools/setup-venv dev
+
+run: .venv/.run-installed
+	@exec $(PY) -m interceptor $(ARGS)
+
+test: .venv/.dev-installed
+	@$(PY) -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
+
+check: .venv/.dev-installed
+	@$(PY) -m ruff check interceptor tests
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports --no-logo
+	@$(PY) -m pytest -q tests/test_house.py
+
+bench: .venv/.dev-installed
+	@$(PY) -m tests.bench $(ARGS)
+
+conformance: .venv/.dev-installed
+	@$(PY) -m pytest -q -m conformance $(ARGS)
+
+soak: .venv/.dev-installed
+	@$(PY) -m pytest -q -m soak $(ARGS)
+
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,0 +1,153 @@
+"""What holds for every test: a home of its own, repeatable properties, and the policy for skips.
+
+A test that needs a program says so by a marker (`@pytest.mark.needs_nginx`). Where the program is missing the test is skipped, and
+the reason names it. On a developer's machine that is all. Where the whole suite is to run (`CI` is set), a skip that
+tests/may-skip.txt does not name fails the run, so that nothing drops out of the suite unseen.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+HERE = Path(__file__).parent
+NODE_MODULES = HERE.parent / "build" / "npm" / "node_modules"
+
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def _program(*names: str) -> Callable[[], str]:
+    def missing() -> str:
+        lacking = [name for name in names if shutil.which(name) is None]
+        return f"{', '.join(lacking)} not found in PATH" if lacking else ""
+
+    return missing
+
+
+def _undici() -> str:
+    if reason := _program("node")():
+        return reason
+    return "" if (NODE_MODULES / "undici").is_dir() else "npm package undici is not installed (npm install --prefix build/npm undici)"
+
+
+def _ipv6() -> str:
+    import socket
+
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        return f"no IPv6 loopback: {error}"
+    return ""
+
+
+def _http_backend() -> str:
+    if reason := _program("git")():
+        return reason
+    folder = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip()
+    return "" if (Path(folder) / "git-http-backend").exists() else "git is installed without git-http-backend"
+
+
+NEEDS: dict[str, Callable[[], str]] = {
+    "needs_nginx": _program("nginx"),
+    "needs_curl": _program("curl"),
+    "needs_wget": _program("wget"),
+    "needs_git": _http_backend,
+    "needs_chromium": _program("chromium", "certutil"),
+    "needs_node": _program("node"),
+    "needs_undici": _undici,
+    "needs_tmux": _program("tmux"),
+    "needs_certutil": _program("certutil"),
+    "needs_ipv6": _ipv6,
+}
+"""Marker -> what to call for the reason why it cannot be met ("" if it can)."""
+
+
+@cache
+def _unmet(marker: str) -> str:
+    return NEEDS[marker]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in NEEDS:
+        config.addinivalue_line("markers", f"{marker}: skipped, with the reason, where it cannot be met")
+    home = tempfile.TemporaryDirectory(prefix="interceptor-tests-home-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    os.environ["HOME"] = home.name  # no test ever touches the developer's own CA or configuration
+    for name in ("INTERCEPTOR_CONFDIR", "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        os.environ.pop(name, None)
+    config.pluginmanager.register(SkipPolicy(os.environ.get("CI", "") not in ("", "0", "false")), "skip-policy")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers():
+        if marker.name in NEEDS and (reason := _unmet(marker.name)):
+            pytest.skip(reason)
+
+
+def allowed_skips(text: str) -> list[str]:
+    """The patterns of may-skip.txt; ValueError for a line without a reason."""
+    patterns = []
+    for line in text.splitlines():
+        line = line.strip()
+        if line and not line.startswith("#"):
+            pattern, _, reason = (part.strip() for part in line.partition("|"))
+            if not reason:
+                raise ValueError(f"tests/may-skip.txt: no reason behind {pattern!r}")
+            patterns.append(pattern)
+    return patterns
+
+
+class SkipPolicy:
+    """Collects the skips of the run (in the controlling process, if there are several) and judges them at its end."""
+
+    def __init__(self, is_strict: bool) -> None:
+        self.is_strict = is_strict
+        self.skipped: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._see(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._see(report)
+
+    def _see(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            where = report.longrepr
+            self.skipped[report.nodeid] = str(where[2]) if isinstance(where, tuple) else str(where)
+
+    def forbidden(self) -> dict[str, str]:
+        patterns = allowed_skips((HERE / "may-skip.txt").read_text())
+        return {
+            test: reason for test, reason in self.skipped.items() if not any(fnmatch.fnmatchcase(test, pattern) for pattern in patterns)
+        }
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        if self.is_strict and not hasattr(session.config, "workerinput") and session.exitstatus == 0 and self.forbidden():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return (yield)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.is_strict and (forbidden := self.forbidden()):
+            terminalreporter.section("skips that tests/may-skip.txt does not allow")
+            for test, reason in sorted(forbidden.items()):
+                terminalreporter.write_line(f"{test}: {reason}", red=True)
