@@ -136,7 +136,7 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     """ " (did you mean …?)" with the likeliest of the known words; "" if none comes near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, known, 3, 0.5) or [each for each in known if len(word) > 2 and word in each][:3]
+    near = get_close_matches(word, known, 2, 0.6) or [each for each in known if len(word) > 2 and word in each][:3]
     return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
