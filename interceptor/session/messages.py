@@ -3,8 +3,8 @@
     MessageData ─▸ append ─▸ one log of all contents (memory, from `SPOOL_FROM` on the spool) + where each ends, when, which way
     messages[i] ─▸ a `TcpMessage` made on the spot, whose body is a slice of that log
 
-A `TcpMessage` with a body of its own takes some 300 bytes, and a conversation may have a million of them. What `messages[i]` gives
-is a fresh record each time: changing it changes nothing here.
+A `TcpMessage` with a body of its own takes some 300 bytes, and a conversation may have a million of them. What `messages[i]`
+gives is a fresh record each time: changing it changes nothing here.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     driver ─record(what)─▸ Store ─┬▸ flow joins the list / its bytes go behind its handles     at once, about a microsecond
                                   └▸ listeners: flows_removed, flows_added, flows_changed       at most 30 times a second
 
-* A body grows in memory and moves to the spool at `SPOOL_FROM`; one that announces such a length starts there. So does the content
-  of a raw conversation (see `messages`).
+* A body grows in memory and moves to the spool at `SPOOL_FROM`; one that announces such a length starts there. The content of a
+  raw conversation does the same (see `messages`).
 * `bytes_in_memory` is an estimate kept along with every record: what heads, small bodies and messages take. Above `memory_limit`
   the small bodies of the flows that ended first are moved to the spool, and when there are none left those flows themselves are
   dropped, unless marked or held, and the log is told. This happens with the batches, not while recording.
@@ -313,7 +313,7 @@ class Store:
         now = self._clock()
         if self._dropped and (self._warned_at is None or now - self._warned_at >= _WARN_EVERY_SECONDS):
             limit = self.memory_limit // (1024 * 1024)
-            self._warn(f"The oldest {self._dropped} flows were dropped to stay below {limit} MiB of memory; mark what is to be kept.")
+            self._warn(f"The oldest {self._dropped} flows were dropped to stay below {limit} MiB; mark what is to be kept.")
             self._warned_at, self._dropped = now, 0
 
 

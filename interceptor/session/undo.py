@@ -43,7 +43,7 @@ class Undo:
             self._weight -= self._done.pop(0).weight
 
     def undo(self) -> str | None:
-        """Takes the newest deed back; its label, or None if there is nothing to undo. If taking it back raises, the deed is gone."""
+        """Takes the newest deed back; its label, or None if there is nothing to undo. If that raises, the deed is forgotten."""
         if not self._done:
             return None
         deed = self._done.pop()

@@ -42,8 +42,8 @@ def bytes_of(flow: Flow) -> int:
 
 
 def move_bodies(flows: Iterable[Flow], spool: Spool) -> bool:
-    """Puts the bodies in memory of these flows, which have ended, on a shelf in the spool. False if there was no room: then nothing
-    has changed."""
+    """Puts the bodies in memory of these flows, which have ended, on a shelf in the spool. False if there was no room: then
+    nothing has changed."""
     places: list[tuple[Callable[[BodySlice], None], int, int]] = []
     shelf = spool.new_body()
     for body, place in _bodies_in_memory(flows):
