@@ -1,0 +1,172 @@
+"""The list of flows: one widget that draws the visible rows of a view on one canvas.
+
+    view[i], view.focus ─▸ flow_row ─▸ canvas          keys and wheel ─▸ view.focus          click on the focused row ─▸ on_open
+
+The view owns which flow has the focus; the list owns which part of the view is on the screen, and moves it no further than needed
+for the focus to be seen. Nothing is kept from one drawing to the next, so there is nothing to invalidate but the widget.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, Protocol
+
+import urwid
+
+from interceptor.model.flow import Flow
+from interceptor.tui.canvas_lines import Styles, canvas
+from interceptor.tui.present.rows import flow_row, row_layout
+from interceptor.tui.present.text import Line, cut, readable, width
+
+_WHEEL_ROWS: Final = 3
+
+
+class FlowsShown(Protocol):
+    """What the list needs of a view."""
+
+    focus: Flow | None
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Flow: ...
+    def index(self, flow: Flow, /) -> int | None: ...
+    def hidden(self) -> Sequence[Flow]: ...
+
+
+class ListOptions(Protocol):
+    showhost: bool
+
+
+def _nothing(flow: Flow) -> None:
+    """Until the console says what opening a flow means."""
+
+
+def _no_text() -> Sequence[str]:
+    return ("No flows yet.",)
+
+
+class FlowListBox(urwid.Widget):
+    """A box widget. `on_open` is called with a flow that was clicked while it had the focus."""
+
+    _sizing = frozenset([urwid.BOX])
+    _selectable = True
+    no_cache: ClassVar[list[str]] = ["render"]  # durations of live flows grow between two drawings
+
+    def __init__(
+        self,
+        view: FlowsShown,
+        options: ListOptions,
+        styles: Styles,
+        empty_text: Callable[[], Sequence[str]] = _no_text,
+        on_open: Callable[[Flow], None] = _nothing,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self._view = view
+        self._options = options
+        self._styles = styles
+        self._empty_text = empty_text
+        self._now = now
+        self._top = 0
+        self._rows = 1  # of the last drawing: what a page is
+        self.on_open = on_open
+
+    def render(self, size: tuple[int, int], focus: bool = False) -> urwid.Canvas:  # type: ignore[override]
+        columns, rows = size
+        self._rows = rows
+        count = len(self._view)
+        if not count:
+            return canvas(self._empty(columns, rows), columns, rows, self._styles)
+        at = self._focused_index()
+        self._scroll_to(at, count, rows)
+        layout = row_layout(columns, self._options.showhost)
+        now = self._now()
+        lines = [
+            flow_row(self._view[index], layout, index == at, now) for index in range(self._top, min(self._top + rows, count))
+        ]
+        return canvas(lines, columns, rows, self._styles, None if at is None else at - self._top)
+
+    def _scroll_to(self, at: int | None, count: int, rows: int) -> None:
+        if at is not None and not self._top <= at < self._top + rows:
+            self._top = at if at < self._top else at - rows + 1
+        self._top = max(min(self._top, count - rows), 0)
+
+    def _focused_index(self) -> int | None:
+        flow = self._view.focus
+        return None if flow is None else self._view.index(flow)
+
+    def _empty(self, columns: int, rows: int) -> list[Line]:
+        """What to do when there is nothing to see, in the middle of the screen."""
+        hidden = len(self._view.hidden())
+        if hidden:
+            flows = "flow is" if hidden == 1 else "flows are"
+            texts: Sequence[str] = ("No flow matches the filter.", f"{hidden} {flows} hidden.")
+        else:
+            texts = self._empty_text()
+        shown = [readable(text) for text in texts]
+        left = max((columns - max(map(width, shown), default=0)) // 2, 0)
+        above = max((rows - len(shown)) // 3, 0)
+        lines: list[Line] = [[] for _ in range(above)]
+        for number, text in enumerate(shown):
+            lines.append([("text", " " * left), ("strong" if number == 0 else "text", cut(text, columns))])
+        return lines
+
+    def keypress(self, size: tuple[int, int], key: str) -> str | None:  # type: ignore[override]
+        """Takes what moves the focus, hands everything else back."""
+        self._rows = size[1]
+        moves: dict[str, Callable[[], None]] = {
+            "up": lambda: self.move(-1),
+            "down": lambda: self.move(1),
+            "page up": lambda: self.page(-1),
+            "page down": lambda: self.page(1),
+            "home": self.start,
+            "end": self.end,
+        }
+        if key not in moves:
+            return key
+        moves[key]()
+        return None
+
+    def move(self, delta: int) -> None:
+        """The focus by `delta` rows, as far as there are rows."""
+        count = len(self._view)
+        if count:
+            at = self._focused_index()
+            self._focus(0 if at is None else max(min(at + delta, count - 1), 0))
+
+    def page(self, delta: int) -> None:
+        """The focus and the window by `delta` screens, with one row kept in sight."""
+        rows = delta * max(self._rows - 1, 1)
+        self._top = max(min(self._top + rows, len(self._view) - self._rows), 0)
+        self.move(rows)
+
+    def start(self) -> None:
+        if len(self._view):
+            self._focus(0)
+
+    def end(self) -> None:
+        if len(self._view):
+            self._focus(len(self._view) - 1)
+
+    def _focus(self, index: int) -> None:
+        self._view.focus = self._view[index]
+        self._invalidate()
+
+    def mouse_event(  # type: ignore[override]
+        self, size: tuple[int, int], event: str, button: int, column: int, row: int, focus: bool
+    ) -> bool | None:
+        if "press" not in event:
+            return False
+        self._rows = size[1]
+        if button in (4, 5):
+            self.move(_WHEEL_ROWS if button == 5 else -_WHEEL_ROWS)
+            return True
+        index = self._top + row
+        if button != 1 or index >= len(self._view):
+            return False
+        flow = self._view[index]
+        if flow is self._view.focus:
+            self.on_open(flow)
+        else:
+            self._focus(index)
+        return True

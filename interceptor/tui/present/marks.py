@@ -1,0 +1,61 @@
+"""What the user and the program have noted about a flow, as signs: its marker, that it is a replay, that it was modified."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from interceptor.model.flow import Flow
+from interceptor.tui.present.text import Line, readable, to_width, width
+
+REPLAYED: Final = "↺"
+MODIFIED: Final = "✎"
+COMMENTED: Final = "“"
+MARKED: Final = "●"
+
+_NAMED: Final = {
+    "red_circle": "🔴",
+    "orange_circle": "🟠",
+    "yellow_circle": "🟡",
+    "green_circle": "🟢",
+    "blue_circle": "🔵",
+    "purple_circle": "🟣",
+    "heart": "♥",
+    "star": "★",
+    "check": "✓",
+    "heavy_check_mark": "✓",
+    "x": "✗",
+    "bug": "🐛",
+    "fire": "🔥",
+    "eyes": "👀",
+    "question": "?",
+    "exclamation": "!",
+    "warning": "⚠",
+    "grapes": "🍇",
+    "rocket": "🚀",
+    "lock": "🔒",
+    "key": "🔑",
+    "bomb": "💣",
+    "tada": "🎉",
+    "thumbsup": "👍",
+    "thumbsdown": "👎",
+}
+
+
+def marker_sign(marker: str) -> str:
+    """At most two columns: the emoji of that name, the marker itself if it is a sign, else a dot; "" if there is none."""
+    if not marker:
+        return ""
+    sign = _NAMED.get(marker.strip(":").lower()) or readable(marker)
+    return sign if 0 < width(sign) <= 2 else MARKED
+
+
+def mark_cells(flow: Flow, columns: int) -> Line:
+    """Exactly `columns`: 4 for all signs, 2 for the most telling one."""
+    marker = marker_sign(flow.marker)
+    replay = REPLAYED if flow.replay_of is not None else ""
+    noted = MODIFIED if flow.is_modified else COMMENTED if flow.comment else ""
+    if columns >= 4:
+        return [("marker", to_width(marker, 2)), ("replay", replay or " "), ("modified", to_width(noted, columns - 3))]
+    if marker:
+        return [("marker", to_width(marker, columns))]
+    return [("replay", to_width(replay, columns))] if replay else [("modified", to_width(noted, columns))]
