@@ -55,14 +55,14 @@ _MIN_RSA_BITS: Final = 2048
 
 
 class Authority:
-    """A loaded CA. `chain` holds the certificates above it that clients may need, nearest first, without self-signed roots; it
-    is empty for a CA that is a root itself."""
+    """A loaded CA. `chain` is what clients need to get from a leaf to the root that they trust, nearest first: this CA and those
+    above it, without roots; so it is empty for a CA that is a root itself."""
 
     def __init__(self, pem_path: Path, key: CaKey, certificate: x509.Certificate, chain: Sequence[x509.Certificate] = ()) -> None:
         self.pem_path = pem_path
         self.key = key
         self.certificate = certificate
-        self.chain = tuple(each for each in chain if each.issuer != each.subject)
+        self.chain = tuple(each for each in (certificate, *chain) if each.issuer != each.subject)
 
     @classmethod
     def load_or_create(cls, confdir: Path, key_type: str = "rsa", key_size: int = 2048) -> Authority:
@@ -175,7 +175,8 @@ class Authority:
             for name, content in copies.items():
                 _replace(folder / name, content, 0o644)
             _replace(folder / CERT_P12_FILE, self.certificate_p12, 0o644)
-            both = pkcs12.serialize_key_and_certificates(NAME.encode(), self.key, self.certificate, self.chain, NoEncryption())
+            above = [each for each in self.chain if each != self.certificate]
+            both = pkcs12.serialize_key_and_certificates(NAME.encode(), self.key, self.certificate, above, NoEncryption())
             _replace(folder / CA_P12_FILE, both, 0o600)
 
 
@@ -185,7 +186,7 @@ def take_over_mitmproxy(mitm_confdir: Path, confdir: Path, *, force: bool = Fals
     fingerprint>.pem`."""
     source, target = mitm_confdir / MITMPROXY_CA_FILE, confdir / CA_FILE
     try:
-        theirs = Authority.load(source)
+        Authority.load(source)  # so that nothing of ours is touched for a file that is no CA
         content = source.read_bytes()
         if target.exists() and target.read_bytes() != content:
             if not force:
@@ -194,9 +195,9 @@ def take_over_mitmproxy(mitm_confdir: Path, confdir: Path, *, force: bool = Fals
         _make_folder(confdir)
         if not target.exists():
             _link_new(target, content)
+        ours = Authority.load(target)
     except OSError as error:
         raise UserError(f"Cannot take over the CA in {mitm_confdir}: {error.strerror or error}.") from error
-    ours = Authority(target, theirs.key, theirs.certificate, theirs.chain)
     ours.write_copies()
     return ours
 

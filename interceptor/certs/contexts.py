@@ -21,6 +21,7 @@ import math
 import os
 import ssl
 import time
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import sha256
@@ -86,6 +87,8 @@ class ClientContexts:
         self._cached: OrderedDict[_Key, _Cached] = OrderedDict()
         self._own_contexts: dict[OwnCertificate, SSL.Context] = {}
         self._being_made: dict[_Key, asyncio.Future[_Cached]] = {}
+        # An upstream's overlong names are dealt with; nobody needs to read about each.
+        warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
         self._blank()  # a bad cipher or group list is said when it is set, not at the first handshake
 
     def find(self, names: tuple[str, ...], upstream_chain: tuple[bytes, ...], wants_rsa: bool) -> SSL.Context | None:
@@ -119,11 +122,7 @@ class ClientContexts:
         return len(self._cached)
 
     def _key(self, names: tuple[str, ...], upstream_chain: tuple[bytes, ...], wants_rsa: bool) -> _Key:
-        digest = b""
-        if upstream_chain:
-            what = upstream_chain if self._settings.add_upstream_certs_to_client_chain else upstream_chain[:1]
-            digest = sha256(b"".join(what)).digest()
-        return names, digest, wants_rsa
+        return names, sha256(upstream_chain[0]).digest() if upstream_chain else b"", wants_rsa
 
     def _find(self, key: _Key) -> SSL.Context | None:
         entry = self._cached.get(key)
@@ -158,9 +157,6 @@ class ClientContexts:
             context.use_privatekey(key)
         for certificate in self._authority.chain:
             context.add_extra_chain_cert(certificate)
-        if self._settings.add_upstream_certs_to_client_chain:
-            for certificate in filter(None, map(_parsed, upstream_chain)):
-                context.add_extra_chain_cert(certificate)
         ends = leaf.not_valid_after_utc.timestamp()
         return _Cached(context, max(ends - _REFRESH_SECONDS, time.time() + _LEAST_SECONDS))
 
@@ -209,6 +205,7 @@ class UpstreamContexts:
         self._settings = settings
         self._keylog = keylog
         self._contexts: dict[tuple[bool, Path | None], SSL.Context] = {}
+        self._trusting: SSL.Context | None = None  # the one that read the CAs, which the others share
         self._client_certs = Path(settings.client_certs).expanduser() if settings.client_certs else None
         if self._client_certs is not None and not self._client_certs.is_dir():
             load_own(self._client_certs, settings.cert_passphrase)
@@ -234,11 +231,11 @@ class UpstreamContexts:
     def _make(self, verify: bool, client_cert: Path | None) -> SSL.Context:
         context = self._blank(verify)
         if verify:
-            plain = self._contexts.get((True, None))
-            if plain is not None:
-                _share_store(plain, context)
-            else:
+            if self._trusting is None:
                 self._load_trust(context)
+                self._trusting = context
+            else:
+                _share_store(self._trusting, context)
         if client_cert is not None:
             own = load_own(client_cert, self._settings.cert_passphrase)
             context.use_certificate(own.certificate)

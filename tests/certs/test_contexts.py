@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
-from interceptor.certs import contexts as contexts_module
 from interceptor.certs.authority import Authority
 from interceptor.certs.contexts import ClientContexts, KeyLog, OwnCertificates, TlsSettings
 from interceptor.certs.leaf import LeafKeys, mint
@@ -270,19 +269,6 @@ def test_client_certificates_are_asked_for_and_never_judged(authority: Authority
     assert "someone.example" in str(leaf_seen(server).subject)
 
 
-def test_the_upstream_chain_is_shown_on_request(authority: Authority, keys: LeafKeys) -> None:
-    settings = TlsSettings(add_upstream_certs_to_client_chain=True)
-    contexts = ClientContexts(authority, OwnCertificates(), settings, KeyLog(), keys)
-    upstream = authority.certificate_der
-    client, server = pair(
-        SSL.Context(SSL.TLS_CLIENT_METHOD), contexts.get(("example.com",), (upstream, b"garbage"), False)
-    )
-    pump(client, server)
-    chain = client.get_peer_cert_chain(as_cryptography=True)
-    assert chain is not None
-    assert chain[1:] == [authority.certificate]
-
-
 def test_secrets_go_to_the_key_log_once_it_is_open(authority: Authority, keys: LeafKeys, tmp_path: Path) -> None:
     keylog = KeyLog()
     context = ClientContexts(authority, OwnCertificates(), TlsSettings(), keylog, keys).get(("example.com",), (), False)
@@ -291,8 +277,3 @@ def test_secrets_go_to_the_key_log_once_it_is_open(authority: Authority, keys: L
     visit(authority, context, "example.com")
     labels = {line.split()[0] for line in (tmp_path / "keys").read_text().splitlines()}
     assert {"SERVER_TRAFFIC_SECRET_0", "CLIENT_TRAFFIC_SECRET_0"} <= labels
-
-
-def test_the_module_hands_out_what_the_program_needs() -> None:
-    for name in contexts_module.__all__:
-        assert hasattr(contexts_module, name)

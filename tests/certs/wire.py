@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography import x509
@@ -57,7 +58,7 @@ def leaf_seen(client: SSL.Connection) -> x509.Certificate:
 
 
 def visit(authority: Authority, context: SSL.Context, host: str, **limits: object) -> ssl.SSLObject:
-    """A standard library client that trusts the authority alone opens `host` over a memory BIO, with host name and chain verified.
+    """A standard library client that trusts the authority alone opens `host` in memory, host name and chain verified strictly.
     `limits` are attributes of its context; `ciphers` is its cipher list."""
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     settings.load_verify_locations(cadata=authority.certificate_pem.decode())
@@ -65,8 +66,6 @@ def visit(authority: Authority, context: SSL.Context, host: str, **limits: objec
     for name, value in limits.items():
         if name == "ciphers":
             settings.set_ciphers(str(value))
-        elif name == "alpn":
-            settings.set_alpn_protocols(list(value))  # type: ignore[call-overload]
         else:
             setattr(settings, name, value)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -83,10 +82,8 @@ def visit(authority: Authority, context: SSL.Context, host: str, **limits: objec
             pass
         if outgoing.pending:
             server.bio_write(outgoing.read())
-        try:
+        with suppress(SSL.WantReadError):
             server.do_handshake()
-        except SSL.WantReadError:
-            pass
         try:
             incoming.write(server.bio_read(65536))
         except SSL.WantReadError:
