@@ -182,6 +182,14 @@ class _Any:
 _Expression = _Term | _Not | _All | _Any
 
 
+def _all_of(parts: list[_Expression]) -> _Expression:
+    """One conjunction, whichever way its parts were joined."""
+    flat: list[_Expression] = []
+    for part in parts:
+        flat.extend(part.operands if isinstance(part, _All) else (part,))
+    return flat[0] if len(flat) == 1 else _All(tuple(flat))
+
+
 def _bracketed(expression: _Expression) -> str:
     written = expression.written()
     return f"({written})" if isinstance(expression, _All | _Any) else written
@@ -218,7 +226,7 @@ class _Reader:
         parts = [self._either()]
         while self._at < len(self._text) and self._text[self._at] != ")":
             parts.append(self._either())
-        return parts[0] if len(parts) == 1 else _All(tuple(parts))
+        return _all_of(parts)
 
     def _either(self) -> _Expression:
         parts = [self._both()]
@@ -230,14 +238,16 @@ class _Reader:
         parts = [self._not()]
         while self._take("&"):
             parts.append(self._not())
-        return parts[0] if len(parts) == 1 else _All(tuple(parts))
+        return _all_of(parts)
 
     def _not(self) -> _Expression:
         is_negated = False
         while self._take("!"):
             is_negated = not is_negated
         operand = self._operand()
-        return _Not(operand) if is_negated else operand
+        if not is_negated:
+            return operand
+        return operand.operand if isinstance(operand, _Not) else _Not(operand)
 
     def _operand(self) -> _Expression:
         start = self._at

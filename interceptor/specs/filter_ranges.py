@@ -180,5 +180,8 @@ def _end_of(text: str, start: datetime) -> datetime:
 
 
 def _second_of_day(moment: float) -> float:
-    local = datetime.fromtimestamp(moment)
+    try:
+        local = datetime.fromtimestamp(moment)
+    except (ValueError, OverflowError, OSError):
+        return -1.0  # a flow from a file may claim any time; this one is on no clock
     return local.hour * 3600 + local.minute * 60 + local.second + local.microsecond / 1e6

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from typing import Final
 
 from interceptor.model.body import MemoryBody
@@ -20,6 +19,7 @@ from interceptor.model.http import Headers, Message, Request, Response
 State = dict[object, object]
 
 _CACHED: Final = 4096
+_YEAR_10000: Final = 253_402_300_800
 
 
 class NotOurs(Exception):
@@ -322,8 +322,10 @@ def _int(value: object) -> int:
 def _time(value: object) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not isinstance(value, (int, float)):
         raise TypeError(f"{type(value).__name__} stands where a time belongs")
+    if not 0 <= value < _YEAR_10000:
+        raise ValueError(f"{value} is no time that a calendar has")
     return float(value)
 
 
