@@ -194,7 +194,7 @@ def _chosen(texts: Callable[[], Iterable[str]]) -> ArgumentType:
 
 def _parse_option_name(word: str, world: World) -> str:
     if world.options is not None:
-        world.options.definition(word)  # UserError with the nearest names
+        world.options.definition(word.partition("=")[0])  # UserError with the nearest names
     return word
 
 

@@ -24,6 +24,14 @@ _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _WANTS: Final = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text", "list": "a list of texts"}
 
 
+class OptionError(UserError):
+    """A value that is not good for its option. `position` counts in `text`, if both are known."""
+
+    def __init__(self, message: str, position: int | None = None, text: str = "") -> None:
+        super().__init__(message, position)
+        self.text = text
+
+
 class OptionDefinition(Generic[T]):
     """One option. `kind` is "bool", "int", "float", "str" or "list" (of texts); `is_optional` means that None is a value."""
 
@@ -74,7 +82,9 @@ class OptionDefinition(Generic[T]):
             try:
                 self._check(value)
             except UserError as error:
-                raise UserError(f"{self.name}: {error.message}", error.position) from error
+                raise OptionError(
+                    f"{self.name}: {error.message}", error.position, value if isinstance(value, str) else ""
+                ) from error
         return cast(T, list(cast("Sequence[str]", value)) if self.kind == "list" else value)
 
     def parse(self, texts: Sequence[str], current: object) -> object:
