@@ -118,7 +118,10 @@ def _dict(content: bytearray, start: int, end: int, base: int, depth: int) -> di
     for offset, key in items:
         if not isinstance(key, (str, bytes, int, float)):
             raise Malformed("a key is neither text nor number", base + offset)
-        _, entries[key] = next(items, (0, None)) if offset < end else (0, None)
+        entry = next(items, None)
+        if entry is None:
+            raise Malformed("a key has no value", base + offset)
+        entries[key] = entry[1]
     return entries
 
 
