@@ -201,6 +201,8 @@ def _undeflate(source: _Input, limit: int | None) -> Iterator[bytes]:
 def _unbrotli(source: _Input, limit: int | None) -> Iterator[bytes]:
     brotli = _library("brotli", "br")
     decoder = brotli.Decompressor()
+    if not hasattr(decoder, "can_accept_more_data"):  # before that release there is no bound on its output
+        raise ValueError("content coding 'br' needs brotli 1.2 or later: pip install --upgrade brotli")
     piece = b""
     while not decoder.is_finished():
         # Output that waits is fetched first: with it pending, bytes behind the end would be an error.
