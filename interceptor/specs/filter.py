@@ -15,12 +15,11 @@ expression wants. A run ends before a `|` at its end, and numbers end before `&`
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from interceptor.model.flow import Flow
 from interceptor.specs.errors import UserError
@@ -60,8 +59,7 @@ class Filter:
         return self.written_out
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorHelp:
+class OperatorHelp(NamedTuple):
     """For help screens and completion. `name` has its tilde; `argument` is "" if it takes none, bracketed if optional."""
 
     name: str
@@ -91,8 +89,7 @@ def _wall_clock() -> float:
 # ---- expressions
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
+class _Term(NamedTuple):
     operator: Operator
     argument: str
     position: int  # of the argument, for errors
@@ -114,8 +111,7 @@ class _Term:
             raise UserError(error.message, self.position + inside) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Not:
+class _Not(NamedTuple):
     operand: _Expression
 
     def written(self) -> str:
@@ -129,8 +125,7 @@ class _Not:
         return lambda flow: not test(flow)
 
 
-@dataclass(frozen=True, slots=True)
-class _All:
+class _All(NamedTuple):
     operands: tuple[_Expression, ...]
 
     def written(self) -> str:
@@ -154,8 +149,7 @@ class _All:
         return matches
 
 
-@dataclass(frozen=True, slots=True)
-class _Any:
+class _Any(NamedTuple):
     operands: tuple[_Expression, ...]
 
     def written(self) -> str:
@@ -350,6 +344,8 @@ class _Reader:
 
 
 def _unknown(name: str) -> str:
+    import difflib  # only for mistakes
+
     close = difflib.get_close_matches(name.lower(), OPERATORS, 3, 0.5)
     if len(name) > 2:
         close += [each.name for each in OPERATORS.values() if name.lower() in each.help.lower() and each.name not in close][:2]

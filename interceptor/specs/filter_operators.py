@@ -5,15 +5,13 @@ Names and meanings are mitmproxy's, so that filters in people's fingers and scri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from interceptor.model.flow import HttpFlow
 from interceptor.specs import filter_terms as terms
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(NamedTuple):
     """`argument` is what it takes, as shown to people, "" for nothing; with `is_optional` it may go without. `needs_body`: the
     answer depends on bodies or messages, so it may change while they come."""
 

@@ -22,13 +22,11 @@ from interceptor.specs.sizes import parse_duration
 Test = Callable[[float], bool]
 Clock = Callable[[], float]
 
-_COMPARED: Final = re.compile(r"\s*(>=|<=|>|<|=)\s*(.*?)\s*", re.DOTALL)
-_VERSION: Final = re.compile(r"(?:d?tls|quic)?\s*v?([0-9])(?:\.([0-9]))?", re.IGNORECASE | re.ASCII)
-_CLOCK_TIME: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?", re.ASCII)
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_MOMENT: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?P<second>:\d\d(?P<fraction>\.\d{3}(?:\d{3})?)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII
-)
+_COMPARED: Final = r"(?s:\s*(>=|<=|>|<|=)\s*(.*?)\s*)"
+_VERSION: Final = r"(?ai:(?:d?tls|quic)?\s*v?([0-9])(?:\.([0-9]))?)"
+_CLOCK_TIME: Final = r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?"
+_DATE: Final = r"(?a:\d{4}-\d\d-\d\d)"
+_MOMENT: Final = r"(?a:\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?P<second>:\d\d(?P<fraction>\.\d{3}(?:\d{3})?)?)?(?:Z|[+-]\d\d:\d\d)?)"
 
 
 class Bare(Enum):
@@ -40,7 +38,7 @@ class Bare(Enum):
 
 def amount_test(text: str, value: Callable[[str], float], bare: Bare) -> Test:
     """A test for a number. `value` parses one amount and raises UserError."""
-    compared = _COMPARED.fullmatch(text)
+    compared = re.fullmatch(_COMPARED, text)
     if compared is not None:
         return _comparison(compared[1], value(compared[2]))
     low_text, separator, high_text = text.partition("..") if ".." in text else text.partition("-")
@@ -88,21 +86,21 @@ def port(text: str) -> float:
 
 def is_tls_version(text: str) -> bool:
     """Whether a word reads as the argument of `~tls`, which may also go without one."""
-    compared = _COMPARED.fullmatch(text)
-    return _VERSION.fullmatch(compared[2] if compared else text) is not None
+    compared = re.fullmatch(_COMPARED, text)
+    return re.fullmatch(_VERSION, compared[2] if compared else text) is not None
 
 
 @lru_cache(64)
 def tls_rank(version: str) -> float:
     """`1.2`, `TLSv1.2`, `tls1.2` -> 1.2; `TLSv1` -> 1.0; SSLv3 and anything odd sort below; QUIC always carries TLS 1.3."""
-    found = _VERSION.fullmatch(version)
+    found = re.fullmatch(_VERSION, version)
     if found is None:
         return 0.0
     return 1.3 if version.lower().startswith("quic") else int(found[1]) + int(found[2] or 0) / 10
 
 
 def tls_version(text: str) -> float:
-    if not _VERSION.fullmatch(text):
+    if not re.fullmatch(_VERSION, text):
         raise UserError(f"{text!r} is not a TLS version: write 1.2, 1.3 or <1.2.")
     return tls_rank(text)
 
@@ -110,7 +108,7 @@ def tls_version(text: str) -> float:
 def time_test(text: str, clock: Clock) -> Test:
     """When a flow began: `<5m` (in the last five minutes), `>12:30`, `12:30..13:00`, `2026-11-20`, `2026-11-20..2026-11-21`.
     A range ends with the end of what it names; `>` of a day is after that day."""
-    compared = _COMPARED.fullmatch(text)
+    compared = re.fullmatch(_COMPARED, text)
     sign, operand = (compared[1], compared[2]) if compared else ("", text.strip())
     if re.fullmatch(r"[0-9.]+\s*[a-z]+", operand, re.IGNORECASE | re.ASCII):
         return _age_test(sign, parse_duration(operand), clock)
@@ -123,7 +121,7 @@ def time_test(text: str, clock: Clock) -> Test:
         _, high_end, is_last_daily = _span(last.strip())
         if is_daily is not is_last_daily:
             raise UserError(f"{text!r} mixes a time of day with a date: give both ends alike.")
-    begins = _moment_test(sign, low, high_end, is_day=bool(_DATE.fullmatch(operand)))
+    begins = _moment_test(sign, low, high_end, is_day=bool(re.fullmatch(_DATE, operand)))
     if not is_daily:
         return begins
     return lambda moment: begins(_second_of_day(moment))
@@ -154,13 +152,13 @@ def _age_test(sign: str, seconds: float, clock: Clock) -> Test:
 
 def _span(text: str) -> tuple[float, float, bool]:
     """Start, end, and whether it is of every day: seconds since the epoch, or since midnight."""
-    clock_time = _CLOCK_TIME.fullmatch(text)
+    clock_time = re.fullmatch(_CLOCK_TIME, text)
     if clock_time is not None:
         hour, minute, second = int(clock_time[1]), int(clock_time[2]), int(clock_time[3] or 0)
         if hour < 24 and minute < 60 and second < 60:
             start = hour * 3600 + minute * 60 + second
             return start, start + (1 if clock_time[3] else 60), True
-    elif _DATE.fullmatch(text) or _MOMENT.fullmatch(text):
+    elif re.fullmatch(_DATE, text) or re.fullmatch(_MOMENT, text):
         try:
             moment = datetime.fromisoformat(text)
             return moment.timestamp(), _end_of(text, moment).timestamp(), False
@@ -171,7 +169,7 @@ def _span(text: str) -> tuple[float, float, bool]:
 
 def _end_of(text: str, start: datetime) -> datetime:
     """The end of the day, minute, second or instant that the text names."""
-    named = _MOMENT.fullmatch(text)
+    named = re.fullmatch(_MOMENT, text)
     if named is None:
         return start + timedelta(days=1)
     if named["fraction"]:

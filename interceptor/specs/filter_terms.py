@@ -13,8 +13,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from interceptor.model.connection import Address, Connection, bracketed
 from interceptor.model.encoding import PartialContent, TooLarge, decode_content
@@ -30,8 +29,7 @@ BODY_LIMIT: Final = 16 * 1024 * 1024
 Predicate = Callable[[Flow], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the meaning of a filter depends on beside its text."""
 
     ignore_case: bool

@@ -9,7 +9,6 @@ listener fills in the options' host and port. Port 0 means: any free one.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,6 +61,8 @@ def parse_mode(text: str) -> Mode:
         return Mode(text, name, _reverse_origin(data, len("reverse:")), host, port)
     if name in ELSEWHERE:
         raise UserError(f"Mode {name} is not in this version, which has {HERE}.", 0)
+    import difflib  # only for mistakes
+
     close = difflib.get_close_matches(name, ("regular", "reverse"), 1)
     meant = f" Did you mean {close[0]}?" if close else ""
     raise UserError(f"There is no mode {name!r}: the modes are {HERE}.{meant}", 0)

@@ -12,15 +12,15 @@ from typing import Final
 
 from interceptor.specs.errors import UserError
 
-_SIZE: Final = re.compile(r"\s*(\d{1,30}(?:\.\d{0,30})?)\s*(?:([kmgtp])(?:i?b)?|b)?\s*", re.IGNORECASE | re.ASCII)
-_DURATION: Final = re.compile(r"\s*(\d{1,15}(?:\.\d{0,15})?)\s*(us|ms|s|m|min|h|d)\s*", re.IGNORECASE | re.ASCII)
+_SIZE: Final = r"(?ai:\s*(\d{1,30}(?:\.\d{0,30})?)\s*(?:([kmgtp])(?:i?b)?|b)?\s*)"
+_DURATION: Final = r"(?ai:\s*(\d{1,15}(?:\.\d{0,15})?)\s*(us|ms|s|m|min|h|d)\s*)"
 _UNITS: Final = "bkmgtp"
 _SECONDS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_size(text: str) -> int:
     """Bytes. UserError if it is not a size."""
-    found = _SIZE.fullmatch(text)
+    found = re.fullmatch(_SIZE, text)
     if found is None:
         raise UserError(f"{text!r} is not a size: write bytes, or a number with k, m, g or t, such as 500k or 1.5m.")
     number, unit = found[1], (found[2] or "b").lower()
@@ -43,7 +43,7 @@ def format_size(size: int) -> str:
 
 def parse_duration(text: str) -> float:
     """Seconds. UserError if it is not a duration; the unit is not left out, for nobody guesses it alike."""
-    found = _DURATION.fullmatch(text)
+    found = re.fullmatch(_DURATION, text)
     if found is None:
         raise UserError(f"{text!r} is not a duration: write a number with us, ms, s, m, h or d, such as 500ms or 2s.")
     seconds = float(found[1]) * _SECONDS[found[2].lower()]
