@@ -1,0 +1,50 @@
+"""Tells of each flow once, when nothing more will come of it: for those who print or save flows.
+
+    store ─batches of added, changed, removed─▸ FinishedFlows ─▸ deliver(flows that have ended since)
+
+A flow that is loaded from a file has ended already. A replay that is on the list but has not started has not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from interceptor.model.flow import Flow, HttpFlow
+
+
+class FinishedFlows:
+    """A listener of the store. `deliver` is called at most once per batch, with flows in the order of their arrival."""
+
+    def __init__(self, deliver: Callable[[list[Flow]], None]) -> None:
+        self._deliver = deliver
+        self._running: dict[Flow, None] = {}
+
+    @property
+    def running(self) -> Sequence[Flow]:
+        """Flows that have not ended yet."""
+        return list(self._running)
+
+    def flows_added(self, flows: list[Flow]) -> None:
+        self._running.update(dict.fromkeys(flows))
+        self._look_at(flows)
+
+    def flows_changed(self, flows: list[Flow]) -> None:
+        self._look_at([flow for flow in flows if flow in self._running])
+
+    def flows_removed(self, flows: list[Flow]) -> None:
+        for flow in flows:
+            self._running.pop(flow, None)
+
+    def _look_at(self, flows: list[Flow]) -> None:
+        ended = [flow for flow in flows if has_ended(flow)]
+        for flow in ended:
+            del self._running[flow]
+        if ended:
+            self._deliver(ended)
+
+
+def has_ended(flow: Flow) -> bool:
+    if flow.is_live:
+        return False
+    is_waiting_replay = isinstance(flow, HttpFlow) and flow.replay_of is not None and flow.response is None
+    return not is_waiting_replay or flow.ended_at is not None or flow.error is not None
