@@ -1,0 +1,89 @@
+"""The messages of a raw conversation or a WebSocket, one below the other, each under a line that says whither and when.
+
+    → server     +0.0 ms      7b
+    EHLO me
+    ← server     +4.1 ms      8b  edited
+    250 ok
+
+`Said` is a snapshot of one message: made in the event loop, shown in a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from interceptor.model.body import Body, MemoryBody
+from interceptor.model.flow import Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
+from interceptor.specs.sizes import format_size
+from interceptor.tui.present.text import Line, to_width_right
+from interceptor.tui.present.timing import offset
+
+FEW: Final = 500
+"""So many messages are shown unless all are asked for: the newest."""
+
+LONGEST: Final = 64 * 1024
+"""So much of one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    from_client: bool
+    body: Body
+    size: int
+    timestamp: float
+    notes: tuple[str, ...]
+    version: object  # equal as long as the message shows the same
+
+
+def said(flow: Flow, is_full: bool) -> tuple[list[Said], int]:
+    """The messages to show, and how many earlier ones are left out."""
+    if isinstance(flow, HttpFlow):
+        spoken = flow.websocket.messages if flow.websocket is not None else []
+        left_out = 0 if is_full else max(len(spoken) - FEW, 0)
+        return [_of_websocket(message) for message in spoken[left_out:]], left_out
+    if not isinstance(flow, TcpFlow):
+        return [], 0
+    left_out = 0 if is_full else max(len(flow.messages) - FEW, 0)
+    return [_of_stream(message) for message in flow.messages[left_out:]], left_out
+
+
+def _of_websocket(message: WebSocketMessage) -> Said:
+    told = [("text" if message.is_text else "binary", True), ("dropped", message.is_dropped), ("injected", message.is_injected)]
+    notes = tuple(word for word, is_true in told if is_true)
+    content = message.content
+    return Said(message.from_client, MemoryBody(content), len(content), message.timestamp, notes, (content, notes))
+
+
+def _of_stream(message: TcpMessage) -> Said:
+    notes = tuple(
+        word for word, is_true in (("dropped", message.is_dropped), ("edited", message.original is not None)) if is_true
+    )
+    body = message.body
+    return Said(message.from_client, body, body.size, message.timestamp, notes, (body, body.size, notes))
+
+
+def stream_lines(
+    messages: Sequence[Said], left_out: int, zero: float, show: Callable[[Body], Sequence[Line]], cancelled: Callable[[], bool]
+) -> list[Line]:
+    """`show` makes lines of one message; all of it stops early if `cancelled`."""
+    lines: list[Line] = []
+    if left_out:
+        lines += [[("more", f"{left_out} earlier message{'' if left_out == 1 else 's'} not shown")], []]
+    for message in messages:
+        if cancelled():
+            break
+        whither: Line = [("method", "→ server ")] if message.from_client else [("type text", "← server ")]
+        facts = to_width_right(offset(message.timestamp - zero), 12) + to_width_right(format_size(message.size), 8)
+        line: Line = [*whither, ("note", facts)]
+        line += [("warning" if note != "text" else "note", f"  {note}") for note in message.notes]
+        lines.append(line)
+        body = message.body
+        if message.size > LONGEST:
+            lines += show(MemoryBody(body.read(0, LONGEST)))
+            lines.append([("more", f"… only the first {format_size(LONGEST)} of this message are shown")])
+        else:
+            lines += show(body)
+        lines.append([])
+    return lines

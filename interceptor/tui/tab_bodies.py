@@ -1,0 +1,70 @@
+"""The part of a tab that content views make: the body of a message, or the messages of a conversation.
+
+Gives paragraphs to put above it, which say in words what it is and what is missing, and the lines, as far as they are there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from interceptor.contentviews.rendered import Cancelled, ContentFacts, Rendered
+from interceptor.model.body import Body
+from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.http import Message
+from interceptor.tui.body_view import BodyView, RenderBody
+from interceptor.tui.present.message import body_note
+from interceptor.tui.present.paragraphs import Paragraph, note, section
+from interceptor.tui.present.stream import said, stream_lines
+from interceptor.tui.present.text import Line
+
+_RENDERING: Final = "rendering…"
+_FULL_LIMIT: Final = 64 * 1024 * 1024
+
+
+class TabBodies:
+    def __init__(self, render_body: RenderBody, view: BodyView) -> None:
+        self._render_body = render_body
+        self._view = view
+
+    def body(
+        self, flow: HttpFlow, message: Message, tab: str, view: str, is_full: bool
+    ) -> tuple[list[Paragraph], Sequence[Line]]:
+        style, sentence = body_note(flow, message)
+        told = [Paragraph([]), note(sentence, style)] if sentence else []
+        body = message.body
+        if not body.size:
+            self._view.call_off()
+            return told or [Paragraph([]), note("No body.")], ()
+        encoding = message.headers.get("content-encoding") or ""
+        facts = ContentFacts.of(flow.request, message)
+
+        def job(cancelled: Cancelled) -> Rendered:
+            return self._render(body, encoding, view, facts, cancelled, is_full)
+
+        version = body, body.size, encoding, facts.content_type
+        rendered = self._view.ask((flow.id, tab, view, is_full), version, job)
+        if rendered is None:
+            return [*section("Body", _RENDERING), *told[1:]], ()
+        return [*section("Body", rendered.description), *told[1:]], rendered.lines
+
+    def messages(self, flow: Flow, tab: str, view: str, is_full: bool) -> tuple[list[Paragraph], Sequence[Line]]:
+        listed, left_out = said(flow, is_full)
+        if not listed:
+            self._view.call_off()
+            return [note("No messages yet." if flow.is_live else "No messages.")], ()
+        zero = listed[0].timestamp if left_out else flow.created_at or listed[0].timestamp
+
+        def job(cancelled: Cancelled) -> Rendered:
+            def show(body: Body) -> Sequence[Line]:
+                return self._render(body, "", view, ContentFacts(), cancelled, is_full).lines
+
+            return Rendered(view, "", stream_lines(listed, left_out, zero, show, cancelled))
+
+        version = tuple(each.version for each in listed)
+        rendered = self._view.ask((flow.id, tab, view, is_full), version, job)
+        return ([note(_RENDERING)], ()) if rendered is None else ([], rendered.lines)
+
+    def _render(self, body: Body, encoding: str, view: str, facts: ContentFacts, cancelled: Cancelled, is_full: bool) -> Rendered:
+        more: dict[str, Any] = {"pretty_limit": _FULL_LIMIT} if is_full else {}
+        return self._render_body(body, encoding, view, facts, cancelled=cancelled, **more)
