@@ -96,12 +96,13 @@ class ClientContexts:
         return self._find(self._key(names, upstream_chain, wants_rsa))
 
     def is_quick(self, wants_rsa: bool) -> bool:
-        """Whether `get` may be called on the event loop also when nothing is cached."""
-        return self._authority.signs_quickly and (self._keys.has_rsa or not wants_rsa)
+        """Whether `get` may be called on the event loop also when nothing is cached. Two leaves are over the millisecond, or
+        just below; those who want the second are so few that they can all wait for a thread."""
+        return self._authority.signs_quickly and not wants_rsa
 
     def get(self, names: tuple[str, ...], upstream_chain: tuple[bytes, ...], wants_rsa: bool) -> SSL.Context:
-        """The context for these, minted now if need be; takes some 40 ms unless `is_quick`. `wants_rsa`: the client offers no
-        ECDSA, so an RSA leaf is there as well."""
+        """The context for these, minted now if need be: half a millisecond if `is_quick`, else up to 100. `wants_rsa`: the client
+        offers no ECDSA, so an RSA leaf is there as well."""
         key = self._key(names, upstream_chain, wants_rsa)
         return self._find(key) or self._keep(key, self._make(names, upstream_chain, wants_rsa))
 

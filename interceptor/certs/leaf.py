@@ -46,16 +46,12 @@ _HOST: Final = re.compile(
 
 class LeafKeys:
     """The keys of all leaves of this process. The RSA key takes some 40 ms to make and is made when first asked for: ask from
-    a thread unless `has_rsa`."""
+    a thread."""
 
     def __init__(self) -> None:
         self.ec = ec.generate_private_key(ec.SECP256R1())
         self._rsa: rsa.RSAPrivateKey | None = None
         self._rsa_lock = Lock()
-
-    @property
-    def has_rsa(self) -> bool:
-        return self._rsa is not None
 
     @property
     def rsa(self) -> rsa.RSAPrivateKey:

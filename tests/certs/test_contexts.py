@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -224,13 +225,24 @@ class TestCache:
 
 
 class TestLater:
-    def test_quick_unless_a_key_is_to_be_made(self, authority: Authority) -> None:
-        keys = LeafKeys()
-        contexts = ClientContexts(authority, OwnCertificates(), TlsSettings(), KeyLog(), keys)
+    def test_quick_unless_two_leaves_are_wanted(self, contexts: ClientContexts) -> None:
         assert contexts.is_quick(wants_rsa=False)
         assert not contexts.is_quick(wants_rsa=True)
+
+    def test_what_is_slow_is_done_by_a_thread(self, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+        makers: list[threading.Thread] = []
+        really_generate = rsa.generate_private_key
+
+        def spy(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+            makers.append(threading.current_thread())
+            return really_generate(public_exponent, key_size)
+
+        monkeypatch.setattr(rsa, "generate_private_key", spy)
+        contexts = ClientContexts(authority, OwnCertificates(), TlsSettings(), KeyLog(), LeafKeys())
         asyncio.run(contexts.get_later(("example.com",), (), True))
-        assert contexts.is_quick(wants_rsa=True)
+        asyncio.run(contexts.get_later(("example.org",), (), True))
+        assert len(makers) == 1
+        assert makers[0] is not threading.current_thread()
 
     def test_a_large_rsa_authority_is_never_quick(self, tmp_path: Path, keys: LeafKeys) -> None:
         authority = authority_in(tmp_path, "rsa", 3072)
