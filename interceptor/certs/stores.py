@@ -95,7 +95,7 @@ def uninstall(authority: Authority, machine: Machine | None = None) -> list[Outc
     if machine.platform == "win32":
         remove = ["certutil", "-delstore", "-user", "Root", _sha1(authority)]
         return [_carried_out(machine, "Windows root store", "removed", [remove])]
-    outcomes = [_uninstall_keychain(authority, machine)] if machine.platform == "darwin" else [_uninstall_system(machine)]
+    outcomes = [_uninstall_keychain(authority, machine)] if machine.platform == "darwin" else [_uninstall_system(authority, machine)]
     return [*outcomes, *_uninstall_nss(authority, machine)]
 
 
@@ -157,8 +157,11 @@ def _install_system(authority: Authority, machine: Machine) -> Outcome:
     return Outcome(False, _SYSTEM_STORE, missing, shlex.join(anchor))
 
 
-def _uninstall_system(machine: Machine) -> Outcome:
+def _uninstall_system(authority: Authority, machine: Machine) -> Outcome:
     anchors = _anchors(machine)
+    if anchors is None and machine.which("trust"):
+        remove = machine.as_admin(["trust", "anchor", "--remove", str(authority.cert_path)])
+        return _carried_out(machine, _SYSTEM_STORE, "removed", [remove])
     if anchors is None:
         return Outcome(True, _SYSTEM_STORE, "none of the known kinds is here")
     target = machine.root / anchors.folder / ANCHOR_NAME

@@ -86,7 +86,9 @@ class TestLinuxSystemStore:
         computer = Computer(tmp_path, "linux", "trust", is_admin=True)
         (outcome,) = install(authority, computer.machine)
         assert outcome.is_done
-        assert computer.ran == [f"trust anchor --store {authority.cert_path}"]
+        (outcome,) = uninstall(authority, computer.machine)
+        assert outcome.is_done
+        assert computer.ran == [f"trust anchor --{deed} {authority.cert_path}" for deed in ("store", "remove")]
 
     def test_without_a_store_it_says_what_to_do(self, tmp_path: Path, authority: Authority) -> None:
         (outcome,) = install(authority, Computer(tmp_path, "linux").machine)
