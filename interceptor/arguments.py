@@ -1,0 +1,230 @@
+"""The command line: a list of words becomes an `Invocation`, which says what to do and which options were given.
+
+Flags may stand before or after the verb. Every flag that is an option becomes a `name=value` text, in the order of the line, so
+that flags and `--set` are one mechanism with one set of checks. The help is written by hand, because it is read by people.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+from interceptor.options import Options
+from interceptor.specs.errors import UserError
+
+VERBS: Final = ("dump", "ca")
+
+HELP: Final = """\
+interceptor: see, hold and change what programs say to servers
+
+  interceptor [flags]                  the console
+  interceptor dump [flags] [filter]    a line per flow on standard output, without a console
+  interceptor ca                       the certificate that devices must trust, and how to do that
+  interceptor ca install | uninstall   put it into this computer's trust stores, or take it out
+  interceptor ca take-over [folder]    use mitmproxy's CA (from ~/.mitmproxy), which devices may trust already
+
+Examples
+
+  interceptor                                        then: curl -x http://127.0.0.1:8080 http://example.com
+  interceptor -p 9000 -m reverse:https://example.com
+  interceptor --intercept '~m POST & ~d api.example.com'
+  interceptor dump --json '~c 5xx' | jq .request.url
+  interceptor dump -n -r flows.mitm '~d example.com'
+
+Where to listen
+  -p, --listen-port PORT     8080 unless the mode has another one; 0 for any free port
+  --listen-host ADDRESS      127.0.0.1 unless set; 0.0.0.0 lets other machines in
+  -m, --mode MODE            regular or reverse:URL, each with @port or @host:port; may be repeated
+  -n, --no-server            do not listen, to look into files
+  --proxyauth WHO            user:password, any, or @file (htpasswd): clients must log in
+
+What to do with connections
+  -k, --ssl-insecure         accept any server certificate
+  --certs [DOMAIN=]FILE      a certificate of your own, with its key; may be repeated
+  --cert-passphrase WORDS    for the keys in those files
+  --ignore-hosts PATTERN     pass these hosts through untouched; may be repeated
+  --allow-hosts PATTERN      look into these hosts only; may be repeated
+  --tcp-hosts PATTERN        treat these hosts as raw TCP; may be repeated
+
+Flows
+  -r, --rfile FILE           load flows from a file at the start
+  -w, --save-stream-file F   write finished flows to a file; +FILE appends, %Y-%m-%d and the like are filled in
+  -C, --client-replay FILE   send the requests of a file again; may be repeated
+  --intercept FILTER         hold these flows
+  --view-filter FILTER       show these flows only
+  --showhost                 show the host that the client named in its Host header
+
+Console
+  --console-layout LAYOUT    single, vertical or horizontal
+  --no-mouse                 leave the mouse to the terminal
+
+dump
+  --json                     one JSON object per line; see docs/json.md
+  --flow-detail LEVEL        0 nothing, 1 a line, 2 headers, 3 the start of bodies, 4 everything
+  --keepserving              go on after a file was read or replayed
+  -q, --quiet                print nothing but what -w needs said
+  -v, --verbose              say more
+
+Settings
+  --set NAME=VALUE           any option; for a list, repeated values add up
+  --confdir FOLDER           where the CA and config.yaml are (~/.interceptor, or $INTERCEPTOR_CONFDIR)
+  --options                  all options with type, default and help, as a configuration file
+  --commands                 all commands of the console's prompt
+  --version                  this program, Python, OpenSSL and every library
+  -h, --help
+"""
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What was asked for. `words` are what follows the verb; `settings` are `name=value` texts; `show` is "help", "version",
+    "options", "commands" or "" (run the verb)."""
+
+    verb: str = ""  # "" is the console
+    words: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
+    show: str = ""
+    is_json: bool = False
+    is_quiet: bool = False
+    is_forced: bool = False
+
+    def has_set(self, name: str) -> bool:
+        return any(setting.partition("=")[0].strip() == name for setting in self.settings)
+
+
+def parse(argv: Sequence[str]) -> Invocation:
+    """UserError, in one sentence, if the line is not right."""
+    invocation = Invocation()
+    flags, literal = _split_at_dashes(argv)
+    parsed, unknown = _parser(invocation).parse_known_intermixed_args(flags)
+    if unknown:
+        raise UserError(_about_unknown_flag(unknown[0]))
+    words: list[str] = [*parsed.words, *literal]
+    if invocation.show:
+        return invocation
+    if words and words[0] not in VERBS:
+        raise UserError(_about_unknown_verb(words[0]))
+    if words:
+        invocation.verb, invocation.words = words[0], words[1:]
+    _check_verb(invocation)
+    return invocation
+
+
+def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What follows `--` is words, whatever it looks like."""
+    line = list(argv)
+    if "--" not in line:
+        return line, []
+    place = line.index("--")
+    return line[:place], line[place + 1 :]
+
+
+def _check_verb(invocation: Invocation) -> None:
+    if invocation.is_json and invocation.verb != "dump":
+        raise UserError("--json belongs to dump: interceptor dump --json")
+    if invocation.is_forced and invocation.verb != "ca":
+        raise UserError("--force belongs to ca: interceptor ca take-over --force")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message.removeprefix('argument ')} (interceptor --help shows what there is)")
+
+
+def _parser(invocation: Invocation) -> _Parser:
+    """A parser whose flags write into the invocation."""
+    parser = _Parser(prog="interceptor", add_help=False, allow_abbrev=False)
+
+    def flag(*names: str, act: Callable[[str], None], takes_value: bool) -> None:
+        class Act(argparse.Action):
+            def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+                act(values if takes_value else "")
+
+        parser.add_argument(
+            *names, action=Act, nargs=None if takes_value else 0, dest=argparse.SUPPRESS, default=argparse.SUPPRESS
+        )
+
+    def setting(*names: str, option: str, value: str | None = None) -> None:
+        def act(given: str) -> None:
+            invocation.settings.append(f"{option}={given if value is None else value}")
+
+        flag(*names, act=act, takes_value=value is None)
+
+    def mark(*names: str, attribute: str, value: object = True) -> None:
+        flag(*names, act=lambda _: setattr(invocation, attribute, value), takes_value=False)
+
+    for names, option in _VALUE_FLAGS:
+        setting(*names, option=option)
+    for names, option, value in _SWITCH_FLAGS:
+        setting(*names, option=option, value=value)
+    flag("--set", act=invocation.settings.append, takes_value=True)
+    flag("-v", "--verbose", act=lambda _: invocation.settings.extend(_VERBOSE), takes_value=False)
+    mark("-q", "--quiet", attribute="is_quiet")
+    mark("--json", attribute="is_json")
+    mark("--force", attribute="is_forced")
+    for what in ("version", "options", "commands"):
+        mark(f"--{what}", attribute="show", value=what)
+    mark("-h", "--help", attribute="show", value="help")
+    parser.add_argument("words", nargs="*")
+    return parser
+
+
+_VALUE_FLAGS: Final = (
+    (("-p", "--listen-port"), "listen_port"),
+    (("--listen-host",), "listen_host"),
+    (("-m", "--mode"), "mode"),
+    (("--proxyauth",), "proxyauth"),
+    (("--certs",), "certs"),
+    (("--cert-passphrase",), "cert_passphrase"),
+    (("--ignore-hosts",), "ignore_hosts"),
+    (("--allow-hosts",), "allow_hosts"),
+    (("--tcp-hosts",), "tcp_hosts"),
+    (("-r", "--rfile"), "rfile"),
+    (("-w", "--save-stream-file"), "save_stream_file"),
+    (("-C", "--client-replay"), "client_replay"),
+    (("--intercept",), "intercept"),
+    (("--view-filter",), "view_filter"),
+    (("--console-layout",), "console_layout"),
+    (("--flow-detail",), "flow_detail"),
+    (("--confdir",), "confdir"),
+)
+_SWITCH_FLAGS: Final = (
+    (("-n", "--no-server"), "server", "false"),
+    (("-k", "--ssl-insecure"), "ssl_insecure", "true"),
+    (("--showhost",), "showhost", "true"),
+    (("--no-mouse",), "console_mouse", "false"),
+    (("--keepserving",), "keepserving", "true"),
+)
+_VERBOSE: Final = ("termlog_verbosity=debug", "console_eventlog_verbosity=debug", "flow_detail=2")
+
+
+def all_flags() -> list[str]:
+    """Every spelling of every flag."""
+    return [name for action in _parser(Invocation())._actions for name in action.option_strings]
+
+
+def _about_unknown_flag(flag: str) -> str:
+    from difflib import get_close_matches
+
+    name, _, value = flag.partition("=")
+    option = name.lstrip("-").replace("-", "_").removeprefix("no_")
+    if any(definition.name == option for definition in Options.definitions()):
+        return f"there is no flag {name}; write --set {option}={value or '…'}"
+    near = get_close_matches(name, all_flags(), 2)
+    return f"there is no flag {name}" + (
+        f" (did you mean {' or '.join(near)}?)" if near else "; interceptor --help shows what there is"
+    )
+
+
+def _about_unknown_verb(word: str) -> str:
+    from difflib import get_close_matches
+
+    if near := get_close_matches(word, VERBS, 1):
+        return f"there is no verb {word!r}: did you mean interceptor {near[0]}?"
+    if word.startswith(("~", "!", "(")):
+        return f"a filter belongs to dump or to --view-filter: interceptor dump {word!r}"
+    if "://" in word:
+        return f"interceptor takes no URL by itself; to listen in front of that server: interceptor -m reverse:{word}"
+    return f"there is no verb {word!r}: nothing for the console, or {' or '.join(VERBS)}; interceptor --help shows more"
