@@ -85,8 +85,8 @@ def install(authority: Authority, machine: Machine | None = None) -> list[Outcom
     if machine.platform == "win32":
         add = ["certutil", "-addstore", "-user", "Root", str(authority.cert_path.with_name(CERT_CER_FILE))]
         return [_carried_out(machine, "Windows root store", "trusted by this account", [add])]
-    outcomes = [_install_keychain(authority, machine)] if machine.platform == "darwin" else [_install_system(authority, machine)]
-    return [*outcomes, *_install_nss(authority, machine)]
+    of_system = _install_keychain if machine.platform == "darwin" else _install_system
+    return [of_system(authority, machine), *_install_nss(authority, machine)]
 
 
 def uninstall(authority: Authority, machine: Machine | None = None) -> list[Outcome]:
@@ -95,8 +95,8 @@ def uninstall(authority: Authority, machine: Machine | None = None) -> list[Outc
     if machine.platform == "win32":
         remove = ["certutil", "-delstore", "-user", "Root", _sha1(authority)]
         return [_carried_out(machine, "Windows root store", "removed", [remove])]
-    outcomes = [_uninstall_keychain(authority, machine)] if machine.platform == "darwin" else [_uninstall_system(authority, machine)]
-    return [*outcomes, *_uninstall_nss(authority, machine)]
+    of_system = _uninstall_keychain if machine.platform == "darwin" else _uninstall_system
+    return [of_system(authority, machine), *_uninstall_nss(authority, machine)]
 
 
 def nickname(authority: Authority) -> str:
