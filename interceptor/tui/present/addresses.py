@@ -67,12 +67,12 @@ def path_pieces(request: Request, columns: int) -> Line:
 
 
 def shorten_path(path: str, columns: int) -> str:
-    """Of a path that is too long the last segment stays whole, if it does not take most of the room by itself."""
+    """Of a path that is too long the last segment stays whole, if it can."""
     if width(path) <= columns:
         return path
     last = path[path.rfind("/", 0, -1) :]
     room = columns - width(last) - 1
-    return f"{cut(path, room)}…{last}" if room > columns // 4 else shorten_middle(path, columns)
+    return f"{cut(path, room)}…{last}" if room >= 0 else shorten_middle(path, columns)
 
 
 def url_pieces(request: Request, columns: int, showhost: bool) -> Line:
