@@ -20,41 +20,44 @@ HELP: Final = """\
 interceptor: see, hold and change what programs say to servers
 
   interceptor [flags]                  the console
-  interceptor dump [flags] [filter]    a line per flow on standard output, without a console
-  interceptor ca                       the certificate that devices must trust, and how to do that
-  interceptor ca install | uninstall   put it into this computer's trust stores, or take it out
-  interceptor ca take-over [folder]    use mitmproxy's CA (from ~/.mitmproxy), which devices may trust already
+  interceptor dump [flags] [filter]    a line per flow, without a console
+  interceptor ca                       the certificate to trust, and how
+  interceptor ca install | uninstall   into this computer's stores, or out
+  interceptor ca take-over [folder]    use mitmproxy's CA (from ~/.mitmproxy)
 
 Examples
 
-  interceptor                                        then: curl -x http://127.0.0.1:8080 http://example.com
+  interceptor
+      and elsewhere: curl -x http://127.0.0.1:8080 http://example.com
   interceptor -p 9000 -m reverse:https://example.com
   interceptor --intercept '~m POST & ~d api.example.com'
   interceptor dump --json '~c 5xx' | jq .request.url
   interceptor dump -n -r flows.mitm '~d example.com'
 
 Where to listen
-  -p, --listen-port PORT     8080 unless the mode has another one; 0 for any free port
-  --listen-host ADDRESS      127.0.0.1 unless set; 0.0.0.0 lets other machines in
-  -m, --mode MODE            regular or reverse:URL, each with @port or @host:port; may be repeated
+  -p, --listen-port PORT     8080 unless the mode has its own; 0: any free one
+  --listen-host ADDRESS      127.0.0.1 unless set; 0.0.0.0 lets others in
+  -m, --mode MODE            regular or reverse:URL, with @port or
+                             @host:port behind it (*)
   -n, --no-server            do not listen, to look into files
-  --proxyauth WHO            user:password, any, or @file (htpasswd): clients must log in
+  --proxyauth WHO            clients must log in: user:password, any, @file
 
 What to do with connections
   -k, --ssl-insecure         accept any server certificate
-  --certs [DOMAIN=]FILE      a certificate of your own, with its key; may be repeated
+  --certs [DOMAIN=]FILE      a certificate of your own, with its key (*)
   --cert-passphrase WORDS    for the keys in those files
-  --ignore-hosts PATTERN     pass these hosts through untouched; may be repeated
-  --allow-hosts PATTERN      look into these hosts only; may be repeated
-  --tcp-hosts PATTERN        treat these hosts as raw TCP; may be repeated
+  --ignore-hosts PATTERN     pass these hosts through untouched (*)
+  --allow-hosts PATTERN      look into these hosts only (*)
+  --tcp-hosts PATTERN        treat these hosts as raw TCP (*)
 
 Flows
   -r, --rfile FILE           load flows from a file at the start
-  -w, --save-stream-file F   write finished flows to a file; +FILE appends, %Y-%m-%d and the like are filled in
-  -C, --client-replay FILE   send the requests of a file again; may be repeated
+  -w, --save-stream-file F   write finished flows to a file; +FILE appends,
+                             %Y-%m-%d and the like are filled in
+  -C, --client-replay FILE   send the requests of a file again (*)
   --intercept FILTER         hold these flows
   --view-filter FILTER       show these flows only
-  --showhost                 show the host that the client named in its Host header
+  --showhost                 show the host of the client's Host header
 
 Console
   --console-layout LAYOUT    single, vertical or horizontal
@@ -62,18 +65,21 @@ Console
 
 dump
   --json                     one JSON object per line; see docs/json.md
-  --flow-detail LEVEL        0 nothing, 1 a line, 2 headers, 3 the start of bodies, 4 everything
+  --flow-detail LEVEL        0 nothing, 1 a line, 2 headers, 3 bodies, 4 all
   --keepserving              go on after a file was read or replayed
-  -q, --quiet                print nothing but what -w needs said
+  -q, --quiet                print errors only
   -v, --verbose              say more
 
 Settings
-  --set NAME=VALUE           any option; for a list, repeated values add up
-  --confdir FOLDER           where the CA and config.yaml are (~/.interceptor, or $INTERCEPTOR_CONFDIR)
-  --options                  all options with type, default and help, as a configuration file
+  --set NAME=VALUE           any option (*)
+  --confdir FOLDER           of the CA and config.yaml: $INTERCEPTOR_CONFDIR, or
+                             ~/.interceptor
+  --options                  all options with type, default and help, as YAML
   --commands                 all commands of the console's prompt
   --version                  this program, Python, OpenSSL and every library
   -h, --help
+
+(*) may be repeated; the values add up
 """
 
 

@@ -14,13 +14,15 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from interceptor.addons.finished import FinishedFlows
 from interceptor.model.flow import Flow
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
-from interceptor.specs.filter import Filter, parse
+
+if TYPE_CHECKING:
+    from interceptor.specs.filter import Filter
 
 WriteFlow = Callable[[BinaryIO, Flow], None]
 _OPTIONS = {"save_stream_file", "save_stream_filter"}
@@ -60,7 +62,11 @@ class SaveStream:
 
     def _configure(self) -> None:
         text = self._options.save_stream_filter
-        self._filter = parse(text) if text else None
+        self._filter = None
+        if text:
+            from interceptor.specs.filter import parse  # imported where there is a filter: starting is quicker without
+
+            self._filter = parse(text)
         self._has_failed = False
         if self._options.save_stream_file:
             self._follow_name()

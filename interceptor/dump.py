@@ -1,0 +1,116 @@
+"""The headless face: each finished flow printed once, as text or as a JSON object per line; the log on standard error.
+
+    store ─▸ FinishedFlows ─▸ dumper_filter ─▸ dump_text | flow_json ─▸ out, once per batch
+    event log ─▸ termlog_verbosity ─▸ err
+
+Colours are for terminals only, and not if NO_COLOR is set (https://no-color.org). If the reader of `out` goes away,
+`on_output_closed` is called once and nothing is printed any more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from interceptor.addons.finished import FinishedFlows
+from interceptor.dump_text import FlowText, one_line
+from interceptor.eventlog import Entry, EventLog, is_shown
+from interceptor.model.flow import Flow
+from interceptor.options import Options
+from interceptor.specs.errors import UserError
+
+if TYPE_CHECKING:
+    from interceptor.specs.filter import Filter
+
+_LEVEL_COLOURS = {"error": "31", "warn": "33", "alert": "35", "debug": "2"}
+
+
+class Flows(Protocol):
+    """What is known of the store."""
+
+    def subscribe(self, listener: FinishedFlows, /) -> None: ...
+
+
+class Dump:
+    """Works by itself once made; entries that the log has already are printed at once. UserError if an option is not right."""
+
+    def __init__(
+        self, options: Options, store: Flows, eventlog: EventLog, out: TextIO, as_json: bool, err: TextIO | None = None
+    ) -> None:
+        self.on_output_closed: Callable[[], None] = lambda: None
+        self._options, self._out, self._err, self._as_json = options, out, err or sys.stderr, as_json
+        self._is_closed = False
+        self._filter: Filter | None = None
+        self._text = FlowText(is_coloured=_has_colours(out))
+        self._configure()
+        options.subscribe(lambda _, names: self._configure())
+        for entry in list(eventlog.entries):
+            self._log(entry)
+        eventlog.subscribe(self._log)
+        store.subscribe(FinishedFlows(self._print))
+
+    def _configure(self) -> None:
+        options = self._options
+        view = options.dumper_default_contentview
+        if view != "auto":
+            from interceptor.contentviews.registry import names
+
+            if view not in names():
+                raise UserError(f"dumper_default_contentview wants one of {', '.join(names())}, not {view!r}")
+        self._filter = None
+        if options.dumper_filter:
+            from interceptor.specs.filter import parse
+
+            self._filter = parse(options.dumper_filter)
+        self._text.detail, self._text.view, self._text.show_host = options.flow_detail, view, options.showhost
+
+    def _print(self, flows: list[Flow]) -> None:
+        if self._is_closed or self._options.flow_detail < 1:
+            return
+        chosen = [flow for flow in flows if self._filter is None or self._filter.matches(flow)]
+        if chosen:
+            self._write("".join([self._line(flow) for flow in chosen]))
+
+    def _line(self, flow: Flow) -> str:
+        if self._as_json:
+            from interceptor.flow_json import flow_line
+
+            return flow_line(flow, self._options.flow_detail)
+        return self._text.of(flow)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._out.write(text if self._as_json else _printable(text, self._out.encoding))
+            self._out.flush()
+        except BrokenPipeError:
+            self._is_closed = True
+            self.on_output_closed()
+
+    def _log(self, entry: Entry) -> None:
+        if not is_shown(entry.level, self._options.termlog_verbosity):
+            return
+        level = "" if entry.level in ("info", "alert") else f"{entry.level}: "
+        message = "\n    ".join(one_line(line) for line in entry.message.splitlines())
+        clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))
+        line = f"[{clock}] {level}{message}"
+        colour = _LEVEL_COLOURS.get(entry.level)
+        if colour and _has_colours(self._err):
+            line = f"\x1b[{colour}m{line}\x1b[0m"
+        try:
+            self._err.write(_printable(line, self._err.encoding) + "\n")
+            self._err.flush()
+        except OSError:
+            pass  # nobody reads it any more, and there is nowhere else to say so
+
+
+def _has_colours(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _printable(text: str, encoding: str | None) -> str:
+    """What the stream's encoding has no character for becomes an escape, so that no locale can end the output."""
+    encoding = encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
