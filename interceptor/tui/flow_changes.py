@@ -1,0 +1,84 @@
+"""Every change that the user makes to flows goes through here: kept for `V`, undoable, told to the store.
+
+    edit(flow, subject, label, deed) ─▸ backup ─▸ deed ─▸ undo and redo ─▸ store.touch
+
+A deed that raises UserError has changed nothing in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from interceptor.model.flow import Flow, HttpFlow
+from interceptor.session.store import Store
+from interceptor.session.undo import Undo
+from interceptor.specs.errors import UserError
+from interceptor.tui.flow_state import FlowState
+
+
+class FlowChanges:
+    def __init__(self, store: Store, undo: Undo) -> None:
+        self._store, self._undo = store, undo
+
+    def edit(self, flow: Flow, subject: str, label: str, deed: Callable[[], None]) -> None:
+        """`subject` as in `FlowState`; a comment or a marker ("flow") is no edit of what was received."""
+        self.edit_all([flow], subject, label, lambda _: deed())
+
+    def edit_all(self, flows: Sequence[Flow], subject: str, label: str, deed: Callable[[Flow], None]) -> None:
+        """The same for several flows, undone as one."""
+        before = [FlowState(flow, subject) for flow in flows]
+        try:
+            for flow in flows:
+                if subject != "flow":
+                    flow.backup()
+                deed(flow)
+        except UserError:
+            self._restore(flows, before)
+            raise
+        after = [FlowState(flow, subject) for flow in flows]
+        self._touch(flows)
+        self._undo.push(label, lambda: self._restore(flows, before), lambda: self._restore(flows, after))
+
+    def revert(self, flows: Sequence[Flow]) -> int:
+        """Back to what was received; how many had been edited."""
+        edited = [flow for flow in flows if isinstance(flow, HttpFlow) and flow.original is not None]
+        if not edited:
+            return 0
+        before = [(flow.request, flow.response, flow.original, flow.is_modified) for flow in edited]
+        for flow in edited:
+            flow.revert()
+        after = [(flow.request, flow.response, flow.original, flow.is_modified) for flow in edited]
+
+        def put(states: list[tuple[object, ...]]) -> None:
+            for flow, state in zip(edited, states, strict=True):
+                flow.request, flow.response, flow.original, flow.is_modified = state  # type: ignore[assignment]
+            self._touch(edited)
+
+        self._touch(edited)
+        self._undo.push("revert", lambda: put(list(before)), lambda: put(list(after)))
+        return len(edited)
+
+    def remove(self, flows: Sequence[Flow], label: str) -> None:
+        """Off the list; live ones go on."""
+        gone = list(flows)
+
+        def put_back() -> None:
+            for flow in gone:
+                self._store.add(flow)
+
+        weight = self._store.weight_of(gone)
+        self._store.remove(gone)
+        self._undo.push(label, put_back, lambda: self._store.remove(gone), weight=weight)
+
+    def add(self, flow: Flow, label: str) -> None:
+        self._store.add(flow)
+        self._undo.push(label, lambda: self._store.remove([flow]), lambda: self._store.add(flow))
+
+    def _restore(self, flows: Sequence[Flow], states: Sequence[FlowState]) -> None:
+        for state in states:
+            state.restore()
+        self._touch(flows)
+
+    def _touch(self, flows: Sequence[Flow]) -> None:
+        for flow in flows:
+            self._store.touch(flow)
