@@ -1,0 +1,62 @@
+"""What the console needs of the program. `app` has it; tests have fakes.
+
+The console is built on these and nothing else of `app`, because `app` is what imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from interceptor.commands import Commands
+from interceptor.eventlog import EventLog
+from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.http import Request
+from interceptor.options import Options
+from interceptor.session.store import Store
+from interceptor.session.undo import Undo
+from interceptor.session.view import View
+
+
+class Holds(Protocol):
+    """Who holds flows and lets them go."""
+
+    def resume(self, flow: Flow) -> None: ...
+    def held(self) -> Sequence[Flow]: ...
+
+
+class Listening(Protocol):
+    def describe(self) -> Sequence[str]:
+        """One short text for each address that is listened on."""
+        ...
+
+
+class Application(Protocol):
+    @property
+    def options(self) -> Options: ...
+    @property
+    def commands(self) -> Commands: ...
+    @property
+    def eventlog(self) -> EventLog: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def view(self) -> View: ...
+    @property
+    def undo(self) -> Undo: ...
+    @property
+    def intercept(self) -> Holds: ...
+    @property
+    def listeners(self) -> Listening: ...
+
+    def replay(self, flow: HttpFlow) -> HttpFlow:
+        """Sends the request of this flow again; what comes of it is a new flow."""
+        ...
+
+    def create(self, request: Request) -> HttpFlow:
+        """A new flow on the list, which is not sent."""
+        ...
+
+    def kill(self, flow: Flow) -> None:
+        """Ends the flow on the wire."""
+        ...

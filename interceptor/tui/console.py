@@ -1,0 +1,473 @@
+"""The console: screens, prompt, chooser, keys and messages on one terminal, inside the loop that everything else runs in.
+
+    terminal ─▸ Frame.keypress ─▸ key(): prompt | chooser | screen that edits | keymap ─▸ execute(command line)
+    store, view, options, event log ─▸ invalidate() ─▸ at most thirty drawings a second
+
+Whatever goes wrong in here is one line in the event log and a message; the loop and the proxy go on. The terminal is given back
+in every case. If drawing itself is impossible, `run` ends, leaves the traceback in a file and says where in one sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from interceptor.eventlog import Entry
+from interceptor.model.flow import Flow
+from interceptor.option_commands import OptionCommands
+from interceptor.options import Options
+from interceptor.specs.errors import UserError
+from interceptor.tui import palettes
+from interceptor.tui.application import Application
+from interceptor.tui.chooser import Chooser
+from interceptor.tui.command_line import CommandLine
+from interceptor.tui.console_commands import ConsoleCommands
+from interceptor.tui.event_log_screen import EventLogScreen
+from interceptor.tui.flow_changes import FlowChanges
+from interceptor.tui.flow_commands import FlowCommands
+from interceptor.tui.flow_list import FlowListBox
+from interceptor.tui.flow_screens import FlowListScreen, FlowViewScreen
+from interceptor.tui.flow_view import FlowDetail
+from interceptor.tui.frame import Asking, Frame
+from interceptor.tui.history import History
+from interceptor.tui.keymap import Keymap
+from interceptor.tui.paint import Line
+from interceptor.tui.prompt import Prompt, Question
+from interceptor.tui.quick_help import everywhere, hint_line
+from interceptor.tui.redraw import Redraw
+from interceptor.tui.screens import Screen, Stack
+from interceptor.tui.status_bar import Status, status_line
+from interceptor.tui.terminal import Terminal
+
+MESSAGE_SECONDS: Final = 5.0
+LIVE_SECONDS: Final = 0.5
+"""How often durations of running flows are drawn anew."""
+
+_LABELS: Final = {"flowlist": "Flow:", "flowview": "Flow:", "eventlog": "Events:", "help": "Help:"}
+
+
+class Console:
+    """One run of it. `await run()` from the loop that the app lives in."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        self.keymap = Keymap()
+        self.prompt: Asking | None = None
+        self.chooser: Chooser | None = None
+        self.line = CommandLine(app.commands, app.options)
+        self.changes = FlowChanges(app.store, app.undo)
+        self.flow_commands = FlowCommands(app, self.changes, self.tell, self.start)
+        self.history = History(self._history_path())
+        self.search_history = History()
+        list_box = FlowListBox(app.view, app.options, {}, self._empty_text)
+        self.flow_list = FlowListScreen(list_box, app.view, self.open_flow)
+        self.stack = Stack(self.flow_list)
+        self._message: tuple[str, str] | None = None
+        self._message_timer: asyncio.TimerHandle | None = None
+        self._pasted: list[str] | None = None
+        self._work: set[asyncio.Task[None]] = set()
+        self._last_failure = ""
+        self._last_error_at = 0.0
+        self._ended: asyncio.Future[int] | None = None
+        self._terminal: Terminal | None = None
+        self._redraw: Redraw | None = None
+
+    def _history_path(self) -> Any:
+        return self.app.options.confdir_path / "command_history" if self.app.options.command_history else None
+
+    # -- life -------------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Returns when the user quits or a signal ends the program: 0, or 1 after a failure that ended the console."""
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+        self._redraw = Redraw(loop.call_later, self._draw)
+        options = self.app.options
+        self._terminal = Terminal(
+            Frame(self, self._guarded), self._palette(), options.console_mouse, loop, self._draw_failed, self._gone
+        )
+        previous_handler = loop.get_exception_handler()
+        loop.set_exception_handler(self._loop_exception)
+        ends = [options.subscribe(self._options_changed), self.app.eventlog.subscribe(self._logged)]
+        self.app.view.subscribe(self.invalidate)
+        self.app.store.subscribe(self)
+        resolve = self.app.commands.flow_resolver
+        try:
+            self._register(resolve)
+            self._terminal.take(self._signalled, self._interrupted)
+            live_timer = loop.create_task(self._redraw_live())
+            self._work.add(live_timer)
+            return await self._ended
+        except Exception as error:
+            self._terminal.give_back()
+            print(_crash_note(error), file=sys.stderr)
+            return 1
+        finally:
+            self._terminal.give_back()
+            self._terminal = None
+            self.app.commands.flow_resolver = resolve
+            self.app.store.unsubscribe(self)
+            for end in ends:
+                end()
+            loop.set_exception_handler(previous_handler)
+            for task in list(self._work):
+                task.cancel()
+
+    def _register(self, resolve: Callable[[str], Sequence[Flow]] | None) -> None:
+        if "console.exit" not in self.app.commands.names():
+            if "set" not in self.app.commands.names():
+                OptionCommands(self.app.commands, self.app.options)
+            ConsoleCommands(self).register()
+            self.flow_commands.register()
+
+        def resolve_here(spec: str) -> Sequence[Flow]:
+            if spec == "@focus" and (flow := self.current_flow()) is not None:
+                return [flow]
+            return resolve(spec) if resolve is not None else []
+
+        self.app.commands.flow_resolver = resolve_here
+        path = self.app.options.confdir_path / "keys.yaml"
+        if path.exists():
+            try:
+                self.keymap.load(path)
+            except UserError as error:
+                self.tell(error.message, "error")
+
+    def quit(self, status: int = 0) -> None:
+        """At once."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(status)
+
+    def quit_politely(self) -> None:
+        """Asks if something would be lost."""
+        held = len(self.app.intercept.held())
+        unsaved = sum(1 for flow in self.app.store if flow not in self.flow_commands.saved)
+        if self.app.options.save_stream_file:
+            unsaved = 0
+        if not held and not unsaved:
+            self.quit()
+            return
+        losses = [f"{held} held {'flow ends' if held == 1 else 'flows end'}"] if held else []
+        losses += [f"{unsaved} unsaved {'flow is' if unsaved == 1 else 'flows are'} lost"] if unsaved else []
+        self.ask(f"Quit? {' and '.join(losses)}.", [("y", "quit"), ("Q", ""), ("n", "stay")], lambda key: self._quit_if(key))
+
+    def _quit_if(self, key: str) -> None:
+        if key in ("y", "Q"):
+            self.quit()
+
+    def _signalled(self, name: str) -> None:
+        self.app.eventlog.add("info", f"{name}: the program ends")
+        self.quit()
+
+    def _interrupted(self) -> None:
+        """Ctrl c: leaves what is open, then asks to quit; a second one does not ask."""
+        if isinstance(self.prompt, Question) or self.chooser is not None or self.prompt is not None:
+            is_question = isinstance(self.prompt, Question)
+            self._cancel_overlay()
+            if is_question:
+                self.quit()
+        else:
+            self._guarded(self.quit_politely)
+
+    def _cancel_overlay(self) -> None:
+        if self.prompt is not None:
+            self.prompt.cancel()
+        elif self.chooser is not None:
+            self.chooser.cancel()
+        self.invalidate()
+
+    def _gone(self) -> None:
+        """There is no terminal any more."""
+        self.app.eventlog.add("error", "the terminal is gone; the program ends")
+        self.quit()
+
+    # -- failures ---------------------------------------------------------------------------------------------------------
+
+    def _guarded(self, deed: Callable[[], None]) -> None:
+        """Carries out what the user wants; what it raises becomes a message."""
+        try:
+            deed()
+        except UserError as error:
+            self.tell(error.message, "error")
+        except Exception as error:
+            self.app.eventlog.add_exception("unexpected error", error)
+        self.invalidate()
+
+    def drawing_failed(self, error: Exception) -> None:
+        """A screen could not be drawn. Said once, not thirty times a second."""
+        if self._last_failure != repr(error):
+            self._last_failure = repr(error)
+            self.app.eventlog.add_exception("this screen cannot be drawn", error)
+
+    def _draw_failed(self, error: Exception) -> None:
+        """Nothing can be drawn at all."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
+
+    def _loop_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno == errno.EIO:
+            self._gone()
+            return
+        self.app.eventlog.on_loop_exception(loop, context)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs beside the rest; what it raises is shown."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except UserError as error:
+                self.tell(error.message, "error")
+            except Exception as error:
+                self.app.eventlog.add_exception("unexpected error", error)
+            self.invalidate()
+
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    # -- drawing ----------------------------------------------------------------------------------------------------------
+
+    def invalidate(self) -> None:
+        """Something that is shown has changed."""
+        if self._redraw is not None:
+            self._redraw.request()
+
+    def _draw(self) -> None:
+        if self._terminal is not None:
+            self._terminal.draw()
+
+    async def _redraw_live(self) -> None:
+        """Durations of running flows go on while nothing happens."""
+        while True:
+            await asyncio.sleep(LIVE_SECONDS)
+            if any(flow.is_live for flow in self._visible_flows()):
+                self.invalidate()
+
+    def _visible_flows(self) -> Sequence[Flow]:
+        flow, view = self.app.view.focus, self.app.view
+        at = view.index(flow) if flow is not None else None
+        return view[max(0, (at or 0) - 100) : (at or 0) + 100]
+
+    def _palette(self) -> list[Any]:
+        is_transparent = getattr(self.app.options, "console_palette_transparent", True)
+        return list(palettes.palette(self.app.options.console_palette, is_transparent))
+
+    def status(self, columns: int) -> Line:
+        options, view = self.app.options, self.app.view
+        flow = self.current_flow()
+        at = view.index(flow) if flow is not None else None
+        return status_line(
+            Status(
+                focus=0 if at is None else at + 1,
+                shown=len(view),
+                total=len(self.app.store) if view.filter is not None or view.show_marked_only else len(view),
+                held=len(self.app.intercept.held()),
+                is_reversed=options.view_order_reversed,
+                order=options.view_order,
+                is_marked_only=view.show_marked_only,
+                intercept=options.intercept,
+                is_intercepting=options.intercept_active,
+                view_filter=options.view_filter,
+                is_following=options.console_focus_follow,
+                tags=[f"W:{options.save_stream_file}"] if options.save_stream_file else (),
+                addresses=self.app.listeners.describe(),
+            ),
+            columns,
+        )
+
+    def hints(self, columns: int) -> list[Line]:
+        if not self.app.options.console_quickhelp_visible:
+            return []
+        context = self.top.context
+        label = _LABELS.get(context, "Edit:")
+        first = hint_line(label, self.top.hints(), self.keymap, context, columns)
+        if context == "texteditor":
+            return [first, []]
+        return [first, hint_line("Proxy:", everywhere(len(self.stack) == 1, bool(self.app.intercept.held())), self.keymap, context, columns)]
+
+    def message(self) -> tuple[str, str] | None:
+        return self._message
+
+    def tell(self, message: str, level: str = "info") -> None:
+        """A sentence at the bottom, for a while."""
+        if not message:
+            return
+        style = {"error": "status error", "warn": "status warn", "alert": "status alert"}.get(level, "strong")
+        self._message = (style, message)
+        if self._message_timer is not None:
+            self._message_timer.cancel()
+        with suppress(RuntimeError):
+            self._message_timer = asyncio.get_running_loop().call_later(MESSAGE_SECONDS, self._end_message)
+        self.invalidate()
+
+    def _end_message(self) -> None:
+        self._message = None
+        self.invalidate()
+
+    def _empty_text(self) -> Sequence[str]:
+        addresses = self.app.listeners.describe()
+        where = f"Clients connect to {', '.join(addresses)}." if addresses else "Nothing is listening for clients."
+        return ["No flows yet.", where, "? shows the keys."]
+
+    # -- what happened elsewhere ------------------------------------------------------------------------------------------
+
+    def flows_added(self, flows: list[Flow]) -> None:
+        self.invalidate()
+
+    def flows_changed(self, flows: list[Flow]) -> None:
+        for screen in self.stack:
+            if isinstance(screen, FlowViewScreen) and screen.flow in flows:
+                screen.detail.refresh()
+        self.invalidate()
+
+    def flows_removed(self, flows: list[Flow]) -> None:
+        self.flow_commands.saved.difference_update(flows)
+        self.invalidate()
+
+    def _logged(self, entry: Entry) -> None:
+        for screen in self.stack:
+            if isinstance(screen, EventLogScreen):
+                screen.add(entry)
+        if entry.level in ("alert", "warn", "error"):
+            self.tell(entry.message.partition("\n")[0], entry.level)
+        self.invalidate()
+
+    def _options_changed(self, options: Options, names: set[str]) -> None:
+        if self._terminal is not None:
+            if {"console_palette", "console_palette_transparent"} & names:
+                self._terminal.set_palette(self._palette())
+            if "console_mouse" in names:
+                self._terminal.set_mouse(options.console_mouse)
+        self.invalidate()
+
+    # -- screens ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def top(self) -> Screen:
+        return self.stack.top
+
+    def current_flow(self) -> Flow | None:
+        """What "@focus" means: the flow that is open, else the one under the cursor."""
+        for screen in reversed(list(self.stack)):
+            if isinstance(screen, FlowViewScreen):
+                return screen.flow
+        return self.app.view.focus
+
+    def flow_screen(self) -> FlowViewScreen | None:
+        return next((screen for screen in self.stack if isinstance(screen, FlowViewScreen)), None)
+
+    def push(self, screen: Screen) -> None:
+        self.stack.push(screen)
+        self.invalidate()
+
+    def close(self, screen: Screen) -> None:
+        self.stack.remove(screen)
+        self.invalidate()
+
+    def open_flow(self, flow: Flow) -> None:
+        screen = self.flow_screen()
+        if screen is None:
+            from interceptor.contentviews.registry import render_body
+
+            screen = FlowViewScreen(FlowDetail(self.app.options, render_body, {}, self.invalidate))
+            screen.detail.show(flow)
+            self.push(screen)
+        else:
+            screen.detail.show(flow)
+        self.app.view.focus = flow
+        self.invalidate()
+
+    def open_prompt(self, prompt: Prompt) -> None:
+        self.prompt = prompt
+        self.invalidate()
+
+    def close_prompt(self) -> None:
+        self.prompt = None
+        self.invalidate()
+
+    def ask(self, text: str, answers: Sequence[tuple[str, str]], on_answer: Callable[[str], None]) -> None:
+        def answered(key: str) -> None:
+            if self.prompt is question:
+                self.prompt = None
+            self._guarded(lambda: on_answer(key))
+
+        question = Question(text, answers, answered)
+        self.prompt = question
+        self.invalidate()
+
+    def choose(self, chooser: Chooser) -> None:
+        self.chooser = chooser
+        self.invalidate()
+
+    # -- the terminal of others -------------------------------------------------------------------------------------------
+
+    def lend_terminal(self) -> None:
+        if self._terminal is not None:
+            self._terminal.lend()
+
+    def take_terminal_back(self) -> None:
+        if self._terminal is not None:
+            self._terminal.take_back()
+            self.invalidate()
+
+    # -- keys -------------------------------------------------------------------------------------------------------------
+
+    def key(self, key: str) -> None:
+        """Everything that is typed, one key at a time."""
+        if key == "begin paste":
+            self._pasted = []
+        elif key == "end paste":
+            text, self._pasted = "".join(self._pasted or []), None
+            self._paste(text)
+        elif self._pasted is not None:
+            self._pasted.append({"enter": "\n", "tab": "\t"}.get(key, key if len(key) == 1 else ""))
+        elif key in ("focus in", "focus out", "window resize"):
+            return
+        elif key == "ctrl l":
+            if self._terminal is not None:
+                self._terminal.screen.clear()
+        elif self.prompt is not None:
+            self.prompt.keypress(key)
+        elif self.chooser is not None:
+            self.chooser.keypress(key)
+        elif not self.top.take(key):
+            binding = self.keymap.find(self.top.context, key)
+            if binding is not None:
+                self.execute(binding.command)
+
+    def _paste(self, text: str) -> None:
+        if self.prompt is not None:
+            self.prompt.paste(text)
+        elif not self.top.paste(text):
+            self.tell("a paste goes into a prompt or an editor; : opens one")
+
+    def execute(self, line: str) -> None:
+        """A command line; what it returns is shown. UserError if it is not right."""
+        result = self.line.execute(line)
+        if isinstance(result, str):
+            self.tell(result)
+        elif isinstance(result, (bool, int)):
+            self.tell(str(result).lower())
+        elif isinstance(result, (list, tuple)):
+            self.tell(", ".join(map(str, result)) or "nothing")
+
+
+def _crash_note(error: BaseException) -> str:
+    """Leaves the traceback in a file and says so."""
+    trace = "".join(traceback.format_exception(error))
+    try:
+        number, path = tempfile.mkstemp(prefix="interceptor-crash-", suffix=".txt")
+        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(trace)
+    except OSError:
+        return f"interceptor: the console ended unexpectedly:\n{trace}"
+    return f"interceptor: the console ended unexpectedly ({type(error).__name__}: {error}); the traceback is in {path}"

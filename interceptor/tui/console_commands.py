@@ -1,0 +1,364 @@
+"""The console's own commands: going about, prompts, choosers, searching, editing, options. What the keys run.
+
+Names and arguments are mitmproxy's where it has the command; `console.undo`, `console.redo` and `console.search…` are ours. A
+command that was given to another one ("{choice}" is what was chosen) runs as if it had been typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from interceptor.commands import Choices, CommandName, OptionName, quote
+from interceptor.model.flow import Flow
+from interceptor.session.orders import ORDERS
+from interceptor.specs.errors import UserError
+from interceptor.tui import edit_flow
+from interceptor.tui.chooser import Chooser
+from interceptor.tui.editing import Editing
+from interceptor.tui.event_log_screen import EventLogScreen
+from interceptor.tui.grid_editor import GridEditor
+from interceptor.tui.help_screen import HelpScreen
+from interceptor.tui.keymap import CONTEXTS, Binding
+from interceptor.tui.prompt import Prompt
+from interceptor.tui.screens import Step
+
+if TYPE_CHECKING:
+    from interceptor.tui.console import Console
+
+
+class ConsoleCommands:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._app = console.app
+        self._editing = Editing(console, console.changes, console.app.options)
+
+    def register(self) -> None:
+        add = self._app.commands.add
+        for step in Step:
+            add(f"console.nav.{step.value}", self._navigator(step), f"Go: {step.value}.")
+        functions: dict[str, Callable[..., object]] = {
+            "console.command": self.command,
+            "console.command.set": self.command_set,
+            "console.command.confirm": self.command_confirm,
+            "console.choose": self.choose,
+            "console.choose.cmd": self.choose_command,
+            "console.view.help": self.view_help,
+            "console.view.eventlog": self.view_eventlog,
+            "console.view.flow": self.view_flow,
+            "console.view.pop": self.view_pop,
+            "console.exit": self.exit,
+            "console.undo": self.undo,
+            "console.redo": self.redo,
+            "console.search": self.search,
+            "console.search.next": self.search_next,
+            "console.search.previous": self.search_previous,
+            "console.edit.focus": self.edit_focus,
+            "console.edit.focus.options": self.edit_focus_options,
+            "console.bodyview": self.bodyview,
+            "console.flowview.mode": self.flowview_mode,
+            "console.flowview.mode.set": self.flowview_mode_set,
+            "console.flowview.mode.options": self.flowview_mode_options,
+            "console.grideditor.add": lambda: self._grid().add(),
+            "console.grideditor.insert": lambda: self._grid().insert(),
+            "console.grideditor.delete": lambda: self._grid().delete(),
+            "console.grideditor.editor": self.grid_editor,
+            "console.key.bind": self.key_bind,
+            "console.key.unbind": self.key_unbind,
+            "console.keymap.load": self.keymap_load,
+            "view.focus.next": self.focus_next,
+            "view.focus.prev": self.focus_previous,
+            "view.focus.go": self.focus_go,
+            "view.order.options": self.order_options,
+            "view.properties.marked.toggle": self.marked_toggle,
+            "view.settings.setval.toggle": self.setting_toggle,
+            "eventstore.clear": self.eventlog_clear,
+        }
+        for name, function in functions.items():
+            add(name, function, _GRID_HELP.get(name, ""))
+
+    def _navigator(self, step: Step) -> Callable[[], None]:
+        def navigate() -> None:
+            self._console.top.navigate(step)
+
+        return navigate
+
+    # -- prompts and choosers ---------------------------------------------------------------------------------------------
+
+    def command(self, *command_str: str) -> None:
+        """Open the command prompt, with this in it."""
+        line = " ".join(quote(word) for word in command_str)
+        is_open = bool(command_str) and not command_str[-1]
+        if command_str and not is_open:
+            line += " " if len(command_str) == 1 else ""
+        self._command_prompt(line, len(line) - 1 if is_open else None)
+
+    def command_set(self, option_name: OptionName) -> None:
+        """Open the command prompt with the option's value in it."""
+        self._command_prompt(self._console.line.set_line(option_name))
+
+    def _command_prompt(self, line: str, position: int | None = None) -> None:
+        console = self._console
+
+        def done(text: str | None) -> None:
+            console.prompt = None
+            if text is not None and text.strip():
+                console.history.add(text)
+                console.execute(text)
+
+        console.open_prompt(
+            Prompt(": ", done, line, position, console.line.complete, console.history, console.line.is_known, console.line.hint)
+        )
+
+    def command_confirm(self, prompt: str, cmd: CommandName, *args: str) -> None:
+        """Run a command if the user says yes."""
+        line = _line(cmd, args)
+        self._console.ask(
+            prompt, [("y", "yes"), ("n", "no")], lambda key: self._console.execute(line) if key == "y" else None
+        )
+
+    def choose(self, prompt: str, choices: Sequence[str], cmd: CommandName, *args: str) -> None:
+        """Let the user choose, and run a command with {choice} in it."""
+        self._choose(prompt, list(choices), cmd, args)
+
+    def choose_command(self, prompt: str, choicecmd: CommandName, subcmd: CommandName, *args: str) -> None:
+        """The same with the choices that another command gives."""
+        choices = self._app.commands.call(choicecmd)
+        if not isinstance(choices, (list, tuple)):
+            raise UserError(f"{choicecmd} gives no choices")
+        self._choose(prompt, [str(each) for each in choices], subcmd, args, *self._more_about(choicecmd))
+
+    def _more_about(self, choicecmd: str) -> tuple[str | None, Sequence[str]]:
+        """What is chosen now, and the keys of the choices if they have their own."""
+        if choicecmd == "view.order.options":
+            return self._app.options.view_order, ()
+        if choicecmd == "console.flowview.mode.options":
+            return self.flowview_mode(), ()
+        if choicecmd == "console.edit.focus.options":
+            return None, [part.shortcut for part in edit_flow.parts(self._flow())]
+        return None, ()
+
+    def _choose(
+        self,
+        prompt: str,
+        choices: list[str],
+        cmd: str,
+        args: Sequence[str],
+        current: str | None = None,
+        shortcuts: Sequence[str] = (),
+    ) -> None:
+        console = self._console
+        if not choices:
+            raise UserError("there is nothing to choose from")
+
+        def chosen(choice: str | None) -> None:
+            console.chooser = None
+            if choice is not None:
+                console.execute(_line(cmd, [arg.replace("{choice}", choice) for arg in args]))
+
+        console.choose(Chooser(prompt, choices, chosen, current, shortcuts))
+
+    # -- screens ----------------------------------------------------------------------------------------------------------
+
+    def view_help(self) -> None:
+        """Keys of this screen, and filter expressions."""
+        from interceptor.specs.filter import operators
+
+        described = []
+        for each in operators():
+            described.append((f"{each.name} {each.argument}".strip(), each.help + (f"   {each.example}" if each.example else "")))
+        self._console.push(HelpScreen(self._console.keymap, self._console.top.context, described))
+
+    def view_eventlog(self) -> None:
+        """What the program had to say."""
+        for screen in self._console.stack:
+            if isinstance(screen, EventLogScreen):
+                self._console.close(screen)
+        options = self._app.options
+        self._console.push(EventLogScreen(list(self._app.eventlog.entries), options.console_eventlog_verbosity))
+
+    def view_flow(self, flow: Flow) -> None:
+        """Open a flow."""
+        self._console.open_flow(flow)
+
+    def view_pop(self) -> None:
+        """Leave this screen; from the list of flows, quit."""
+        console = self._console
+        if len(console.stack) == 1:
+            console.quit_politely()
+        else:
+            screen = console.top
+            screen.leave(lambda: console.close(screen))
+
+    def exit(self) -> None:
+        """Quit; asks only if something would be lost."""
+        self._console.quit_politely()
+
+    def undo(self) -> str:
+        """Take the last change back."""
+        label = self._app.undo.undo()
+        return f"undone: {label}" if label is not None else "there is nothing to undo"
+
+    def redo(self) -> str:
+        """Do again what was undone."""
+        label = self._app.undo.redo()
+        return f"done again: {label}" if label is not None else "there is nothing to do again"
+
+    def search(self, pattern: str = "") -> None:
+        """Search this screen; a regular expression."""
+        console = self._console
+
+        def done(text: str | None) -> None:
+            console.prompt = None
+            if text is not None:
+                console.search_history.add(text)
+                console.tell(console.top.search(text, False))
+
+        if pattern:
+            console.tell(console.top.search(pattern, False))
+        else:
+            console.open_prompt(Prompt("/", done, history=console.search_history))
+
+    def search_next(self) -> str:
+        """The next match."""
+        return self._console.top.search_next()
+
+    def search_previous(self) -> str:
+        """The previous match."""
+        return self._console.top.search_previous()
+
+    # -- one flow ---------------------------------------------------------------------------------------------------------
+
+    def _flow(self) -> Flow:
+        flow = self._console.current_flow()
+        if flow is None:
+            raise UserError("there is no flow here")
+        return flow
+
+    def edit_focus(self, flow_part: str) -> None:
+        """Edit a part of the flow."""
+        self._editing.edit(self._flow(), flow_part)
+
+    def edit_focus_options(self) -> Sequence[str]:
+        """Parts of the flow that can be edited."""
+        return [part.name for part in edit_flow.parts(self._flow())]
+
+    def bodyview(self, flow: Flow, part: Annotated[str, Choices(lambda: ("request", "response"))]) -> None:
+        """Show a body in $PAGER."""
+        body = edit_flow.part_named(flow, f"{part}-body")
+        content_type = edit_flow.message_of(flow, body).headers.get("content-type") or ""
+        self._console.start(self._editing.view(edit_flow.read_content(flow, body), content_type))
+
+    def flowview_mode(self) -> str:
+        """The content view of the flow that is open."""
+        screen = self._console.flow_screen()
+        return screen.detail.content_view() if screen is not None else self._app.options.console_default_contentview
+
+    def flowview_mode_set(self, mode: str) -> None:
+        """Show the body in this content view."""
+        screen = self._console.flow_screen()
+        if screen is None:
+            raise UserError("no flow is open")
+        screen.detail.set_content_view(mode)
+
+    def flowview_mode_options(self) -> Sequence[str]:
+        """The content views there are."""
+        from interceptor.contentviews.registry import names
+
+        return list(names())
+
+    def setting_toggle(self, flows: Sequence[Flow], key: str) -> None:
+        """Switch a setting of flows: fullcontents."""
+        screen = self._console.flow_screen()
+        if key != "fullcontents" or screen is None:
+            raise UserError("fullcontents of the flow that is open is the only setting")
+        screen.detail.toggle_full()
+
+    # -- grid editor ------------------------------------------------------------------------------------------------------
+
+    def _grid(self) -> GridEditor:
+        if not isinstance(self._console.top, GridEditor):
+            raise UserError("no table is being edited")
+        return self._console.top
+
+    def grid_editor(self) -> None:
+        """Edit the cell in $EDITOR."""
+        self._editing.cell_externally(self._grid())
+
+    # -- keys -------------------------------------------------------------------------------------------------------------
+
+    def key_bind(self, contexts: Sequence[str], key: str, cmd: CommandName, *args: str) -> None:
+        """Let a key run a command, until the program ends."""
+        self._console.keymap.bind(Binding(key, _line(cmd, args), tuple(contexts)))
+
+    def key_unbind(self, contexts: Sequence[str], key: str) -> None:
+        """Let a key do nothing."""
+        unknown = [context for context in contexts if context not in CONTEXTS]
+        if unknown:
+            raise UserError(f"{unknown[0]!r} is not a context of keys; {', '.join(CONTEXTS)} are")
+        self._console.keymap.unbind(key, contexts)
+
+    def keymap_load(self, path: Path) -> str:
+        """Read key bindings from a file."""
+        return f"{self._console.keymap.load(path)} bindings read"
+
+    # -- the list ---------------------------------------------------------------------------------------------------------
+
+    def focus_next(self) -> None:
+        """The next flow."""
+        self._focus(1)
+
+    def focus_previous(self) -> None:
+        """The previous flow."""
+        self._focus(-1)
+
+    def focus_go(self, offset: int) -> None:
+        """The flow in that row, counted from 0; from the end if negative."""
+        view = self._app.view
+        if len(view):
+            self._show(view[max(0, min(len(view) - 1, offset if offset >= 0 else len(view) + offset))])
+
+    def _focus(self, step: int) -> None:
+        view, flow = self._app.view, self._console.current_flow()
+        at = view.index(flow) if flow is not None else None
+        if at is None:
+            if view.focus is not None:  # the flow that is open is not on the list any more
+                self._show(view.focus)
+            return
+        if not 0 <= at + step < len(view):
+            self._console.tell("this is the last flow" if step > 0 else "this is the first flow")
+            return
+        self._show(view[at + step])
+
+    def _show(self, flow: Flow) -> None:
+        self._app.view.focus = flow
+        if self._console.flow_screen() is not None:
+            self._console.open_flow(flow)
+
+    def order_options(self) -> Sequence[str]:
+        """What flows can be sorted by."""
+        return list(ORDERS)
+
+    def marked_toggle(self) -> None:
+        """Show marked flows only, or all."""
+        self._app.view.show_marked_only = not self._app.view.show_marked_only
+
+    def eventlog_clear(self) -> None:
+        """Empty the event log."""
+        self._app.eventlog.clear()
+        for screen in self._console.stack:
+            if isinstance(screen, EventLogScreen):
+                screen.clear()
+
+
+_GRID_HELP = {
+    "console.grideditor.add": "Add a row behind this one.",
+    "console.grideditor.insert": "Add a row before this one.",
+    "console.grideditor.delete": "Delete this row.",
+}
+
+
+def _line(command: str, arguments: Sequence[str]) -> str:
+    return " ".join([command, *(quote(argument) for argument in arguments)])
+

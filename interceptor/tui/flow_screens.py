@@ -1,0 +1,128 @@
+"""The list of flows and one flow, as screens: the widgets that draw them, joined to the console's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import urwid
+
+from interceptor.model.flow import Flow, HttpFlow
+from interceptor.session.view import View
+from interceptor.tui.flow_list import FlowListBox
+from interceptor.tui.flow_view import FlowDetail
+from interceptor.tui.screens import Hint, Screen, Step
+
+
+def _hints_for(flow: Flow | None) -> list[Hint]:
+    """What can be done to a flow, the most wanted first."""
+    if flow is None:
+        return []
+    hints: list[Hint] = []
+    if flow.held is not None:
+        hints.append(("flow.resume @focus", "Resume"))
+    if flow.held is not None or flow.is_live:
+        hints.append(("flow.kill @focus", "Kill"))
+    hints.append(('console.choose.cmd "Edit…"', "Edit"))
+    if isinstance(flow, HttpFlow):
+        hints.append(("replay.client @focus", "Replay"))
+        if flow.is_modified:
+            hints.append(("flow.revert @focus", "Revert"))
+    return hints
+
+
+_FURTHER: Sequence[Hint] = (("view.flows.duplicate @focus", "Duplicate"), ("view.flows.remove @focus", "Delete"))
+_ABOUT_THE_LIST: Sequence[Hint] = (
+    ("console.command view.flows.create", "New"),
+    ("view.flows.remove @all", "Clear"),
+    ('console.choose.cmd "Order by…"', "Order"),
+    ("console.command save.file @shown", "Save"),
+    ("set console_focus_follow toggle", "Follow"),
+)
+
+
+class FlowListScreen(Screen):
+    context = "flowlist"
+
+    def __init__(self, box: FlowListBox, view: View, open_flow: Callable[[Flow], None]) -> None:
+        self._box, self._view, self._open = box, view, open_flow
+        box.on_open = open_flow
+
+    def render(self, size: tuple[int, int]) -> urwid.Canvas:
+        return self._box.render(size, focus=True)
+
+    def mouse(self, size: tuple[int, int], event: str, button: int, column: int, row: int) -> bool:
+        return bool(self._box.mouse_event(size, event, button, column, row, True))
+
+    def navigate(self, step: Step) -> None:
+        match step:
+            case Step.UP | Step.DOWN:
+                self._box.move(-1 if step is Step.UP else 1)
+            case Step.PAGE_UP | Step.PAGE_DOWN:
+                self._box.page(-1 if step is Step.PAGE_UP else 1)
+            case Step.START:
+                self._box.start()
+            case Step.END:
+                self._box.end()
+            case Step.SELECT | Step.RIGHT:
+                if (flow := self._view.focus) is not None:
+                    self._open(flow)
+
+    def hints(self) -> Sequence[Hint]:
+        flow = self._view.focus
+        if flow is None:
+            return _ABOUT_THE_LIST
+        mark = ("flow.mark.toggle @focus", "Mark")
+        return [("console.nav.select", "Open"), *_hints_for(flow), mark, *_FURTHER, *_ABOUT_THE_LIST]
+
+
+class FlowViewScreen(Screen):
+    context = "flowview"
+
+    def __init__(self, detail: FlowDetail) -> None:
+        self.detail = detail
+
+    @property
+    def flow(self) -> Flow | None:
+        return self.detail.flow
+
+    def render(self, size: tuple[int, int]) -> urwid.Canvas:
+        return self.detail.render(size, focus=True)
+
+    def mouse(self, size: tuple[int, int], event: str, button: int, column: int, row: int) -> bool:
+        return bool(self.detail.mouse_event(size, event, button, column, row, True))
+
+    def navigate(self, step: Step) -> None:
+        match step:
+            case Step.UP | Step.DOWN:
+                self.detail.move(-1 if step is Step.UP else 1)
+            case Step.PAGE_UP | Step.PAGE_DOWN:
+                self.detail.page(-1 if step is Step.PAGE_UP else 1)
+            case Step.START:
+                self.detail.start()
+            case Step.END:
+                self.detail.end()
+            case Step.LEFT | Step.PREVIOUS:
+                self.detail.previous_tab()
+            case Step.RIGHT | Step.NEXT:
+                self.detail.next_tab()
+
+    def search(self, pattern: str, is_backwards: bool) -> str:
+        return self.detail.search(pattern, is_backwards)
+
+    def search_next(self) -> str:
+        return self.detail.search_next()
+
+    def search_previous(self) -> str:
+        return self.detail.search_previous()
+
+    def hints(self) -> Sequence[Hint]:
+        return [
+            *_hints_for(self.flow),
+            ("console.nav.next", "Next tab"),
+            ('console.choose.cmd "Show the body as…"', "Body as"),
+            ("console.search", "Search"),
+            ("view.focus.next", "Next flow"),
+            ("view.focus.prev", "Prev flow"),
+            ("console.command cut.save", "Save body"),
+            *_FURTHER,
+        ]

@@ -1,0 +1,185 @@
+"""A program around the real console: real options, commands, store and view, no proxy. Also what tests drive under a terminal.
+
+    python -m tests.tui.fake_app FOLDER        SIGUSR1 lets a request arrive, SIGUSR2 breaks the drawing
+
+A request that arrives is held if the intercept filter matches it. What is resumed is written to FOLDER/sent, as it would go out;
+FOLDER/ticks counts how often a timer of the same loop has run; FOLDER/ended holds the console's status when it has returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from interceptor.commands import Commands
+from interceptor.eventlog import EventLog
+from interceptor.model.flow import Flow, HoldPoint, HttpFlow
+from interceptor.model.http import Headers, Request, Response
+from interceptor.options import Options
+from interceptor.session.store import Store
+from interceptor.session.undo import Undo
+from interceptor.session.view import View
+from interceptor.specs.filter import parse
+
+
+def request(method: str = "GET", path: str = "/", body: bytes = b"", **headers: str) -> Request:
+    fields = [(b"Host", b"example.com"), *((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())]
+    made = Request(method, "http", "example.com", 80, path.encode(), headers=Headers(fields), timestamp_start=time.time())
+    if body:
+        made.set_content(body)
+    made.timestamp_end = made.timestamp_start
+    return made
+
+
+def response(status: int = 200, body: bytes = b"", content_type: str = "text/plain") -> Response:
+    made = Response(status, b"OK", headers=Headers([(b"Content-Type", content_type.encode())]), timestamp_start=time.time())
+    made.set_content(body)
+    made.timestamp_end = time.time()
+    return made
+
+
+class FakeHolds:
+    def __init__(self, app: FakeApp) -> None:
+        self._app = app
+
+    def held(self) -> Sequence[Flow]:
+        return [flow for flow in self._app.store if flow.held is not None]
+
+    def resume(self, flow: Flow) -> None:
+        self._app.let_go(flow)
+
+    def resume_all(self) -> None:
+        for flow in self.held():
+            self.resume(flow)
+
+
+class FakeListeners:
+    def describe(self) -> Sequence[str]:
+        return ["127.0.0.1:8080"]
+
+
+class FakeApp:
+    def __init__(self, folder: Path, **options: object) -> None:
+        self.folder = folder
+        self.options = Options(confdir=str(folder), **options)
+        self.commands = Commands(self.options)
+        self.commands.flow_resolver = self._resolve
+        self.eventlog = EventLog()
+        self.store = Store(lambda delay, deed: asyncio.get_running_loop().call_later(delay, deed))
+        self.view = View(self.store)
+        self.undo = Undo()
+        self.intercept = FakeHolds(self)
+        self.listeners = FakeListeners()
+        self.replayed: list[HttpFlow] = []
+        self.killed: list[Flow] = []
+        self.options.subscribe(self._apply)
+
+    def _apply(self, options: Options, names: set[str]) -> None:
+        if "view_filter" in names:
+            self.view.set_filter(parse(options.view_filter) if options.view_filter else None)
+        if {"view_order", "view_order_reversed"} & names:
+            self.view.set_order(options.view_order, options.view_order_reversed)
+        self.view.focus_follow = options.console_focus_follow
+
+    def _resolve(self, spec: str) -> Sequence[Flow]:
+        match spec:
+            case "@all":
+                return list(self.store)
+            case "@focus":
+                return [self.view.focus] if self.view.focus is not None else []
+            case "@shown":
+                return list(self.view)
+            case "@hidden":
+                return self.view.hidden()
+            case "@marked" | "@unmarked":
+                return [flow for flow in self.store if bool(flow.marker) == (spec == "@marked")]
+            case _:
+                wanted = parse(spec)
+                return [flow for flow in self.store if wanted.matches(flow)]
+
+    def arrive(self, flow: HttpFlow) -> HttpFlow:
+        if self.options.intercept_active and self.options.intercept and parse(self.options.intercept).matches(flow):
+            flow.held, flow.is_live = HoldPoint.RESPONSE if flow.response else HoldPoint.REQUEST, True
+        self.store.add(flow)
+        return flow
+
+    def let_go(self, flow: Flow) -> None:
+        assert isinstance(flow, HttpFlow)
+        flow.held, flow.is_live = None, False
+        sent = flow.request
+        head = f"{sent.method} {sent.url}\r\n".encode() + bytes(sent.headers) + b"\r\n" + sent.body.read()
+        (self.folder / "sent").write_bytes(head)
+        self.store.touch(flow)
+
+    def replay(self, flow: HttpFlow) -> HttpFlow:
+        twin = HttpFlow(0, request=flow.request.copy(), replay_of=flow.id, created_at=time.time())
+        self.replayed.append(twin)
+        self.store.add(twin)
+        return twin
+
+    def create(self, request: Request) -> HttpFlow:
+        flow = HttpFlow(0, request=request, created_at=time.time())
+        self.store.add(flow)
+        return flow
+
+    def kill(self, flow: Flow) -> None:
+        flow.held, flow.is_live = None, False
+        self.killed.append(flow)
+        self.store.touch(flow)
+
+    def seed(self) -> None:
+        """Three finished flows."""
+        json = b'{"name": "demo", "items": [1, 2, 3], "nested": {"a": null, "b": true}}'
+        for method, path, answer in (
+            ("GET", "/index.html", response(200, b"<html><body>hello</body></html>", "text/html")),
+            ("GET", "/data.json?x=1", response(200, json, "application/json")),
+            ("POST", "/login", response(404, b"no such page\n")),
+        ):
+            self.store.add(HttpFlow(0, request=request(method, path), response=answer, created_at=time.time(), ended_at=time.time()))
+
+
+async def main(folder: Path) -> None:
+    from interceptor.tui.console import Console
+    from interceptor.tui.frame import Frame
+
+    app = FakeApp(folder)
+    app.seed()
+    app.eventlog.add("info", "listening at 127.0.0.1:8080")
+    loop = asyncio.get_running_loop()
+    console = Console(app)
+    arrived = 0
+
+    def arrive() -> None:
+        nonlocal arrived
+        arrived += 1
+        body = b'{"old": true}'
+        app.arrive(HttpFlow(0, request=request("POST", f"/arrived/{arrived}", body, X_Old="1"), created_at=time.time()))
+
+    def break_drawing() -> None:
+        def render(self: Frame, size: tuple[int, int], focus: bool = False) -> None:
+            raise RuntimeError("broken on purpose")
+
+        Frame.render = render  # type: ignore[method-assign, assignment]
+        console.invalidate()
+
+    async def tick() -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+            (folder / "ticks").write_text(str(ticks))
+
+    loop.add_signal_handler(signal.SIGUSR1, arrive)
+    loop.add_signal_handler(signal.SIGUSR2, break_drawing)
+    ticker = loop.create_task(tick())
+    status = await console.run()
+    ticker.cancel()
+    (folder / "ended").write_text(str(status))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

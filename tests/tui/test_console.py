@@ -1,0 +1,359 @@
+"""The console driven by keys under a pseudo-terminal, read back from the screen."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tui.driven import Driven, fake_app
+
+Start = Callable[..., Driven]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    running: list[Driven] = []
+
+    def begin(columns: int = 100, rows: int = 30, **environment: str) -> Driven:
+        driven = fake_app(tmp_path, columns, rows, **environment)
+        running.append(driven)
+        driven.see("/index.html", "/login", "[1/3]")
+        return driven
+
+    yield begin
+    for driven in running:
+        driven.close()
+
+
+def editor(folder: Path, program: str) -> str:
+    """A program that is run as editor, with the file's path in `path`."""
+    script = folder / "editor.py"
+    script.write_text(f"import os, pathlib, sys\npath = pathlib.Path(sys.argv[1])\n{program}\n")
+    return f"{sys.executable} {script}"
+
+
+def hold(driven: Driven) -> None:
+    """Sets the intercept filter by keys and lets a request arrive."""
+    driven.press("i")
+    driven.see(": set intercept")
+    driven.press("~u arrived", "enter")
+    driven.see("[i:~u arrived]")
+    driven.signal(signal.SIGUSR1)
+    driven.see("/arrived/1", "1 held")
+    driven.press("G")
+    driven.see("[4/4]")
+
+
+def test_flows_are_seen_and_opened(start: Start) -> None:
+    driven = start()
+    driven.press("down", "enter")
+    driven.see("http://example.com/data.json?x=1", "Request", "Response", "Back")
+    driven.press("tab")
+    driven.see('"name": "demo"')
+    driven.press(" ")
+    driven.see("http://example.com/login", "[3/3]")
+    driven.press("p", "p")
+    driven.see("[1/3]", "http://example.com/index.html")
+    driven.press("q")
+    driven.see("Quit")
+
+
+def test_filter_order_and_marks(start: Start) -> None:
+    driven = start()
+    driven.press("f")
+    driven.see(": set view_filter")
+    driven.press("~m POST", "enter")
+    driven.see("[f:~m POST]", "[1/1 of 3]")
+    driven.see_no("index.html")
+    driven.press("f", "ctrl u", "set view_filter", "enter")
+    driven.see("[3/3]", "index.html")
+    driven.press("o")
+    driven.see("Order by…", "duration")
+    driven.press("enter")
+    driven.see_no("Order by…")
+    driven.press("g", "m", "M")
+    driven.see("[marked only]", "[1/1 of 3]")
+    driven.press("u")
+    driven.see("undone: mark", "[0/0 of 3]")
+
+
+def test_a_wrong_filter_says_so_and_changes_nothing(start: Start) -> None:
+    driven = start()
+    driven.press("f", "~nonsense x", "enter")
+    driven.see("~nonsense", "[1/3]")
+    driven.see_no("[f:")
+
+
+def test_a_held_request_is_edited_and_goes_on(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    hold(driven)
+    driven.press("e")
+    driven.see("8 request-headers")
+    driven.press("8")
+    driven.see("Edit request-headers", "X-Old")
+    driven.press("a", "X-New", "tab", "42", "enter", "q")
+    driven.see("request-headers changed")
+    driven.press("e", "a")
+    driven.see("Edit request-body", '{"old": true}')
+    driven.press("end", "!", "ctrl s")
+    driven.see("request-body changed")
+    driven.press("e", "h")
+    driven.see("host: example.com")
+    driven.press("ctrl u", "other.test", "enter")
+    driven.see("host changed", "other.test")
+    driven.press("a")
+    driven.see("1 flow resumed")
+    sent = driven.wait_for_file(tmp_path / "sent")
+    assert sent.startswith("POST http://other.test/arrived/1")
+    assert "Host: other.test" in sent
+    assert "X-New: 42" in sent
+    assert sent.endswith('{"old": true}!')
+    assert "Content-Length: 14" in sent
+
+
+def test_edits_are_undone_and_done_again(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    hold(driven)
+    driven.press("e", "5")
+    driven.see("method: POST")
+    driven.press("ctrl u", "PUT", "enter")
+    driven.see("method changed")
+    driven.press("u")
+    driven.see("undone: edit of method")
+    driven.press("ctrl r")
+    driven.see("done again: edit of method")
+    driven.press(":flow.set @focus path /set", "enter")
+    driven.see("path set on 1 flow", "/set")
+    driven.press("V")
+    driven.see("1 flow as received", "/arrived/1")
+    driven.press("a")
+    assert driven.wait_for_file(tmp_path / "sent").startswith("POST http://example.com/arrived/1")
+
+
+def test_clearing_is_undone(start: Start) -> None:
+    driven = start()
+    driven.press("z")
+    driven.see("No flows yet.", "127.0.0.1:8080", "3 flows deleted")
+    driven.press("u")
+    driven.see("index.html", "data.json", "login", "[1/3]")
+
+
+def test_a_held_flow_is_not_lost_by_clearing(start: Start) -> None:
+    driven = start()
+    hold(driven)
+    driven.press("z")
+    driven.see("3 flows deleted", "1 flow held", "[1/1]", "/arrived/1")
+
+
+def test_replay_duplicate_create_and_delete(start: Start) -> None:
+    driven = start()
+    driven.press("r")
+    driven.see("1 request sent again", "/4]")
+    driven.press("D")
+    driven.see("[2/5]")
+    driven.press("n")
+    driven.see("view.flows.create get https://example.com/")
+    driven.press("new", "enter")
+    driven.see("/new", "[6/6]")
+    driven.press("d")
+    driven.see("1 flow deleted", "[5/5]")
+
+
+def test_prompt_completes_options_with_their_help(start: Start) -> None:
+    driven = start()
+    driven.press(":set console_mo")
+    driven.see("React to the mouse")
+    driven.press("tab")
+    driven.see(": set console_mouse", "toggle")
+    driven.press("false", "enter")
+    driven.see("console_mouse: false")
+    driven.press(":")
+    driven.see("flow.")
+    driven.press("up")
+    driven.see(": set console_mouse false")
+    driven.press("ctrl u", "set console_mouse=true", "enter")
+    driven.see("console_mouse: true")
+
+
+def test_a_pasted_newline_presses_nothing(start: Start) -> None:
+    driven = start()
+    driven.press(":")
+    driven.paste("set view_filter\n~q")
+    driven.see(": set view_filter ~q")
+    driven.press("enter")
+    driven.see("[f:~q]", "[0/0 of 3]")
+
+
+def test_help_and_event_log(start: Start) -> None:
+    driven = start()
+    driven.press("?")
+    driven.see("Keys for the list of flows", "Resume this flow")
+    driven.press("tab")
+    driven.see("~all")
+    driven.press("/", "has any marker", "enter")
+    driven.see("match 1 of 1")
+    driven.press("q", "E")
+    driven.see("Events", "listening at 127.0.0.1:8080")
+    driven.press("z")
+    driven.see_no("listening at")
+
+
+def test_saved_and_loaded_flows(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    driven.press("w")
+    driven.see('save.file @shown "')
+    driven.press(str(tmp_path / "flows"), "enter")
+    driven.see("3 flows saved")
+    driven.press("z")
+    driven.see("No flows yet.")
+    driven.press("L")
+    driven.see('view.flows.load "')
+    driven.press(str(tmp_path / "flows"), "enter")
+    driven.see("3 flows loaded", "index.html", "login")
+    driven.press("b")
+    driven.see("cut.save @focus response.content")
+    driven.press(str(tmp_path / "body"), "enter")
+    driven.wait_for_file(tmp_path / "body", lambda text: "hello" in text)
+
+
+def test_the_loop_goes_on_while_the_editor_is_open(start: Start, tmp_path: Path) -> None:
+    """The editor itself waits until a timer of our loop has run a hundred times."""
+    program = f"""
+ticks = lambda: int(pathlib.Path({str(tmp_path / "ticks")!r}).read_text() or 0)
+assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
+pathlib.Path({str(tmp_path / "where")!r}).write_text(str(path))
+print("EDITOR IS OPEN", flush=True)
+first = ticks()
+while ticks() < first + 100:
+    pass
+path.write_text(path.read_text().replace("old", "new") + "\\n")
+"""
+    driven = start(INTERCEPTOR_EDITOR=editor(tmp_path, program))
+    hold(driven)
+    driven.press("e", "l")
+    driven.see("EDITOR IS OPEN")
+    driven.see("request-body changed", "/arrived/1")
+    assert not Path((tmp_path / "where").read_text()).parent.exists()
+    driven.press("a")
+    assert driven.wait_for_file(tmp_path / "sent").endswith('{"new": true}')
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("path.write_text('x'); sys.exit(3)", "failed with status 3"),
+        ("path.write_text('x'); os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
+        ("os.kill(os.getppid(), 2); path.write_text(path.read_text())", "nothing was changed"),
+    ],
+)
+def test_an_editor_that_fails_changes_nothing(start: Start, tmp_path: Path, program: str, said: str) -> None:
+    driven = start(INTERCEPTOR_EDITOR=editor(tmp_path, program))
+    hold(driven)
+    driven.press("e", "l")
+    driven.see(said, "/arrived/1", "1 held")
+    driven.press("a")
+    assert driven.wait_for_file(tmp_path / "sent").endswith('{"old": true}')
+
+
+def test_quitting_asks_when_something_would_be_lost(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    driven.press("q")
+    driven.see("Quit? 3 unsaved flows are lost.")
+    driven.press("n")
+    driven.see_no("Quit?")
+    driven.press("q", "y")
+    driven.ended()
+    assert (tmp_path / "ended").read_text() == "0"
+    assert driven.is_line_mode()
+    assert driven.raw.rstrip().endswith(b"\x1b[?1049l") or b"\x1b[?1049l" in driven.raw[-200:]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_terminal_is_given_back_after_a_signal(start: Start, tmp_path: Path, number: int) -> None:
+    driven = start()
+    driven.signal(number)
+    driven.ended()
+    assert driven.is_line_mode()
+    assert b"\x1b[?1049l" in driven.raw
+    assert b"\x1b[?2004l" in driven.raw
+    assert (tmp_path / "ended").read_text() == "0"
+
+
+def test_the_terminal_is_given_back_after_a_crash(start: Start, tmp_path: Path) -> None:
+    driven = start(TMPDIR=str(tmp_path))
+    driven.signal(signal.SIGUSR2)
+    driven.ended()
+    assert driven.is_line_mode()
+    said = driven.raw.rpartition(b"\x1b[?1049l")[2].decode()
+    assert "the console ended unexpectedly (RuntimeError: broken on purpose)" in " ".join(said.split())
+    assert len(list(tmp_path.glob("interceptor-crash-*.txt"))) == 1
+    assert "Traceback" in next(tmp_path.glob("interceptor-crash-*.txt")).read_text()
+    assert (tmp_path / "ended").read_text() == "1"
+
+
+def test_suspended_and_brought_back(start: Start) -> None:
+    driven = start()
+    driven.press("ctrl z")
+
+    def is_stopped() -> bool:
+        state = Path(f"/proc/{driven.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
+    driven.wait(is_stopped, "the program to stop")
+    assert driven.is_line_mode()
+    driven.screen.reset()
+    driven.signal(signal.SIGCONT)
+    driven.see("/index.html", "[1/3]")
+    assert not driven.is_line_mode()
+
+
+def test_ctrl_c_asks_and_a_second_one_does_not(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    driven.press("ctrl c")
+    driven.see("Quit?")
+    driven.press("ctrl c")
+    driven.ended()
+    assert (tmp_path / "ended").read_text() == "0"
+
+
+def test_resized(start: Start) -> None:
+    driven = start(100, 30)
+    driven.screen.resize(20, 60)
+    driven.process.setwinsize(20, 60)
+    driven.wait(lambda: driven.text.splitlines()[17].startswith("⇩ [1/3]"), "the status line in its new place")
+    driven.screen.resize(6, 30)
+    driven.process.setwinsize(6, 30)
+    driven.see("Terminal too small")
+    driven.screen.resize(24, 80)
+    driven.process.setwinsize(24, 80)
+    driven.see("[1/3]", "/login")
+
+
+def test_nothing_is_drawn_when_nothing_happens(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    driven.wait(lambda: driven.is_silent_for(0.3), "silence")
+    before = len(driven.raw)
+    first = int((tmp_path / "ticks").read_text())
+    driven.wait_for_file(tmp_path / "ticks", lambda text: int(text or first) > first + 100)
+    assert len(driven.raw) == before
+
+
+def test_keys_of_the_user(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "keys.yaml").write_text("- key: ctrl t\n  cmd: set showhost toggle\n  ctx: [flowlist]\n  help: Names\n")
+    driven = start()
+    driven.press("ctrl t")
+    driven.see("showhost: true")
+    driven.press("?")
+    driven.see("Names")
+
+
+def test_small_screen_has_all_that_is_needed(start: Start) -> None:
+    driven = start(80, 24)
+    driven.press("enter")
+    driven.see("Edit", "Replay", "Help", "Back", "Intercept", "Events", "Command")
+
+
