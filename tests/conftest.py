@@ -1,7 +1,7 @@
 """What holds for every test: a home of its own, repeatable properties, and the policy for skips.
 
-A test that needs a program says so by a marker (`@pytest.mark.needs_nginx`). Where the program is missing the test is skipped, and
-the reason names it. On a developer's machine that is all. Where the whole suite is to run (`CI` is set), a skip that
+A test that needs a program says so by a marker (`@pytest.mark.needs_nginx`). Where the program is missing the test is skipped,
+and the reason names it. On a developer's machine that is all. Where the whole suite is to run (`CI` is set), a skip that
 tests/may-skip.txt does not name fails the run, so that nothing drops out of the suite unseen.
 """
 
@@ -45,7 +45,11 @@ def _program(*names: str) -> Callable[[], str]:
 def _undici() -> str:
     if reason := _program("node")():
         return reason
-    return "" if (NODE_MODULES / "undici").is_dir() else "npm package undici is not installed (npm install --prefix build/npm undici)"
+    return (
+        ""
+        if (NODE_MODULES / "undici").is_dir()
+        else "npm package undici is not installed (npm install --prefix build/npm undici)"
+    )
 
 
 def _ipv6() -> str:
@@ -137,7 +141,9 @@ class SkipPolicy:
     def forbidden(self) -> dict[str, str]:
         patterns = allowed_skips((HERE / "may-skip.txt").read_text())
         return {
-            test: reason for test, reason in self.skipped.items() if not any(fnmatch.fnmatchcase(test, pattern) for pattern in patterns)
+            test: reason
+            for test, reason in self.skipped.items()
+            if not any(fnmatch.fnmatchcase(test, pattern) for pattern in patterns)
         }
 
     @pytest.hookimpl(wrapper=True)
