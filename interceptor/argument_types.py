@@ -174,7 +174,7 @@ def _complete_path(word: str, world: World, before: Sequence[str]) -> Iterable[t
                 for entry in entries
                 if entry.name.startswith(start) and (start.startswith(".") or not entry.name.startswith("."))
             )
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the name
         return []
     return [
         (f"{plus}{typed_folder}{name}{'/' if is_folder else ''}", "folder" if is_folder else "")

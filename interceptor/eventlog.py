@@ -77,7 +77,10 @@ class EventLog(logging.Handler):
 
     def _tell(self, entry: Entry) -> None:
         for callback in list(self._subscribers):
-            callback(entry)
+            try:
+                callback(entry)
+            except Exception as error:  # whoever logs must not fail because someone who reads does; nor is it told again
+                self.entries.append(Entry("error", f"the log cannot be shown: {error!r}", self._clock()))
 
     # logging.Handler
 

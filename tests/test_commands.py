@@ -205,3 +205,14 @@ def test_paths_are_completed(commands: Commands, tmp_path: Path) -> None:
     assert completed(commands, f"view.load +{tmp_path}/.f") == [f"view.load +{tmp_path}/.flow"]
     assert completed(commands, f'view.load "{tmp_path}/flows') == [f'view.load "{tmp_path}/flows one"']
     assert completed(commands, f"view.load {tmp_path}/none/") == []
+
+
+@given(st.sampled_from(["", "view.load ", "flow.mark ", "set ", "set mode ", "ask a "]), st.text())
+def test_completing_takes_any_text(start: str, text: str) -> None:
+    registry, recorder = Commands(Options()), Recorder()
+    for name in ("view.load", "flow.mark", "set", "ask"):
+        registry.add(name, getattr(recorder, name.rpartition(".")[2]))
+    line = start + text
+    for completion in registry.complete(line):
+        assert completion.apply(line) == line[: completion.start] + completion.text
+        assert [word.is_open for word in lex(completion.text)] == [False]

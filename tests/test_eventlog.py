@@ -45,6 +45,19 @@ def test_entries_are_kept_told_and_cleared(log: EventLog) -> None:
     assert not log.entries
 
 
+def test_a_subscriber_that_fails_harms_nobody(log: EventLog) -> None:
+    told: list[Entry] = []
+
+    def fail(entry: Entry) -> None:
+        raise RuntimeError("no screen")
+
+    log.subscribe(fail)
+    log.subscribe(told.append)
+    log.add("info", "x")
+    assert [entry.message for entry in log.entries] == ["x", "the log cannot be shown: RuntimeError('no screen')"]
+    assert [entry.message for entry in told] == ["x"]
+
+
 def test_only_the_newest_are_kept(log: EventLog) -> None:
     for number in range(CAPACITY + 3):
         log.add("info", str(number))
