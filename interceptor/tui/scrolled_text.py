@@ -28,6 +28,7 @@ _SLICE_SECONDS: Final = 0.008
 _FIRST_SLICE_SECONDS: Final = 0.05
 _MOST_MATCHES: Final = 100_000
 _SHIFT: Final = 8
+_BATCH: Final = 50
 
 Place = tuple[int, int]
 """A line and, in it, a row of the screen or a character."""
@@ -278,13 +279,15 @@ class _Search:
     def advance(self, seconds: float | None) -> None:
         """Looks at some more lines; at all if None."""
         deadline = None if seconds is None else time.perf_counter() + seconds
-        while not self.is_complete and (deadline is None or time.perf_counter() < deadline):
-            for index in range(self._next_line, min(self._next_line + 50, len(self._document))):
+        while not self.is_complete:
+            for index in range(self._next_line, min(self._next_line + _BATCH, len(self._document))):
                 text = plain(self._document.line(index))
                 self._matches += [
                     (index, found.start(), found.end()) for found in self._pattern.finditer(text) if found.end() > found.start()
                 ]
-            self._next_line += 50
+            self._next_line += _BATCH
+            if deadline is not None and time.perf_counter() >= deadline:
+                break
         if self.current is None:
             self._find_current()
 

@@ -64,7 +64,10 @@ def _outcome(flow: Flow, columns: int, now: float) -> Line:
     if seconds is not None and (flow.error is None or len(line) > 1):
         line.append(("live" if flow.is_live else "duration", f"{format_duration(seconds)} "))
     if flow.held is not None:
-        line.append(("held", f" ⏸ {HELD_AT[flow.held]} "))
+        words = f" ⏸ {HELD_AT[flow.held]} "
+        if sum(width(text) for _, text in line) + width(words) > columns:
+            words = words.partition(":")[0] + " "
+        line.append(("held", words))
     elif flow.error is not None:
         line.append(("error", f"✗ {readable(flow.error.message)} "))
     elif flow.is_live:
