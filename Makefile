@@ -3,7 +3,7 @@
 #   make run ARGS="-p 8081"      PYTHON=python3.12 make test      make test ARGS="tests/specs -k filter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench conformance soak clean
+.PHONY: help run test check docs bench conformance soak clean
 
 PY := .venv/bin/python
 JOBS ?= logical
@@ -12,6 +12,7 @@ help:
 	@echo 'make run          set up what is missing and start the console    (ARGS="-p 8081 -m reverse:http://127.0.0.1:3000")'
 	@echo 'make test         the tests, a few minutes                        (ARGS="tests/e2e -k curl")'
 	@echo 'make check        ruff, mypy --strict, import contracts, docs'
+	@echo 'make docs         the pages of docs/ that are written from the code'
 	@echo 'make bench        our own micro benchmarks'
 	@echo 'make conformance  third-party suites, minutes'
 	@echo 'make soak         load and long runs, minutes'
@@ -45,3 +46,6 @@ soak: .venv/.dev-installed
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+docs: .venv/.dev-installed
+	@$(PY) -m tests.support.written_docs
