@@ -57,9 +57,15 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert "make test" in beginning
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ["keys.md", "options.md"])
 def test_pages_written_from_the_code_are_up_to_date(name: str) -> None:
-    assert (TOP / "docs" / name).read_text() == PAGES[name](), "python -m tests.support.written_docs writes it anew"
+    assert (TOP / "docs" / name).read_text() == PAGES[name](), "`make docs` writes it anew"
+
+
+def test_every_file_is_in_the_list_of_files() -> None:
+    listed = re.findall(r"^(?:## `(.+)/`|\| `(.+?)`)", (TOP / "docs" / "files.md").read_text(), re.MULTILINE)
+    wanted = re.findall(r"^(?:## `(.+)/`|\| `(.+?)`)", PAGES["files.md"](), re.MULTILINE)
+    assert listed == wanted, "`make docs` writes it anew"
 
 
 def test_relative_links_in_the_documents_lead_somewhere() -> None:
