@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.flow import HoldPoint, HttpFlow
@@ -19,6 +19,7 @@ from interceptor.specs.filter import Filter, parse
 from tests.session.support import Time, http_flow
 
 FILTERS: list[Filter | None] = [None, *map(parse, ("~u a", "!~u a", "~m POST | ~c 404", "~marked", "~bs x", "~bs x & ~u b"))]
+FIRST = [("a", 1, False), ("b", 2, True), ("ab", 2, False), ("c", 3, True)]
 paths = st.sampled_from(["a", "b", "ab", "c"])
 
 
@@ -29,14 +30,17 @@ class StoreAndView(RuleBasedStateMachine):
     flows = Bundle("flows")
     removed = Bundle("removed")
 
-    @initialize(is_slow=st.booleans())
-    def begin(self, is_slow: bool) -> None:
-        self.time, self.ticks, self.is_slow = Time(), 0.0, is_slow
+    @initialize(target=flows, is_slow=st.booleans(), is_watched=st.booleans(), wanted=st.sampled_from(FILTERS))
+    def begin(self, is_slow: bool, is_watched: bool, wanted: Filter | None) -> object:
+        """`is_watched`: batches come after every step, so that each step is checked by itself."""
+        self.time, self.ticks, self.is_slow, self.is_watched = Time(), 0.0, is_slow, is_watched
         self.store = Store(self.time.schedule, clock=self.time)
         self.view = View(self.store, self.clock)
         self.listed: dict[int, HttpFlow] = {}
         self.filter: Filter | None = None
         self.order, self.is_reversed, self.is_marked_only = "time", False, False
+        self.set_filter(wanted)
+        return multiple(*(self.arrive(path, "GET", at, is_live) for path, at, is_live in FIRST))
 
     def clock(self) -> float:
         self.ticks += SLICE_SECONDS / 2 if self.is_slow else 0.0
@@ -140,13 +144,18 @@ class StoreAndView(RuleBasedStateMachine):
     def time_passes(self) -> None:
         self.time.passes(0.02)
 
-    @precondition(lambda self: self.time.is_quiet)
+    @rule(seconds=st.sampled_from([0.04, 1.0]))
+    def look(self, seconds: float) -> None:
+        self.time.passes(seconds)
+        self.the_view_shows_what_it_should()
+
     @rule()
-    def look_again(self) -> None:
+    def look_from_elsewhere(self) -> None:
         again = View(self.store)
         again.set_filter(self.filter)
         again.show_marked_only = self.is_marked_only
         again.set_order(self.order, self.is_reversed)
+        again.finish_refiltering()
         self.store.unsubscribe(again)
         assert list(again) == self.ordered([flow for flow in self.listed.values() if self.is_wanted(flow)])
 
@@ -173,9 +182,17 @@ class StoreAndView(RuleBasedStateMachine):
     def rows_are_where_they_say(self) -> None:
         assert [self.view.index(flow) for flow in self.view] == list(range(len(self.view)))
 
-    @precondition(lambda self: self.time.is_quiet)
     @invariant()
+    def each_step_shows(self) -> None:
+        if self.is_watched:
+            self.look(1.0)
+
+    def teardown(self) -> None:
+        self.look(1.0)
+
     def the_view_shows_what_it_should(self) -> None:
+        """Once time has passed."""
+        assert self.time.is_quiet
         shown = list(self.view)
         assert shown == self.ordered(shown)  # type: ignore[arg-type]
         assert set(self.view.hidden()) == set(self.listed.values()) - set(shown)
@@ -184,5 +201,5 @@ class StoreAndView(RuleBasedStateMachine):
         assert set(shown) & certain == {flow for flow in certain if self.is_wanted(flow)}
 
 
-StoreAndView.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+StoreAndView.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 TestStoreAndView = StoreAndView.TestCase
