@@ -43,10 +43,12 @@ def http_flow(
 def tcp_flow(*messages: tuple[bool, bytes], identity: int = 1) -> TcpFlow:
     flow = TcpFlow(identity, Connection(Side.CLIENT, ("127.0.0.1", 40000)), Connection(Side.SERVER, ("mail.example", 25)))
     flow.created_at, flow.ended_at = START, START + 0.01
-    for from_client, content in messages:
-        flow.messages.append(TcpMessage(from_client, MemoryBody(content), START + 0.001 * len(flow.messages)))
-        flow.message_count += 1
-        flow.byte_count += len(content)
+    flow.messages = [
+        TcpMessage(from_client, MemoryBody(content), START + 0.001 * number)
+        for number, (from_client, content) in enumerate(messages)
+    ]
+    flow.message_count = len(messages)
+    flow.byte_count = sum(len(content) for _, content in messages)
     return flow
 
 

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 from interceptor.contentviews.registry import render_body
-from interceptor.model.body import MemoryBody
+from interceptor.contentviews.rendered import Rendered
+from interceptor.model.body import Body, MemoryBody
 from interceptor.model.flow import FlowError, HoldPoint, WebSocketData, WebSocketMessage
+from interceptor.session.messages import MessageLog
+from interceptor.session.spool import Spool
 from interceptor.tui.flow_view import FlowDetail
 from tests.tui.some_flows import START, Options, http_flow, tcp_flow
 
@@ -94,6 +99,30 @@ def test_a_stream_shows_its_messages_and_follows_them() -> None:
     assert "EHLO you" in screen(widget)
 
 
+def test_messages_that_the_session_makes_anew_for_each_look_are_rendered_once() -> None:
+    rendered: list[int] = []
+
+    def counted(body: Body, *arguments: Any, **more: Any) -> Rendered:
+        rendered.append(body.size)
+        return render_body(body, *arguments, **more)
+
+    widget = FlowDetail(Options(), counted, {}, lambda: None, now=lambda: START + 1)
+    flow = tcp_flow()
+    log = MessageLog(lambda: Spool().new_body())
+    flow.messages = log
+    log.append(True, b"abc", START, None, False)
+    flow.message_count = 1
+    widget.show(flow, None)
+    assert "abc" in screen(widget)
+    widget.refresh()
+    screen(widget)
+    assert rendered == [3]
+    log.append(False, b"defg", START, None, False)
+    widget.refresh()
+    assert "defg" in screen(widget)
+    assert rendered == [3, 3, 4]
+
+
 def test_a_websocket_has_a_tab_of_messages() -> None:
     widget = detail()
     flow = http_flow(status=101)
@@ -124,7 +153,7 @@ def test_a_search_is_marked_in_place_scrolled_to_and_counted() -> None:
     screen(widget)
     assert widget.search("needle", False) == "1/1"
     rows = list(widget.render(SIZE).content())
-    assert [("match current", b"NEEDLE")] == [(style, text) for row in rows for style, _, text in row if style == "match current"]
+    assert [(style, text) for row in rows for style, _, text in row if style == "match current"] == [("match current", b"NEEDLE")]
     assert "1/1" in screen(widget)[2]
     assert widget.search("nowhere", False) == "not found: nowhere"
     assert widget.search("hay", True) != "1/120"

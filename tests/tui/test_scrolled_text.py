@@ -82,8 +82,8 @@ def test_a_search_goes_to_the_match_and_marks_it() -> None:
     text = window(lines(*[f"hay {number}" for number in range(120)], "a NEEDLE here", "needle"))
     assert text.search("needle", False) == "1/2"
     shown = text.visible(20, 4)
-    assert [("match current", "NEEDLE")] == [piece for line in shown for piece in line if piece[0] == "match current"]
-    assert [("match", "needle")] == [piece for line in shown for piece in line if piece[0] == "match"]
+    assert [piece for line in shown for piece in line if piece[0] == "match current"] == [("match current", "NEEDLE")]
+    assert [piece for line in shown for piece in line if piece[0] == "match"] == [("match", "needle")]
     assert text.search_next() == "2/2"
     assert text.search_next() == "1/2", "round and round"
     assert text.search_next(is_reversed=True) == "2/2"

@@ -16,6 +16,7 @@ from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Field, Headers, Message, Request, Response
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.paragraphs import Paragraph, fields, note, section
+from interceptor.tui.present.stream import MANY
 from interceptor.tui.present.text import Line, readable
 
 _COMPARED: Final = 1024 * 1024
@@ -27,7 +28,8 @@ Difference = tuple[str, str | None, str | None]
 def changes(flow: Flow) -> list[Paragraph]:
     """Empty for a flow that is as it was received."""
     if isinstance(flow, TcpFlow):
-        edited = sum(1 for message in flow.messages if message.original is not None or message.is_dropped)
+        newest = flow.messages[max(len(flow.messages) - MANY, 0) :]
+        edited = sum(1 for message in newest if message.original is not None or message.is_dropped)
         if not edited:
             return []
         return [*section("Changes"), note(f"{edited} of {flow.message_count} messages were edited or dropped; see the stream.")]

@@ -9,6 +9,7 @@ from interceptor.tui.present.connections import connections
 from interceptor.tui.present.marks import marker_sign
 from interceptor.tui.present.paragraphs import Paragraph, fields, section
 from interceptor.tui.present.rows import duration
+from interceptor.tui.present.stream import MANY
 from interceptor.tui.present.text import Line, format_duration, moment, readable
 from interceptor.tui.present.timing import timing
 
@@ -59,10 +60,13 @@ def _facts(flow: Flow, now: float) -> list[tuple[str, Line | str]]:
         if flow.websocket is not None:
             pairs += _websocket(flow)
     elif isinstance(flow, TcpFlow):
-        from_client = sum(message.body.size for message in flow.messages if message.from_client)
         pairs.append(("Messages", str(flow.message_count)))
-        pairs.append(("From client", _size(from_client)))
-        pairs.append(("From server", _size(max(flow.byte_count - from_client, 0))))
+        if len(flow.messages) <= MANY:
+            from_client = sum(message.body.size for message in flow.messages if message.from_client)
+            pairs.append(("From client", _size(from_client)))
+            pairs.append(("From server", _size(max(flow.byte_count - from_client, 0))))
+        else:
+            pairs.append(("Both ways", _size(flow.byte_count)))
     return pairs
 
 

@@ -23,6 +23,9 @@ from interceptor.tui.present.timing import offset
 FEW: Final = 500
 """So many messages are shown unless all are asked for: the newest."""
 
+MANY: Final = 20_000
+"""So many if all are asked for: what can be gone through without anybody waiting for it."""
+
 LONGEST: Final = 64 * 1024
 """So much of one message."""
 
@@ -39,13 +42,14 @@ class Said:
 
 def said(flow: Flow, is_full: bool) -> tuple[list[Said], int]:
     """The messages to show, and how many earlier ones are left out."""
+    most = MANY if is_full else FEW
     if isinstance(flow, HttpFlow):
         spoken = flow.websocket.messages if flow.websocket is not None else []
-        left_out = 0 if is_full else max(len(spoken) - FEW, 0)
+        left_out = max(len(spoken) - most, 0)
         return [_of_websocket(message) for message in spoken[left_out:]], left_out
     if not isinstance(flow, TcpFlow):
         return [], 0
-    left_out = 0 if is_full else max(len(flow.messages) - FEW, 0)
+    left_out = max(len(flow.messages) - most, 0)
     return [_of_stream(message) for message in flow.messages[left_out:]], left_out
 
 
@@ -61,7 +65,10 @@ def _of_stream(message: TcpMessage) -> Said:
         word for word, is_true in (("dropped", message.is_dropped), ("edited", message.original is not None)) if is_true
     )
     body = message.body
-    return Said(message.from_client, body, body.size, message.timestamp, notes, (body, body.size, notes))
+    # The session makes the record and its body anew for each look; only a body of its own can be recognised.
+    identity = body if isinstance(body, MemoryBody) else None
+    version = message.timestamp, body.size, notes, identity
+    return Said(message.from_client, body, body.size, message.timestamp, notes, version)
 
 
 def stream_lines(
