@@ -19,6 +19,7 @@ from interceptor.model.flow import Flow, HttpFlow
 from interceptor.tui.body_view import BodyView, RenderBody
 from interceptor.tui.canvas_lines import Styles, canvas
 from interceptor.tui.present.details import details
+from interceptor.tui.present.marks import HELD
 from interceptor.tui.present.message import missing_response, request_head, response_head
 from interceptor.tui.present.paragraphs import Document, Paragraph, note, spread
 from interceptor.tui.present.summary import TITLES, is_held_here, summary, tabs
@@ -216,7 +217,7 @@ class FlowDetail(urwid.Widget):
         column = 0
         for name in tabs(flow):
             is_held = is_held_here(flow, name)
-            title = f" {'⏸ ' if is_held else ''}{TITLES[name]} "
+            title = f" {HELD} {TITLES[name]} " if is_held else f" {TITLES[name]} "
             line.append(("tab selected" if name == self._tab else "tab held" if is_held else "tab", title))
             column += width(title)
             self._tab_ends.append((column, name))

@@ -66,9 +66,9 @@ def test_a_held_response_is_what_one_wants_to_see() -> None:
     widget.show(flow, None)
     assert widget.tab == "response"
     shown = screen(widget)
-    assert shown[1].endswith("⏸ held at the response")
+    assert shown[1].endswith("❚❚ held at the response")
     assert "held at the response: it has not been sent to the client" in screen(widget, (120, 24))[1]
-    assert "⏸ Response" in shown[2]
+    assert "❚❚ Response" in shown[2]
 
 
 def test_a_held_request_marks_its_tab() -> None:
@@ -77,7 +77,7 @@ def test_a_held_request_marks_its_tab() -> None:
     flow.held, flow.is_live = HoldPoint.REQUEST, True
     widget.show(flow, "response")
     rows = list(widget.render(SIZE).content())
-    assert ("tab held", None, " ⏸ Request ".encode()) in rows[2]
+    assert ("tab held", None, " ❚❚ Request ".encode()) in rows[2]
     assert "The request is held here" in screen(widget)[3]
 
 

@@ -45,10 +45,10 @@ def test_the_cursor_and_the_state_are_at_the_left() -> None:
     held.held, held.is_live = HoldPoint.REQUEST, True
     failed.error = FlowError("refused", START)
     live.is_live = True
-    assert row(held, is_focused=True).startswith("▸⏸ GET")
-    assert row(failed).startswith(" ✗ GET")
-    assert row(live).startswith(" • GET")
-    assert row(http_flow()).startswith("   GET")
+    assert row(held, is_focused=True).startswith("▸❚❚ GET")
+    assert row(failed).startswith(" ✗  GET")
+    assert row(live).startswith(" •  GET")
+    assert row(http_flow()).startswith("    GET")
 
 
 def test_a_held_flow_says_so_loudly_and_keeps_its_status() -> None:
@@ -68,7 +68,7 @@ def test_a_held_tcp_message_is_shown_as_held() -> None:
 def test_an_error_is_told_in_words_beside_a_short_address() -> None:
     flow = http_flow(target=b"/refused", status=0)
     flow.error = FlowError("connection refused by 192.0.2.7:443.\nIs the server running?", START + 0.003)
-    assert "example.com/refused    connection refused by 192.0.2.7:443.  " in row(flow)
+    assert "example.com/refused   connection refused by 192.0.2.7:443.  " in row(flow)
     assert styles(flow)["connection refused by 192.0.2.7:443."] == "error"
 
 
@@ -77,7 +77,7 @@ def test_a_long_error_leaves_half_of_the_room_to_a_long_address() -> None:
     flow.error = FlowError("e" * 200, START)
     shown = row(flow)
     address, error = shown.split()[2:4]
-    assert (len(address), len(error)) == (29, 29)
+    assert (len(address), len(error)) == (28, 29)
 
 
 def test_live_flows_show_the_bytes_so_far_and_the_time_so_far() -> None:

@@ -7,6 +7,8 @@ from typing import Final
 from interceptor.model.flow import Flow
 from interceptor.tui.present.text import Line, readable, to_width, width
 
+HELD: Final = "❚❚"
+"""Not U+23F8: few terminal fonts have it, and those that do draw it as an emoji of unknown width."""
 REPLAYED: Final = "↺"
 MODIFIED: Final = "✎"
 COMMENTED: Final = "“"

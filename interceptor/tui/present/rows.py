@@ -3,9 +3,9 @@
     row_layout(columns) ─▸ which columns there are and how wide ─┐
     flow ────────────────────────────────────────────────────────┴─ flow_row ─▸ a line that is exactly that wide
 
-    ▸⏸ 18:08:49 https POST    example.com  /login?next=…   ⏸ request held            1.2s ●↺
-       18:08:49 https GET     example.com  /app.js          200 javascript     59k   6ms
-       18:08:49 http  GET     127.0.0.1:1  /       connection refused by 127.0.0.1:1   3ms
+    ▸❚❚ 18:08:49 https POST    example.com  /login?next=…      request held            1.2s ●↺
+        18:08:49 https GET     example.com  /app.js         200 javascript     59k   6ms
+     ✗  18:08:49 http  GET     127.0.0.1:1  /      connection refused by 127.0.0.1:1   3ms
 
 Columns go and shrink as the width does; method, address, status, size and duration are the last to stay. What a flow has to say
 in words, that it is held or why it failed, stands where status, type and size would be, and pushes into the address if longer.
@@ -20,7 +20,7 @@ from typing import Final
 from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.addresses import ends_pieces, host, natural_width, path_pieces, scheme, url_pieces
-from interceptor.tui.present.marks import mark_cells
+from interceptor.tui.present.marks import HELD, mark_cells
 from interceptor.tui.present.text import (
     Line,
     Piece,
@@ -73,7 +73,7 @@ def _beside(columns: int) -> int:
 
 @lru_cache(maxsize=64)
 def row_layout(columns: int, showhost: bool = False) -> RowLayout:
-    state = 3 if columns >= 40 else 1
+    state = 4 if columns >= 64 else 3 if columns >= 40 else 1
     time = 8 if columns >= 86 else 0
     scheme_ = 5 if columns >= 100 else 0
     method = 7 if columns >= 64 else 4 if columns >= 16 else 0
@@ -127,16 +127,17 @@ def duration(flow: Flow, now: float) -> float | None:
 
 def _state(flow: Flow, layout: RowLayout, is_focused: bool) -> Line:
     cursor = "▸" if is_focused else " "
-    state: Piece = ("text", " ")
+    room = max(layout.state - 2, 1)
+    state: Piece = ("text", "")
     if flow.held is not None:
-        state = ("held", "⏸")
+        state = ("held", HELD[:room])
     elif flow.error is not None:
         state = ("error", "✗")
     elif flow.is_live:
         state = ("live", "•")
     if layout.state == 1:
-        return [("cursor", cursor) if is_focused else state]
-    return [("cursor", cursor), state, ("text", " ")]
+        return [("cursor", cursor) if is_focused else (state[0], state[1] or " ")]
+    return [("cursor", cursor), state, ("text", " " * (room + 1 - len(state[1])))]
 
 
 def _verb(flow: Flow, layout: RowLayout) -> Line:

@@ -6,7 +6,7 @@ from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.addresses import ends_pieces, scheme, url_pieces
 from interceptor.tui.present.details import HELD_AT
-from interceptor.tui.present.marks import mark_cells
+from interceptor.tui.present.marks import HELD, mark_cells
 from interceptor.tui.present.paragraphs import spread
 from interceptor.tui.present.rows import duration, method_style, started_at, status_style, type_style, type_text
 from interceptor.tui.present.text import Line, clock, format_duration, readable, shorten, width
@@ -64,7 +64,7 @@ def _outcome(flow: Flow, columns: int, now: float) -> Line:
     if seconds is not None and (flow.error is None or len(line) > 1):
         line.append(("live" if flow.is_live else "duration", f"{format_duration(seconds)} "))
     if flow.held is not None:
-        words = f" ⏸ {HELD_AT[flow.held]} "
+        words = f" {HELD} {HELD_AT[flow.held]} "
         if sum(width(text) for _, text in line) + width(words) > columns:
             words = words.partition(":")[0] + " "
         line.append(("held", words))
