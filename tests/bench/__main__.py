@@ -1,6 +1,6 @@
 """`make bench`: what our own steps cost, in this run on this machine. ARGS=word measures only those whose name has the word.
 
-Figures to compare with each other and from change to change. The whole program against others is measured elsewhere, with sockets.
+Figures to compare with each other and from change to change. The whole program against others is measured with sockets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""TLS as a tunnel: bytes down from a head and up to it; the peer on the other side of the wire is the standard library's TLS.
+"""TLS as a tunnel: bytes down from a head and up to it; the peer on the other side is the standard library's TLS."""
 
 from __future__ import annotations
 
