@@ -25,6 +25,7 @@ from interceptor.model.body import SPOOL_FROM, MemoryBody
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Message
 from interceptor.model.records import BodyData, FlowChanged, FlowEnded, FlowStarted, MessageData, Record
+from interceptor.session.fields import FieldPool
 from interceptor.session.messages import BYTES_PER_MESSAGE, MessageLog
 from interceptor.session.spool import Spool, SpooledBody
 from interceptor.session.weight import FLOW_BYTES, bytes_of, move_bodies
@@ -71,6 +72,7 @@ class Store:
         self._is_in_order = True
         self._weights: dict[int, int] = {}  # of the same keys: what each is counted with in bytes_in_memory
         self._last_id = 0
+        self._pool = FieldPool()
         self._ended: deque[int] = deque()  # may be dropped, oldest first; ids that are gone are skipped
         self._with_bodies: deque[int] = deque()  # ended, and may have bodies in memory
         self._listeners: list[Listener] = []
@@ -106,7 +108,7 @@ class Store:
     def _flow_ended(self, what: FlowEnded) -> None:
         flow = what.flow
         if flow.id in self._flows:
-            self._weigh(flow)
+            self._weigh(flow, self._pool)
             self._may_go(flow)
             self._note_change(flow)
         for body in _growing_bodies(flow):
@@ -162,7 +164,7 @@ class Store:
             return
         if flow.id in self._flows:
             flow.id = 0
-        self._list(flow, bytes_of(flow))
+        self._list(flow, bytes_of(flow, None if flow.is_live else self._pool))
         if not flow.is_live:
             self._may_go(flow)
 
@@ -269,8 +271,8 @@ class Store:
             self._is_scheduled = True
             self.schedule(BATCH_SECONDS, self._tick)
 
-    def _weigh(self, flow: Flow) -> None:
-        weight = bytes_of(flow)
+    def _weigh(self, flow: Flow, pool: FieldPool | None = None) -> None:
+        weight = bytes_of(flow, pool)
         self.bytes_in_memory += weight - self._weights[flow.id]
         self._weights[flow.id] = weight
 
@@ -290,11 +292,14 @@ class Store:
         while self.bytes_in_memory > self.memory_limit and self._with_bodies and self.spool.has_room:
             ids = [self._with_bodies.popleft() for _ in range(min(_MOVED_TOGETHER, len(self._with_bodies)))]
             flows = [flow for flow in map(self._flows.get, ids) if flow is not None]
+            before = [bytes_of(flow) for flow in flows]
             if not move_bodies(flows, self.spool):
                 self._with_bodies.extendleft(reversed(ids))
                 break
-            for flow in flows:
-                self._weigh(flow)
+            for flow, weight in zip(flows, before, strict=True):
+                moved = weight - bytes_of(flow)
+                self._weights[flow.id] -= moved
+                self.bytes_in_memory -= moved
         if self.bytes_in_memory > self.memory_limit:
             self._drop_oldest()
 

@@ -12,22 +12,26 @@ from typing import Final
 from interceptor.model.body import MemoryBody
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Message
+from interceptor.session.fields import FIELD_BYTES, FieldPool
 from interceptor.session.messages import MessageLog
 from interceptor.session.spool import BodySlice, Spool
 
 FLOW_BYTES: Final = 1_200
 """An HTTP flow with a request and a response, without their fields and bodies, and its places in the store and one view."""
-_FIELD_BYTES: Final = 140  # a tuple of two byte strings, but for their content
 _MESSAGE_BYTES: Final = 300  # of a raw conversation that was loaded, or a WebSocket, but for its content
 
 
-def bytes_of(flow: Flow) -> int:
-    """About how many bytes of memory it takes. O(fields), and O(messages) only for conversations that were loaded."""
+def bytes_of(flow: Flow, pool: FieldPool | None = None) -> int:
+    """About how many bytes of memory it takes. O(fields), and O(messages) only for conversations that were loaded. With a `pool`,
+    for a flow that has ended, its fields are shared with others from now on, and count only where they are new."""
     weight = FLOW_BYTES
     if isinstance(flow, HttpFlow):
         for message in _messages(flow):
-            for name, value in message.headers.fields:
-                weight += _FIELD_BYTES + len(name) + len(value)
+            if pool is not None:
+                weight += pool.share(message.headers.fields)
+            else:
+                for name, value in message.headers.fields:
+                    weight += FIELD_BYTES + len(name) + len(value)
             if type(message.body) is MemoryBody:
                 weight += message.body.size
         weight += len(flow.request.target)

@@ -419,3 +419,21 @@ def test_what_is_known_of_flows_that_are_gone_stays_bounded(store: Store) -> Non
         store.flush()
     assert len(store._ended) <= 1_000
     assert len(store._with_bodies) <= 1_000
+
+
+def test_ended_flows_share_the_fields_that_they_have_in_common(store: Store) -> None:
+    one, two = ended(store, "/1"), ended(store, "/2")
+    assert one.request.headers.fields[0] is two.request.headers.fields[0]
+    assert one.request.headers is not two.request.headers
+    two.request.headers["Host"] = "elsewhere"
+    assert one.request.headers["host"] == "10.1.1.1"
+
+
+def test_moving_bodies_takes_their_size_off_and_nothing_else(time: Time, tmp_path: Path) -> None:
+    store = small_store(time, tmp_path, 1_000_000, [])
+    flows = [ended(store, "/same", b"x" * 10_000) for _ in range(64)]
+    before = store.bytes_in_memory
+    store.memory_limit = before - 1
+    store.flush()
+    assert all(isinstance(answer(flow).body, BodySlice) for flow in flows)
+    assert store.bytes_in_memory == before - 64 * 10_000
