@@ -65,7 +65,7 @@ class StreamConnection(Connection):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an exchange wants to go. `scheme` is "http", "https" or "tcp" (bytes as they are); `server_name` is what to send
+    """Where an exchange wants to go. `scheme` is "http", "https", "tcp" (bytes as they are) or "tls" (bytes in TLS); `server_name` is what to send
     as SNI and to verify, by default the host."""
 
     scheme: str
@@ -75,7 +75,7 @@ class Origin:
 
     @property
     def is_tls(self) -> bool:
-        return self.scheme == "https"
+        return self.scheme in ("https", "tls")
 
     @property
     def authority(self) -> str:

@@ -1,0 +1,1 @@
+"""HTTP: version-neutral parts, one exchange, and the codecs that translate."""

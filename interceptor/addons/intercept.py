@@ -1,0 +1,116 @@
+"""Holds: the flows that a person wants to see before they go on. The one place that sets `flow.held`.
+
+At a head the filter says whether the body shall be collected for editing; when it is there (or too long) the flow is held, until
+`resume` or `kill` answers, or the asker withdraws because a peer has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from interceptor.model.flow import Flow, HoldPoint
+from interceptor.model.hooks import (
+    FORWARD,
+    Collect,
+    Forward,
+    Hook,
+    HttpHook,
+    Kill,
+    MessageReceived,
+    RequestHead,
+    RequestReady,
+    ResponseHead,
+    ResponseReady,
+    Verdict,
+)
+from interceptor.specs.filter import Filter
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """One question that waits for a person. `data` is a held message's content, which may be edited."""
+
+    hook: Hook
+    flow: Flow
+    answer: Callable[[Verdict], None]
+    data: bytes | None = None
+
+
+class Intercept:
+    """`filter` None, or `is_enabled` False: nothing new is held; what is held stays so. `touch` tells the session that a flow's state
+    has changed."""
+
+    def __init__(self, touch: Callable[[Flow], None] = lambda flow: None) -> None:
+        self._touch = touch
+        self._holds: dict[Hook, Hold] = {}
+        self.filter: Filter | None = None
+        self.is_enabled = True
+
+    @property
+    def is_active(self) -> bool:
+        return self.filter is not None and self.is_enabled
+
+    def held(self) -> Sequence[Flow]:
+        """Each once, the longest held first."""
+        return list(dict.fromkeys(hold.flow for hold in self._holds.values()))
+
+    def holds_of(self, flow: Flow) -> Sequence[Hold]:
+        return [hold for hold in self._holds.values() if hold.flow is flow]
+
+    def resume(self, flow: Flow) -> None:
+        """Lets it go on as it is now; nothing if it is not held."""
+        for hold in self.holds_of(flow):
+            verdict = FORWARD if hold.data is None else Forward(data=hold.data)
+            self._release(hold, verdict)
+
+    def resume_all(self) -> None:
+        for flow in self.held():
+            self.resume(flow)
+
+    def kill(self, flow: Flow) -> None:
+        for hold in self.holds_of(flow):
+            self._release(hold, Kill("Killed while it was held."))
+
+    def withdraw(self, hook: Hook) -> None:
+        if hold := self._holds.pop(hook, None):
+            self._set_state(hold.flow)
+
+    def decide(self, hook: Hook, verdict: Forward, answer: Callable[[Verdict], None]) -> Verdict | None:
+        """What `verdict` was so far; None if the flow is held now."""
+        wanted = self.filter
+        if wanted is None or not self.is_enabled:
+            return verdict
+        match hook:
+            case RequestHead(flow=flow) | ResponseHead(flow=flow):
+                if verdict.collect is Collect.NO and (wanted.needs_body or wanted.matches(flow)):
+                    return Forward(Collect.FOR_HOLD)
+            case RequestReady(flow=flow) | ResponseReady(flow=flow) if wanted.matches(flow):
+                self._hold(Hold(hook, flow, answer))
+                return None
+            case MessageReceived(flow=tcp_flow, data=data) if wanted.matches(tcp_flow):
+                self._hold(Hold(hook, tcp_flow, answer, verdict.data if verdict.data is not None else data))
+                return None
+            case _:
+                pass
+        return verdict
+
+    def _hold(self, hold: Hold) -> None:
+        self._holds[hold.hook] = hold
+        self._set_state(hold.flow)
+
+    def _release(self, hold: Hold, verdict: Verdict) -> None:
+        if self._holds.pop(hold.hook, None) is not None:
+            self._set_state(hold.flow)
+            hold.answer(verdict)
+
+    def _set_state(self, flow: Flow) -> None:
+        holds = self.holds_of(flow)
+        flow.held = _point(holds[-1].hook) if holds else None
+        self._touch(flow)
+
+
+def _point(hook: Hook) -> HoldPoint:
+    if isinstance(hook, MessageReceived):
+        return HoldPoint.MESSAGE
+    return HoldPoint.RESPONSE if isinstance(hook, HttpHook) and isinstance(hook, ResponseReady) else HoldPoint.REQUEST

@@ -1,0 +1,456 @@
+"""The composition root: builds every part, joins them, owns start, signals and shutdown.
+
+    Options ─▸ App: event log, commands, store and view, addons and chain, TLS, listeners
+                └▸ run_dump: Dump prints what ends        └▸ run_console: the console until the user quits
+
+Everything here can be built without an event loop (so that `--commands` can list what there is); `start` needs one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interceptor.addons.chain import Chain
+from interceptor.addons.intercept import Intercept
+from interceptor.commands import Commands
+from interceptor.eventlog import EventLog
+from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.http import Request
+from interceptor.option_commands import OptionCommands
+from interceptor.options import Options
+from interceptor.proxy.settings import Settings
+from interceptor.session.spool import Spool
+from interceptor.session.store import Store
+from interceptor.session.undo import Undo
+from interceptor.session.view import View
+from interceptor.specs.errors import UserError
+from interceptor.specs.modes import check_modes, parse_mode
+from interceptor.specs.sizes import parse_size
+
+if TYPE_CHECKING:
+    from interceptor.addons.finished import FinishedFlows
+    from interceptor.certs.authority import Authority
+    from interceptor.proxy.driver import Services
+    from interceptor.proxy.listeners import Listeners
+    from interceptor.proxy.tls_service import TlsService
+    from interceptor.specs.filter import Filter
+
+_TLS_OPTIONS = frozenset(
+    (
+        "tls_version_client_min", "tls_version_client_max", "tls_version_server_min", "tls_version_server_max",
+        "ciphers_client", "ciphers_server", "tls_ecdh_curve_client", "tls_ecdh_curve_server", "client_certs",
+        "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir", "cert_passphrase",
+        "request_client_cert", "certs",
+    )
+)  # fmt: skip
+_LISTENING_OPTIONS = frozenset(("mode", "listen_host", "listen_port", "server"))
+
+
+class App:
+    """All parts of one running program. UserError if an option cannot be honoured."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.eventlog = EventLog()
+        self.commands = Commands(options)
+        self.option_commands = OptionCommands(self.commands, options)
+        self.undo = Undo()
+        spool_directory = Path(options.spool_directory).expanduser() if options.spool_directory else None
+        self.store = Store(
+            self._schedule,
+            Spool(spool_directory, warn=self._warn),
+            memory_limit=parse_size(options.store_memory_limit),
+            warn=self._warn,
+        )
+        self.view = View(self.store)
+        self.intercept = Intercept(self.store.touch)
+        self._settings: Settings | None = None
+        self._listeners: Listeners | None = None
+        self._services: Services | None = None
+        self._configure_flows()
+        self.commands.flow_resolver = self.resolve
+
+    # --- parts that are made when they are needed -----------------------------------------------------------
+
+    @cached_property
+    def authority(self) -> Authority:
+        from interceptor.certs.authority import Authority
+
+        return Authority.load_or_create(self.options.confdir_path, self.options.ca_key_type, self.options.key_size)
+
+    @property
+    def listeners(self) -> Listeners:
+        assert self._listeners is not None, "not started"
+        return self._listeners
+
+    @cached_property
+    def chain(self) -> Chain:
+        from interceptor.addons.block import Block
+        from interceptor.addons.onboarding import Onboarding
+        from interceptor.addons.proxyauth import ProxyAuth
+
+        onboarding = Onboarding(self.authority, self._onboarding_hosts)
+        addons = [Block(self.options), ProxyAuth(self.options), onboarding]
+        return Chain(addons, self.intercept, self.eventlog.add_exception)
+
+    def _onboarding_hosts(self) -> Sequence[str] | None:
+        return [self.options.onboarding_host] if self.options.onboarding else None
+
+    def _tls_service(self) -> TlsService:
+        from interceptor.certs.contexts import ClientContexts, KeyLog, OwnCertificates, TlsSettings, UpstreamContexts
+        from interceptor.proxy.tls_service import TlsService
+
+        options = self.options
+        chosen = {name: getattr(options, name) for name in TlsSettings.__dataclass_fields__}
+        settings = TlsSettings(**chosen)
+        keylog = KeyLog(os.environ.get("SSLKEYLOGFILE"))
+        own = OwnCertificates(options.certs, options.cert_passphrase)
+        return TlsService(ClientContexts(self.authority, own, settings, keylog), UpstreamContexts(settings, keylog))
+
+    # --- life -----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """From here on clients are served. UserError if an address cannot be had, or a file not be read."""
+        from interceptor.platform.limits import raise_file_descriptor_limit
+        from interceptor.proxy.driver import Services
+        from interceptor.proxy.hangups import HangUps
+        from interceptor.proxy.listeners import Listeners
+
+        raise_file_descriptor_limit()
+        loop = asyncio.get_running_loop()
+        self._services = Services(
+            loop, self.store, self.chain, self._tls_service(), HangUps(loop), self._report, self._is_own_address,
+            self.options.connect_addr,
+        )  # fmt: skip
+        self._listeners = Listeners(self._services, self.settings, iter(self.store.next_id, None))
+        if self.options.server:
+            self._listen()
+        self.options.subscribe(self._options_changed)
+
+    def close(self) -> None:
+        if self._listeners is not None:
+            self._listeners.close()
+        if self._services is not None:
+            self._services.hangups.close()
+        self.store.flush()
+
+    def _listen(self) -> None:
+        options = self.options
+        modes = [parse_mode(text) for text in options.mode] if options.server else []
+        check_modes(modes, options.listen_host, options.listen_port)
+        self.listeners.apply(modes, options.listen_host, options.listen_port)
+        for text in self.listeners.describe():
+            self.eventlog.add("info", f"Listening at {text}")
+
+    def settings(self) -> Settings:
+        """The options as a stack may know them; made anew after a change."""
+        if self._settings is None:
+            options = self.options
+            assert self._services is not None
+            self._settings = Settings(
+                upstream_tls=self._services.tls,
+                is_eager=options.connection_strategy == "eager",
+                upstream_cert=options.upstream_cert,
+                ssl_insecure=options.ssl_insecure,
+                rawtcp=options.rawtcp,
+                keep_host_header=options.keep_host_header,
+                ignore_hosts=tuple(options.ignore_hosts),
+                allow_hosts=tuple(options.allow_hosts),
+                tcp_hosts=tuple(options.tcp_hosts),
+                header_size_limit=parse_size(options.header_size_limit),
+                header_count_limit=options.header_count_limit,
+                body_size_limit=_size(options.body_size_limit),
+                stream_large_bodies=_size(options.stream_large_bodies),
+                connect_timeout=options.connect_timeout,
+                tls_handshake_timeout=options.tls_handshake_timeout,
+                header_timeout=options.header_timeout,
+                tcp_timeout=options.tcp_timeout,
+            )
+        return self._settings
+
+    def _options_changed(self, options: Options, names: set[str]) -> None:
+        self._settings = None
+        assert self._services is not None
+        self._services.local_host = options.connect_addr
+        if names & _TLS_OPTIONS:
+            self._services.tls = self._tls_service()
+        if names & _LISTENING_OPTIONS:
+            self._listen()
+
+    def _configure_flows(self) -> None:
+        """What the options say about holding and showing flows; applies at once."""
+        self._flow_options_changed(self.options, {"intercept", "view_filter", "view_order", "console_focus_follow"})
+        self.options.subscribe(self._flow_options_changed)
+
+    def _flow_options_changed(self, options: Options, names: set[str]) -> None:
+        if names & {"intercept", "intercept_active"}:
+            self.intercept.filter = _filter(options.intercept)
+            self.intercept.is_enabled = options.intercept_active
+        if "view_filter" in names:
+            self.view.set_filter(_filter(options.view_filter))
+        if names & {"view_order", "view_order_reversed"}:
+            self.view.set_order(options.view_order, options.view_order_reversed)
+        self.view.focus_follow = options.console_focus_follow
+
+    # --- what the faces and commands do ---------------------------------------------------------------------
+
+    def replay(self, flow: HttpFlow) -> HttpFlow:
+        """Sends the request of this flow again; what comes of it is a new flow."""
+        request = flow.request.copy()
+        request.timestamp_end = None
+        again = HttpFlow(self.store.next_id(), mode=flow.mode, request=request)
+        again.replay_of = flow.id
+        self._send(again)
+        return again
+
+    def _send(self, flow: HttpFlow) -> None:
+        import time
+
+        flow.created_at = flow.request.timestamp_start = time.time()
+        self.listeners.replay(flow)
+
+    def create(self, request: Request) -> HttpFlow:
+        """A new flow on the list, which is not sent."""
+        import time
+
+        now = time.time()
+        request.timestamp_start = request.timestamp_end = now
+        flow = HttpFlow(self.store.next_id(), created_at=now, request=request)
+        self.store.add(flow)
+        return flow
+
+    def kill(self, flow: Flow) -> None:
+        """Ends the flow on the wire, held or not."""
+        self.intercept.kill(flow)
+        if flow.is_live:
+            self.listeners.kill(flow.id, "Killed by the user.")
+
+    def resolve(self, spec: str) -> Sequence[Flow]:
+        """The flows that `@all`, `@marked`, …, `@1,2` or a filter names. UserError if it is none of these."""
+        match spec:
+            case "@all":
+                return list(self.store)
+            case "@focus":
+                return [self.view.focus] if self.view.focus is not None else []
+            case "@shown":
+                return list(self.view)
+            case "@hidden":
+                return list(self.view.hidden())
+            case "@marked":
+                return [flow for flow in self.store if flow.marker]
+            case "@unmarked":
+                return [flow for flow in self.store if not flow.marker]
+        if spec.startswith("@"):
+            numbers = spec[1:].split(",")
+            if not all(number.strip().isdigit() for number in numbers):
+                raise UserError(f"no flows are called {spec!r}; try @focus, @shown, @marked, @all or a filter")
+            found = [self.store.get(int(number)) for number in numbers]
+            return [flow for flow in found if flow is not None]
+        wanted = _filter(spec)
+        return [flow for flow in self.store if wanted is None or wanted.matches(flow)]
+
+    # --- small joints ---------------------------------------------------------------------------------------
+
+    def _schedule(self, seconds: float, callback: Callable[[], None]) -> object:
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
+    def _warn(self, message: str) -> None:
+        self.eventlog.add("warn", message)
+
+    def _report(self, message: str, error: BaseException | None) -> None:
+        if error is None:
+            self.eventlog.add("warn", message)
+        else:
+            self.eventlog.add_exception(message, error)
+
+    def _is_own_address(self, host: str, port: int) -> bool:
+        return self._listeners is not None and self._listeners.is_own_address(host, port)
+
+
+def _size(text: str | None) -> int | None:
+    return parse_size(text) if text else None
+
+
+def _filter(text: str | None) -> Filter | None:
+    if not text:
+        return None
+    from interceptor.specs.filter import parse
+
+    is_exact = any(
+        os.environ.get(name) == "1" for name in ("INTERCEPTOR_CASE_SENSITIVE_FILTERS", "MITMPROXY_CASE_SENSITIVE_FILTERS")
+    )
+    return parse(text, ignore_case=not is_exact)
+
+
+# --- the two faces --------------------------------------------------------------------------------------------
+
+
+def run_dump(options: Options, *, as_json: bool, quiet: bool) -> int:
+    """Serves until a signal, or until the files to read and replay are done. The exit status."""
+    return _run(_dump(options, as_json))
+
+
+def run_console(options: Options) -> int:
+    """The console until the user quits. The exit status."""
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise UserError("the console needs a terminal; use `interceptor dump` without one")
+    return _run(_console(options))
+
+
+def _run(main: Coroutine[Any, Any, int]) -> int:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        return runner.run(main)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform != "win32":
+        try:
+            import uvloop
+        except ImportError:
+            pass
+        else:
+            return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+async def _dump(options: Options, as_json: bool) -> int:
+    from interceptor.dump import Dump
+
+    loop = asyncio.get_running_loop()
+    app = App(options)
+    uninstall = app.eventlog.install(loop)
+    ended: asyncio.Future[int] = loop.create_future()
+    stop = _stopper(ended)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and sys.platform != "win32":
+            loop.add_signal_handler(getattr(signal, name), stop)
+    save = None
+    try:
+        dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json)
+        dump.on_output_closed = stop
+        app.start()
+        save = _save_stream(app)
+        work = loop.create_task(_start_work(app))
+        work.add_done_callback(lambda task: _work_done(task, ended, options))
+        return await ended
+    finally:
+        app.close()
+        if save is not None:
+            save.close()
+        uninstall()
+
+
+async def _console(options: Options) -> int:
+    from interceptor.tui.console import Console
+
+    loop = asyncio.get_running_loop()
+    app = App(options)
+    uninstall = app.eventlog.install(loop)
+    save = None
+    try:
+        console = Console(app)
+        app.start()
+        save = _save_stream(app)
+        work = loop.create_task(_start_work(app))
+        work.add_done_callback(lambda task: _report_work(task, app))
+        return await console.run()
+    finally:
+        app.close()
+        if save is not None:
+            save.close()
+        uninstall()
+
+
+def _stopper(ended: asyncio.Future[int]) -> Callable[[], None]:
+    def stop() -> None:
+        if not ended.done():
+            ended.set_result(0)
+
+    return stop
+
+
+def _save_stream(app: App) -> Any:
+    from interceptor.addons.save import SaveStream
+
+    return SaveStream(app.options, app.store, _write_flow)
+
+
+def _write_flow(stream: Any, flow: Flow) -> None:
+    from interceptor.session.formats.mitmproxy_flow import write_flow
+
+    write_flow(stream, flow)
+
+
+def _work_done(task: asyncio.Task[bool], ended: asyncio.Future[int], options: Options) -> None:
+    if ended.done() or task.cancelled():
+        return
+    if error := task.exception():
+        ended.set_exception(error)
+    elif task.result() and not options.keepserving:
+        ended.set_result(0)
+
+
+def _report_work(task: asyncio.Task[bool], app: App) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        app.eventlog.add("error", error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+
+
+async def _start_work(app: App) -> bool:
+    """Loads `rfile`, sends `client_replay`. True if there was something to do."""
+    options = app.options
+    if options.rfile:
+        wanted = _filter(options.readfile_filter)
+        async for flow in _read(app, options.rfile):
+            if wanted is None or wanted.matches(flow):
+                app.store.add(flow)
+    for path in options.client_replay:
+        async for flow in _read(app, path):
+            if isinstance(flow, HttpFlow):
+                await _replayed(app, flow)
+    if options.rfile or options.client_replay:
+        app.store.flush()
+        return True
+    return False
+
+
+async def _read(app: App, path: str) -> Any:
+    """The flows of a file, the loop breathing between them."""
+    from interceptor.session.formats.mitmproxy_flow import read_flows
+
+    try:
+        stream = sys.stdin.buffer if path == "-" else open(Path(path).expanduser(), "rb")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    with stream:
+        flows: Iterator[Flow] = read_flows(stream, lambda what: app.eventlog.add("warn", f"{path}: {what}"))
+        for count, flow in enumerate(flows):
+            yield flow
+            if count % 50 == 49:
+                await asyncio.sleep(0)
+
+
+async def _replayed(app: App, flow: HttpFlow) -> None:
+    """Until the answer is there, or will not come."""
+    from interceptor.addons.finished import FinishedFlows
+
+    done = asyncio.get_running_loop().create_future()
+    again = app.replay(flow)
+
+    def look(ended: list[Flow]) -> None:
+        if again in ended and not done.done():
+            done.set_result(None)
+
+    listener: FinishedFlows = FinishedFlows(look)
+    app.store.subscribe(listener)
+    try:
+        app.store.touch(again)
+        await done
+    finally:
+        app.store.unsubscribe(listener)

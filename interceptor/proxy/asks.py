@@ -1,0 +1,92 @@
+"""The asks of this proxy, and their answers: what layers want to know from outside of their stack.
+
+`Reach` is answered by Upstreams, inside the stack; all others by the driver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from interceptor.model.body import Body
+from interceptor.model.connection import Connection, Origin
+from interceptor.model.hooks import Hook, Verdict
+from interceptor.proxy.core.effects import Ask
+from interceptor.proxy.core.events import Receiver
+
+
+@dataclass(slots=True)
+class ConnectFailed:
+    """`hop` is whom we tried to reach, `stage` how far we came ("connect", "TLS handshake"), `reason` is for a person.
+    `connection` is the record of the attempt, with what was learned."""
+
+    hop: str
+    stage: str
+    reason: str
+    connection: Connection | None = None
+
+    def __str__(self) -> str:
+        return f"{self.hop}: {self.stage}: {self.reason}"
+
+
+@dataclass(slots=True)
+class Reached:
+    """`is_reused`: the connection has carried an exchange before, so its server may be closing it at this moment."""
+
+    connection: Connection
+    is_reused: bool = False
+
+
+@dataclass(slots=True)
+class Reach(Ask[Reached | ConnectFailed]):
+    """To Upstreams: an open connection to that origin. It is put under `head`; or the asker puts its own head there when it has the
+    answer (`is_taken`). With neither only facts are wanted, and the connection stays idle until somebody reaches for that origin."""
+
+    origin: Origin
+    head: Receiver | None = field(default=None, repr=False)
+    alpn_offers: tuple[bytes, ...] = ()
+    is_taken: bool = False
+    is_fresh: bool = False  # no reused connection: the last one was closed under our request
+
+
+@dataclass(slots=True)
+class Dial(Ask[Connection | ConnectFailed]):
+    """To the driver: a transport to `connection.peer`; it fills in what it learns. If withdrawn, it closes what it has got."""
+
+    connection: Connection
+
+
+@dataclass(slots=True)
+class Leaf:
+    """`context` is an OpenSSL server context, complete and shared: never to be changed."""
+
+    context: object
+
+
+@dataclass(slots=True)
+class MintFailed:
+    reason: str
+
+
+@dataclass(slots=True)
+class MintLeaf(Ask[Leaf | MintFailed]):
+    """To the driver: a certificate for these names, modelled on the upstream's chain (DER, leaf first) if there is one."""
+
+    names: tuple[str, ...]
+    upstream_chain: tuple[bytes, ...] = ()
+    wants_rsa: bool = False
+
+
+@dataclass(slots=True)
+class RunHook(Ask[Verdict]):
+    """To the chain of addons, by way of the driver."""
+
+    hook: Hook
+
+
+@dataclass(slots=True)
+class ReadBody(Ask[bytes]):
+    """Bytes of a body that may lie on disk."""
+
+    body: Body
+    start: int
+    count: int

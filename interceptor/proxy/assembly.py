@@ -1,0 +1,134 @@
+"""Puts the layers of one stack together: the one place that knows them all.
+
+    driver ▸ client_connected ▸ Detect ▸ (TLS ▸ Detect ▸) HTTP/1 with its router | Relay
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from interceptor.model.connection import Connection, Origin
+from interceptor.model.flow import HttpFlow
+from interceptor.model.http import Response
+from interceptor.proxy.choose import Next
+from interceptor.proxy.core.events import Opened, PipeEvent
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.core.tunnel import Tunnel
+from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.layers.connect import Connect
+from interceptor.proxy.layers.detect import Detect
+from interceptor.proxy.layers.http.exchange import Exchange, Surroundings
+from interceptor.proxy.layers.http.http1_downstream import Http1Downstream
+from interceptor.proxy.layers.http.http1_upstream import Http1Upstream
+from interceptor.proxy.layers.http.replayer import Replayer
+from interceptor.proxy.layers.http.router import Router
+from interceptor.proxy.layers.relay import Relay
+from interceptor.proxy.settings import Settings
+from interceptor.proxy.upstreams import Upstreams
+
+
+class Assembly:
+    """One stack and how its layers are made."""
+
+    def __init__(self, settings: Settings, flow_ids: Iterator[int], epoch_offset: float) -> None:
+        self.stack = Stack(flow_ids, epoch_offset)
+        self._settings = settings
+        self._upstreams = Upstreams(self.stack, settings, self._server_tls)
+
+    def _server_tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
+        from interceptor.proxy.layers.tls import ServerTls  # OpenSSL is loaded when TLS is first spoken
+
+        return ServerTls(self.stack, self._settings, origin, alpn_offers)
+
+    def client_connected(self, connection: Connection, ingress: Ingress) -> None:
+        """`Opened` and all that follows goes to the stack's turns."""
+        self.stack.open(connection, (), self._detector(connection, ingress))
+
+    def _detector(self, connection: Connection, ingress: Ingress) -> Detect:
+        return Detect(self.stack, self._settings, self._upstreams, ingress, connection, self._proceed)
+
+    def _proceed(self, detector: Detect, decision: Next, server: Connection | None, waiting: list[PipeEvent]) -> None:
+        client, ingress = detector.connection, detector.ingress
+        pipe = self.stack.pipes.get(client)
+        if pipe is None:
+            return
+        match decision:
+            case Next.TLS:
+                from interceptor.proxy.layers.tls import ClientTls
+
+                tunnel = ClientTls(self.stack, self._settings, ingress)
+                pipe.put([tunnel], self._detector(client, self._in_tls(ingress)))
+                self.stack.post_first(tunnel, [Opened(client), *waiting])
+            case Next.HTTP1:
+                self._http1(client, ingress, waiting)
+            case Next.RELAY:
+                self._relay(ingress, client, server, waiting, is_recorded=True)
+            case Next.IGNORE:
+                self._relay(ingress, client, server, waiting, is_recorded=False)
+            case Next.MORE:
+                raise AssertionError("a decision was expected")
+
+    @staticmethod
+    def _in_tls(ingress: Ingress) -> Ingress:
+        """What is inside of the client's TLS goes to the origin's TLS, except where a reverse mode says otherwise."""
+        origin = ingress.origin
+        if origin is not None and not ingress.is_reverse and origin.scheme == "tcp":
+            origin = replace(origin, scheme="https")
+        return replace(ingress, origin=origin, is_tls=True)
+
+    def _http1(self, client: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None:
+        ingress = self._with_server_name(client, ingress)
+        router = Router(self.stack, self._settings, self._upstreams, ingress, self)
+        codec = Http1Downstream(self.stack, self._settings, router, client)
+        self.stack.pipes[client].put((), codec)
+        codec.start()
+        self.stack.post_first(codec, waiting)
+
+    @staticmethod
+    def _with_server_name(client: Connection, ingress: Ingress) -> Ingress:
+        """The name by which the client knows the origin, if it told one in TLS: our TLS to the origin shall say the same."""
+        if ingress.origin is None or ingress.is_reverse or not ingress.is_tls or client.tls is None:
+            return ingress
+        return replace(ingress, origin=replace(ingress.origin, server_name=client.tls.server_name))
+
+    # --- Assembling: for the router ---------------------------------------------------------------------------
+
+    def connect(
+        self, codec: Http1Downstream, flow: HttpFlow, granted: Callable[[], None], explain: Callable[[int, str], Response]
+    ) -> Connect:
+        return Connect(self.stack, self._settings, codec, flow, granted, explain)
+
+    def detect(self, connection: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None:
+        if pipe := self.stack.pipes.get(connection):
+            detector = self._detector(connection, ingress)
+            pipe.put((), detector)
+            self.stack.post_first(detector, [Opened(connection), *waiting])
+
+    def relay(self, ingress: Ingress, client: Connection, server: Connection, waiting: list[PipeEvent]) -> None:
+        self._relay(ingress, client, server, waiting, is_recorded=True)
+
+    def _relay(
+        self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], is_recorded: bool
+    ) -> None:
+        relay = Relay(self.stack, self._settings, self._with_server_name(client, ingress), client, server, is_recorded)
+        for connection in (client, server):
+            if connection is not None and (pipe := self.stack.pipes.get(connection)):
+                pipe.put((), relay)
+        relay.start()
+        self.stack.post_first(relay, waiting)
+
+    # --- without a client -------------------------------------------------------------------------------------
+
+    def replay(self, flow: HttpFlow) -> None:
+        """Sends the flow's request; its response becomes the flow's. Call from a turn (see `Replayer`)."""
+        replayer = Replayer()
+        surroundings = Surroundings(self._settings, self._make_upstream, None)
+        exchange = Exchange(self.stack, surroundings, replayer, flow, flow.request.body.size)
+        replayer.run(self.stack, exchange)
+
+    def _make_upstream(self, exchange: Exchange, connection: Connection) -> Http1Upstream:
+        codec = Http1Upstream(self.stack, self._settings, self._upstreams, exchange, connection)
+        if pipe := self.stack.pipes.get(connection):
+            pipe.put((), codec)
+        return codec

@@ -1,0 +1,86 @@
+"""Policy: from what a client's first bytes are, and from where it came, what reads them next. A pure function.
+
+Protocols are told by their bytes, never by the port.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.layers.client_hello import HelloError, looks_like_tls, read_client_hello
+from interceptor.proxy.settings import Settings
+
+_METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}\Z")
+_REQUEST_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32} +[^\x00-\x20\x7f]+ +HTTP/\d")
+_KNOWN_METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE ")
+_LINE_LIMIT: Final = 16 * 1024
+
+
+class Next(Enum):
+    """What reads on."""
+
+    MORE = "more bytes are needed"
+    TLS = "TLS"
+    HTTP1 = "HTTP/1"
+    RELAY = "raw bytes"
+    IGNORE = "raw bytes, not recorded"
+
+
+def choose(first: bytes, ingress: Ingress, settings: Settings) -> Next:
+    """`first` is all that the client has said, not empty."""
+    is_tls = looks_like_tls(first)
+    if ingress.origin is None:  # it speaks to us: what is not TLS must be HTTP, and is told so if it is not
+        return Next.MORE if is_tls is None else Next.TLS if is_tls else Next.HTTP1
+    if is_tls is None:
+        return Next.MORE
+    by_host = _by_host(first, is_tls, ingress, settings)
+    if by_host is not None:
+        return by_host
+    if is_tls:
+        return Next.TLS
+    if ingress.is_reverse and ingress.origin.scheme in ("http", "https"):
+        return Next.HTTP1
+    return _http_or_raw(first, settings)
+
+
+def _http_or_raw(first: bytes, settings: Settings) -> Next:
+    if first.startswith(_KNOWN_METHODS):
+        return Next.HTTP1
+    raw = Next.RELAY if settings.rawtcp else Next.HTTP1
+    line, newline, _ = first.partition(b"\n")
+    if newline:
+        return Next.HTTP1 if _REQUEST_LINE.match(line) else raw
+    method, space, _ = line.partition(b" ")
+    if len(line) > _LINE_LIMIT or not (_METHOD.match(method) if space or len(method) <= 32 else False):
+        return raw
+    return Next.MORE
+
+
+def _by_host(first: bytes, is_tls: bool, ingress: Ingress, settings: Settings) -> Next | None:
+    """What ignore_hosts, allow_hosts and tcp_hosts say; they match `host:port` and, in TLS, `name:port`."""
+    if not (settings.ignore_hosts or settings.allow_hosts or settings.tcp_hosts) or ingress.origin is None:
+        return None
+    names = [ingress.origin.authority]
+    if is_tls:
+        try:
+            hello = read_client_hello(first)
+            if hello is None:
+                return Next.MORE
+            if hello.server_name:
+                names.append(f"{hello.server_name}:{ingress.origin.port}")
+        except HelloError:
+            return None
+    if settings.ignore_hosts and _matches(settings.ignore_hosts, names):
+        return Next.IGNORE
+    if settings.allow_hosts and not _matches(settings.allow_hosts, names):
+        return Next.IGNORE
+    if not is_tls and _matches(settings.tcp_hosts, names):
+        return Next.RELAY
+    return None
+
+
+def _matches(patterns: tuple[str, ...], names: list[str]) -> bool:
+    return any(re.search(pattern, name, re.IGNORECASE) for pattern in patterns for name in names)

@@ -1,0 +1,87 @@
+"""Events: things that have happened. Those about a connection (`PipeEvent`) enter at the foot of its pipe and rise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from interceptor.proxy.core.effects import Ask, OnConnection
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Opened(OnConnection):
+    """What is below can carry bytes. A tunnel passes it on when its own handshake is done."""
+
+
+@dataclass(slots=True)
+class DataReceived(OnConnection):
+    """Never empty."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class HalfClosed(OnConnection):
+    """The peer sends no more; it may still read."""
+
+
+@dataclass(slots=True)
+class HungUp(OnConnection):
+    """Seen while reading is paused: the peer has ended its side or reset the connection, and bytes may still be waiting to be
+    read. `HalfClosed` or `Closed` follows when reading goes on."""
+
+    is_reset: bool = False
+
+
+@dataclass(slots=True)
+class Closed(OnConnection):
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Congested(OnConnection):
+    """More was sent than the peer takes: send no more until `Drained`."""
+
+
+@dataclass(slots=True)
+class Drained(OnConnection):
+    pass
+
+
+PipeEvent = Opened | DataReceived | HalfClosed | HungUp | Closed | Congested | Drained
+
+
+class Receiver(Protocol):
+    def receive(self, event: PipeEvent) -> None: ...
+
+
+@dataclass(slots=True)
+class Replied(Generic[R]):
+    ask: Ask[R]
+    value: R
+
+
+@dataclass(slots=True)
+class TimedOut:
+    """The stack's timer has fired; also what a wait with `until` gives."""
+
+
+@dataclass(slots=True)
+class Posted:
+    """An event that one layer left for another, delivered when nobody is running."""
+
+    to: Receiver
+    event: PipeEvent
+
+
+@dataclass(slots=True)
+class FlowKilled:
+    """The user wants a running flow ended."""
+
+    flow_id: int
+    reason: str
+
+
+Event = PipeEvent | Replied[Any] | TimedOut | Posted | FlowKilled

@@ -1,0 +1,287 @@
+"""One driver per client: the only code that carries out effects.
+
+It drains the stack's inbox, one turn per event, then writes once per connection. Replies that are known at once (a body's bytes, a
+verdict nobody has to think about, a cached leaf) go through the inbox like all others; the rest arrive from tasks. One coarse timer
+serves the stack. When the client has gone, the driver closes what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
+from typing import Any, Final
+
+from interceptor.model.connection import Connection, Side
+from interceptor.model.flow import FlowError, HttpFlow
+from interceptor.model.hooks import Decider, Verdict
+from interceptor.model.records import FlowEnded, Record, Recorder
+from interceptor.proxy.asks import ConnectFailed, Dial, MintLeaf, ReadBody, RunHook
+from interceptor.proxy.assembly import Assembly
+from interceptor.proxy.core.effects import (
+    Ask,
+    Close,
+    Effect,
+    HalfClose,
+    PauseReading,
+    ResumeReading,
+    Send,
+    WakeAt,
+    Withdraw,
+)
+from interceptor.proxy.core.events import Event, FlowKilled, Opened, Replied, TimedOut
+from interceptor.proxy.hangups import HangUps
+from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.resolver import Unreachable, connect
+from interceptor.proxy.tls_service import TlsService
+from interceptor.proxy.transports import TcpTransport
+
+COARSE_SECONDS: Final = 0.1
+
+
+@dataclass
+class Services:
+    """What all drivers share."""
+
+    loop: asyncio.AbstractEventLoop
+    recorder: Recorder
+    decider: Decider
+    tls: TlsService
+    hangups: HangUps
+    report: Callable[[str, BaseException | None], None]  # to the event log
+    is_own_address: Callable[[str, int], bool]
+    local_host: str | None = None  # where connections to servers come from
+    drivers: set[Driver] = field(default_factory=set)
+
+
+class Driver:
+    """`start_client` or `start_replay` once; then it lives until its client, or its replay, has ended."""
+
+    def __init__(self, services: Services, assembly: Assembly) -> None:
+        self._services, self._assembly, self._stack = services, assembly, assembly.stack
+        self._client: Connection | None = None
+        self._transports: dict[Connection, TcpTransport] = {}
+        self._unsent: list[TcpTransport] = []
+        self._dialling: dict[int, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._wake_at = 0.0
+        self._is_draining = self._is_over = False
+        services.drivers.add(self)
+
+    # --- beginnings -------------------------------------------------------------------------------------------
+
+    def start_client(self, connection: Connection, ingress: Ingress) -> TcpTransport:
+        """The protocol for the accepted socket; call `opened` when it is connected."""
+        self._client = connection
+        self._assembly.client_connected(connection, ingress)
+        transport = self._transports[connection] = TcpTransport(self, connection, self._services.hangups)
+        return transport
+
+    def opened(self) -> None:
+        assert self._client is not None
+        self.deliver(Opened(self._client))
+
+    def start_replay(self, flow: HttpFlow) -> None:
+        self._assembly.replay(flow)
+        self._drain()
+
+    def kill(self, flow_id: int, reason: str) -> bool:
+        """True if the flow runs in this stack: it is ended on the wire."""
+        if flow_id not in self._stack.open_flows:
+            return False
+        self.deliver(FlowKilled(flow_id, reason))
+        return True
+
+    # --- turns ------------------------------------------------------------------------------------------------
+
+    def deliver(self, event: Event) -> None:
+        self._stack.inbox.append(event)
+        if not self._is_draining:
+            self._drain()
+
+    def transport_gone(self, connection: Connection) -> None:
+        connection.closed_at = connection.closed_at or self._stack.wall_time()
+        self._transports.pop(connection, None)
+        if connection is self._client or (self._client is None and not self._transports and not self._dialling):
+            if not self._is_draining:
+                self._shut_down("The client closed the connection.")
+
+    def _drain(self) -> None:
+        if self._is_over:
+            return
+        stack = self._stack
+        inbox, turn, carry_out = stack.inbox, stack.turn, self._carry_out
+        self._is_draining = True
+        try:
+            while inbox or self._unsent:
+                while inbox:
+                    for effect in turn(inbox.popleft(), monotonic()):
+                        if type(effect) is Send:
+                            if transport := self._transports.get(effect.connection):
+                                if not transport.pieces:
+                                    self._unsent.append(transport)
+                                transport.pieces.append(effect.data)
+                        else:
+                            carry_out(effect)
+                unsent, self._unsent = self._unsent, []
+                for transport in unsent:
+                    if transport.pieces:
+                        transport.flush()
+        finally:
+            self._is_draining = False
+        if stack.failure is not None:
+            self._services.report("a connection was closed by an internal error", stack.failure)
+            self._shut_down(f"Internal error: {type(stack.failure).__name__}: {stack.failure}")
+        elif self._client is not None and self._client not in stack.pipes:
+            self._shut_down("The client closed the connection.")
+        elif self._client is None and not stack.open_flows:
+            self._shut_down("")
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, Record):
+            return self._services.recorder.record(effect)
+        match effect:
+            case RunHook() | MintLeaf() | ReadBody() | Dial():
+                self._ask(effect)
+            case Close(connection=connection):
+                if transport := self._transports.get(connection):
+                    connection.closed_at = connection.closed_at or self._stack.wall_time()
+                    transport.close()
+            case HalfClose(connection=connection):
+                if transport := self._transports.get(connection):
+                    transport.half_close()
+            case PauseReading(connection=connection):
+                if transport := self._transports.get(connection):
+                    transport.pause()
+            case ResumeReading(connection=connection):
+                if transport := self._transports.get(connection):
+                    transport.resume()
+            case WakeAt(time=time):
+                self._set_timer(time)
+            case Withdraw(ask=ask):
+                self._withdraw(ask)
+            case _:
+                raise AssertionError(f"an effect that nobody carries out: {effect!r}")
+
+    def _ask(self, ask: RunHook | MintLeaf | ReadBody | Dial) -> None:
+        inbox, services = self._stack.inbox, self._services
+        match ask:
+            case RunHook(hook=hook):
+                verdict = services.decider.decide(hook, partial(self._decided, ask))
+                if verdict is not None:
+                    inbox.append(Replied(ask, verdict))
+            case ReadBody(body=body, start=start, count=count):
+                inbox.append(Replied(ask, body.read(start, count)))
+            case MintLeaf():
+                if (leaf := services.tls.mint_now(ask)) is not None:
+                    inbox.append(Replied(ask, leaf))
+                else:
+                    self._run(self._mint(ask))
+            case Dial():
+                self._dialling[id(ask)] = self._run(self._dial(ask))
+
+    def _decided(self, ask: RunHook, verdict: Verdict) -> None:
+        if not self._is_over:
+            self.deliver(Replied(ask, verdict))
+
+    def _withdraw(self, ask: Ask[Any]) -> None:
+        if isinstance(ask, RunHook):
+            self._services.decider.withdraw(ask.hook)
+        elif isinstance(ask, Dial) and (task := self._dialling.pop(id(ask), None)):
+            task.cancel()
+
+    # --- answers that take time -------------------------------------------------------------------------------
+
+    def _run(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self._services.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _mint(self, ask: MintLeaf) -> None:
+        self.deliver(Replied(ask, await self._services.tls.mint_later(ask)))
+
+    async def _dial(self, ask: Dial) -> None:
+        answer = await self._connected(ask.connection)
+        if self._dialling.pop(id(ask), None) is not None:
+            self.deliver(Replied(ask, answer))
+
+    async def _connected(self, connection: Connection) -> Connection | ConnectFailed:
+        assert connection.peer is not None
+        host, port = connection.peer
+        name = connection.peer[0] if ":" not in host else f"[{host}]"
+        services = self._services
+        if services.is_own_address(host, port):
+            reason = "that is this proxy itself; a request to it would never end"
+            return ConnectFailed(f"{name}:{port}", "connect", reason, connection)
+        try:
+            socket = await connect(host, port, services.local_host)
+        except Unreachable as error:
+            return ConnectFailed(f"{name}:{port}", "connect", str(error), connection)
+        except OSError as error:
+            return ConnectFailed(f"{name}:{port}", "connect", str(error), connection)
+        connection.connected_at = monotonic() + self._stack.epoch_offset
+        connection.local, connection.resolved = socket.getsockname()[:2], socket.getpeername()[:2]
+        transport = TcpTransport(self, connection, services.hangups)
+        self._transports[connection] = transport
+        try:
+            await services.loop.connect_accepted_socket(lambda: transport, socket)
+        except BaseException:
+            self._transports.pop(connection, None)
+            socket.close()
+            raise
+        return connection
+
+    # --- time and end -----------------------------------------------------------------------------------------
+
+    def _set_timer(self, time: float) -> None:
+        if self._timer is not None and self._wake_at <= time:
+            self._wake_at = time  # it rings too early then, and is set again
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake_at = time
+        self._timer = self._services.loop.call_later(max(time - monotonic(), 0.0) + COARSE_SECONDS, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._is_over:
+            return
+        if monotonic() < self._wake_at:
+            return self._set_timer(self._wake_at)
+        self.deliver(TimedOut())
+
+    def shut_down(self, reason: str) -> None:
+        """The program ends, or its listener does."""
+        self._shut_down(reason)
+
+    def _shut_down(self, reason: str) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for ask in list(self._stack.waiting()):
+            self._withdraw(ask)
+        for task in self._tasks:
+            task.cancel()
+        for transport in list(self._transports.values()):
+            transport.close()
+        now = self._stack.wall_time()
+        for flow in list(self._stack.open_flows.values()):
+            flow.is_live, flow.ended_at = False, now
+            flow.error = flow.error or FlowError(reason, now)
+            self._services.recorder.record(FlowEnded(flow))
+        self._stack.open_flows.clear()
+        self._stack.inbox.clear()
+        self._services.drivers.discard(self)
+
+
+def client_connection(peer: Any, local: Any, opened_at: float) -> Connection:
+    """The record of an accepted socket."""
+    connection = Connection(Side.CLIENT, tuple(peer[:2]), opened_at=opened_at)
+    connection.local, connection.connected_at = tuple(local[:2]), opened_at
+    return connection

@@ -1,0 +1,32 @@
+"""How the bytes of a pipe came to us, and where they are meant to go: what the detector, TLS and HTTP need to know of the mode
+without knowing the mode. A CONNECT inside makes a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interceptor.model.connection import Connection, Origin
+from interceptor.model.flow import FlowError, TcpFlow
+from interceptor.model.records import FlowEnded, FlowStarted
+from interceptor.proxy.core.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """`origin` is None while the client speaks to the proxy itself: its requests say where they go. With one, its bytes go there:
+    by a reverse mode (`is_reverse`, the scheme is the mode's) or by CONNECT (the scheme is "tcp" until we know better)."""
+
+    mode: str
+    origin: Origin | None = None
+    is_reverse: bool = False
+    is_tls: bool = False  # the client's bytes came through TLS that we ended
+
+
+def record_failure(stack: Stack, ingress: Ingress, client: Connection, server: Connection | None, message: str) -> None:
+    """A row for something that failed before there was anything to show."""
+    now = stack.wall_time()
+    flow = TcpFlow(
+        next(stack.flow_ids), client, server, ingress.mode, created_at=now, ended_at=now, error=FlowError(message, now)
+    )
+    stack.record(FlowStarted(flow))
+    stack.record(FlowEnded(flow))

@@ -1,0 +1,120 @@
+"""First head of a pipe: sees what is said first, and by whom, and puts the layers that the policy names in its own place.
+
+If the origin is known and we connect eagerly, the server's pipe is put under this layer too: a server that speaks first is heard, and
+the conversation is relayed as it is. A client and a server that are both silent for long (lazy: for a moment) are connected raw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from interceptor.model.connection import Connection
+from interceptor.proxy.asks import ConnectFailed, Reach, Reached
+from interceptor.proxy.choose import Next, choose
+from interceptor.proxy.core.effects import Close
+from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, Opened, PipeEvent
+from interceptor.proxy.core.layer import Layer
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.settings import Settings
+
+SILENCE_SECONDS: Final = 0.5
+"""Lazy: how long a client may say nothing before we look whether its server speaks first; and how long an unclear beginning waits."""
+
+
+class Giving(Protocol):
+    """What it knows of Upstreams."""
+
+    def release(self, connection: Connection, has_served: bool) -> None: ...
+
+
+Proceed = Callable[["Detect", Next, Connection | None, list[PipeEvent]], None]
+"""(detector, what reads on, the server's connection if it is in use, what has come so far)."""
+
+
+class Detect(Layer):
+    def __init__(
+        self, stack: Stack, settings: Settings, upstreams: Giving, ingress: Ingress, connection: Connection, proceed: Proceed
+    ) -> None:
+        super().__init__(stack)
+        self.ingress, self.connection = ingress, connection
+        self._settings, self._upstreams, self._proceed = settings, upstreams, proceed
+        self._first = b""
+        self._held: list[PipeEvent] = []
+        self._server: Connection | None = None
+        self._is_done = False
+
+    def receive(self, event: PipeEvent) -> None:
+        if self._is_done:
+            return
+        match event:
+            case Opened(connection=connection) if connection is self.connection:
+                self._opened()
+            case DataReceived(connection=connection, data=data) if connection is self.connection:
+                self._first += data
+                self._held.append(event)
+                self._look()
+            case DataReceived():  # the server speaks first
+                self._held.append(event)
+                self._go(Next.RELAY)
+            case HalfClosed() | Closed() if event.connection is self.connection:
+                self._client_left(event)
+            case HalfClosed() | Closed():
+                self._held.append(event)
+                if isinstance(event, Closed):
+                    self._server = None
+            case _:
+                pass
+
+    def _opened(self) -> None:
+        origin = self.ingress.origin
+        if origin is None or (self.ingress.is_reverse and origin.scheme in ("http", "https")):
+            self.stack.alarms[self._silence_at_proxy] = self.stack.now + self._settings.tcp_timeout
+            return
+        if self._settings.is_eager:
+            self.ask(Reach(self, origin, self), then=self._reached)
+        else:
+            self.stack.alarms[self._silence] = self.stack.now + SILENCE_SECONDS
+
+    def _reached(self, answer: Reached | ConnectFailed) -> None:
+        if isinstance(answer, Reached):
+            self._server = answer.connection
+
+    def _look(self) -> None:
+        decision = choose(self._first, self.ingress, self._settings)
+        if decision is Next.MORE:
+            self.stack.alarms.setdefault(self._silence, self.stack.now + SILENCE_SECONDS)
+        else:
+            self._go(decision)
+
+    def _silence(self) -> None:
+        if not self._is_done:
+            self._go(Next.RELAY if self.ingress.origin is not None else Next.HTTP1)
+
+    def _silence_at_proxy(self) -> None:
+        self._is_done = True
+        self.wire(Close(self.connection, "nothing was said"))
+
+    def _go(self, decision: Next) -> None:
+        self._finish()
+        server = self._server
+        if decision not in (Next.RELAY, Next.IGNORE) and server is not None:
+            self._upstreams.release(server, has_served=False)
+            server = None
+        self._proceed(self, decision, server, self._held)
+
+    def _client_left(self, event: HalfClosed | Closed) -> None:
+        if isinstance(event, HalfClosed) and self._first:
+            self._held.append(event)
+            return self._go(Next.RELAY if self.ingress.origin is not None else Next.HTTP1)
+        self._finish()
+        self.wire(Close(self.connection, "nothing was said"))
+        if self._server is not None:
+            self.wire(Close(self._server, "the client left"))
+
+    def _finish(self) -> None:
+        self._is_done = True
+        self.withdraw_asks()
+        for alarm in (self._silence, self._silence_at_proxy):
+            self.stack.alarms.pop(alarm, None)

@@ -1,0 +1,532 @@
+"""One request and its response, whatever versions carry them on either side.
+
+    Downstream ─ request parts ─▸ request strand ─▸ Upstream          decide on the head; collect if somebody wants the body whole;
+    Downstream ◂─ response strand ◂─ response parts ─ Upstream        reach the origin; send on; the same for the response
+
+By default bodies stream and are recorded as they pass. A verdict at a head may have the body collected first; then what is sent is the
+flow's body handle, as it was after the decision. Whoever leaves ends the exchange: the other end is aborted, holds are withdrawn, and
+the flow says why. The exchange is over when both messages are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from interceptor.model.body import Body, MemoryBody
+from interceptor.model.connection import Connection, Origin
+from interceptor.model.flow import FlowError, HttpFlow
+from interceptor.model.hooks import (
+    Collect,
+    Drop,
+    Forward,
+    HttpHook,
+    Kill,
+    RequestHead,
+    RequestReady,
+    Respond,
+    ResponseHead,
+    ResponseReady,
+    Verdict,
+)
+from interceptor.model.http import Request, Response
+from interceptor.model.records import BodyData, FlowChanged, FlowEnded, FlowStarted
+from interceptor.proxy.asks import ConnectFailed, Reach, Reached, ReadBody, RunHook
+from interceptor.proxy.core.conversation import Conversation, Strand
+from interceptor.proxy.core.events import TimedOut
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.layers.http.pages import error_response
+from interceptor.proxy.layers.http.parts import (
+    Abort,
+    Data,
+    Downstream,
+    End,
+    Informational,
+    RequestPart,
+    ResponsePart,
+    ResponseStarted,
+    Upstream,
+)
+from interceptor.proxy.settings import Settings
+
+HOLD_LIMIT: Final = 5 * 1024 * 1024
+"""A body up to this size is collected so that a person may edit it."""
+
+HOLD_SECONDS: Final = 3.0
+"""…if it arrives within this time."""
+
+PIECE: Final = 64 * 1024
+IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+MakeUpstream = Callable[["Exchange", Connection], Upstream]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every exchange of a connection shares. `origin` is where requests go that name no other place."""
+
+    settings: Settings
+    make_upstream: MakeUpstream
+    origin: Origin | None
+
+
+class Exchange(Conversation):
+    """`request_size` is the announced length of the body, None if unknown. The codec that made it delivers parts by `request_part`
+    and `response_part`, and says `left` when the client has gone."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        surroundings: Surroundings,
+        downstream: Downstream,
+        flow: HttpFlow,
+        request_size: int | None,
+        expects_continue: bool = False,
+    ) -> None:
+        super().__init__(stack)
+        self.flow = flow
+        self.downstream = downstream
+        self.upstream: Upstream | None = None
+        self.response_has_begun = False
+        self._surroundings, self._settings = surroundings, surroundings.settings
+        self._request_size = request_size
+        self._owes_continue = expects_continue
+        self._first_target = (flow.request.scheme, flow.request.host, flow.request.port)
+        self._request_is_over = self._response_is_over = self._upstream_is_gone = self._is_over = False
+        self._has_whole_request = self._body_was_sent_live = False
+        self._is_second_try = self._connection_was_reused = False
+        self._from_client: Strand[RequestPart] = Strand(self, self._request, downstream.pause, downstream.resume)
+        self._from_server: Strand[ResponsePart] | None = None
+        self.strands.append(self._from_client)
+
+    # --- from the codecs ------------------------------------------------------------------------------------
+
+    def start(self, is_whole: bool = False) -> None:
+        """`is_whole`: the request's body is on the flow already."""
+        if is_whole:
+            self._has_whole_request = True
+        self.flow.is_live = True
+        self.stack.killers[self.flow.id] = self.kill
+        self.stack.record(FlowStarted(self.flow))
+        self._from_client.start()
+
+    def request_part(self, part: RequestPart) -> None:
+        self._from_client.deliver(part, len(part.data) if isinstance(part, Data) else 0)
+
+    def response_part(self, part: ResponsePart) -> None:
+        if self._from_server is not None:
+            self._from_server.deliver(part, len(part.data) if isinstance(part, Data) else 0)
+
+    def left(self, reason: str) -> None:
+        """The client has gone."""
+        self._end(reason)
+
+    def kill(self, reason: str) -> None:
+        if not self._is_over:
+            self._end(reason)
+            self.downstream.abort(reason)
+
+    # --- the request ------------------------------------------------------------------------------------------
+
+    async def _request(self, up: Strand[RequestPart]) -> None:
+        flow = self.flow
+        verdict = await up.ask(RunHook(up, RequestHead(flow)))
+        is_whole, is_replaced = self._request_size == 0 or self._has_whole_request, False
+        if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
+            if not is_whole:
+                is_whole = await self._collect_request(up, verdict.collect)
+                if self.response_has_begun or self._is_over:
+                    return
+            received = flow.request.body
+            verdict = await self._decide(up, RequestReady(flow), is_whole)
+            is_replaced = not is_whole and flow.request.body is not received
+        match verdict:
+            case Forward():
+                await self._send_request(up, is_whole, is_replaced)
+            case Respond(response=response):
+                self._request_is_over = is_whole
+                await self._pass_response(up, response, response.body.size, is_local=True)
+                await self._discard_request(up)
+            case Kill(reason=reason):
+                self.kill(reason)
+            case Drop():
+                self.kill("dropped")
+            case unreachable:
+                assert_never(unreachable)
+
+    async def _decide(self, strand: Strand[RequestPart] | Strand[ResponsePart], hook: HttpHook, is_whole: bool) -> Verdict:
+        self.flow.body_is_editable = is_whole
+        verdict = await strand.ask(RunHook(strand, hook))
+        self.flow.body_is_editable = True
+        return verdict
+
+    async def _collect_request(self, up: Strand[RequestPart], collect: Collect) -> bool:
+        """Until the end (True), or as far as `collect` allows."""
+        request, size = self.flow.request, self._request_size
+        if collect is Collect.FOR_HOLD and size is not None and size > HOLD_LIMIT:
+            return False
+        self._say_continue()
+        deadline = self.stack.now + HOLD_SECONDS
+        while True:
+            part = await (up.next_item(until=deadline) if collect is Collect.FOR_HOLD else up.next_item())
+            match part:
+                case Data(data=data):
+                    if not self._record(request, data):
+                        return await self._refuse_request(up, 413, "The request body is larger than body_size_limit.")
+                    if collect is Collect.FOR_HOLD and request.body.size > HOLD_LIMIT:
+                        return False
+                case End(trailers=trailers):
+                    request.trailers = trailers
+                    self._request_has_ended()
+                    return True
+                case TimedOut():
+                    return False
+                case Abort(reason=reason):
+                    self._request_broke(reason)
+                    return False
+                case unreachable:
+                    assert_never(unreachable)
+
+    async def _send_request(self, up: Strand[RequestPart], is_whole: bool, is_replaced: bool) -> None:
+        if not await self._reach(up, is_fresh=False):
+            return
+        request, upstream = self.flow.request, self.upstream
+        assert upstream is not None
+        kept = request.body  # what was collected, or what an edit put in its place
+        if is_whole or is_replaced:
+            fix_length(request, kept.size)
+            upstream.request(request, kept.size)
+        else:
+            upstream.request(request, self._request_size)
+        if kept.size:
+            await self._send_body(up, kept, upstream.data)
+        if is_whole or is_replaced:
+            if not self._upstream_is_gone:
+                upstream.end(request.trailers)
+            if is_replaced:
+                return await self._discard_request(up)
+            self._request_has_ended()
+            return self._finish_if_over()
+        self._body_was_sent_live = True
+        await self._stream_request(up)
+
+    async def _stream_request(self, up: Strand[RequestPart]) -> None:
+        request = self.flow.request
+        while True:
+            match await up.next_item():
+                case Data(data=data):
+                    if not self._record(request, data):
+                        await self._refuse_request(up, 413, "The request body is larger than body_size_limit.")
+                        return
+                    if self.upstream is not None and not self._upstream_is_gone:
+                        self.upstream.data(data)
+                case End(trailers=trailers):
+                    request.trailers = trailers
+                    self._request_has_ended()
+                    if self.upstream is not None and not self._upstream_is_gone:
+                        self.upstream.end(trailers)
+                    return self._finish_if_over()
+                case Abort(reason=reason):
+                    return self._request_broke(reason)
+
+    async def _discard_request(self, up: Strand[RequestPart]) -> None:
+        """The rest of a request that was answered without being read."""
+        while not self._request_is_over and not self._is_over:
+            match await up.next_item():
+                case Data(data=data):
+                    self._record(self.flow.request, data)
+                case End():
+                    self._request_has_ended()
+                case Abort(reason=reason):
+                    return self._request_broke(reason)
+        self._finish_if_over()
+
+    async def _refuse_request(self, up: Strand[RequestPart], status: int, reason: str) -> bool:
+        self._give_up(reason, status)
+        await self._discard_request(up)
+        return False
+
+    def _request_broke(self, reason: str) -> None:
+        """The client's body is malformed: there is no more of it."""
+        self._request_is_over = True
+        self._give_up(reason, 400)
+
+    def _request_has_ended(self) -> None:
+        if self.flow.request.timestamp_end is None:
+            self.flow.request.timestamp_end = self.stack.wall_time()
+        self._request_is_over = True
+
+    def _say_continue(self) -> None:
+        if self._owes_continue:
+            self._owes_continue = False
+            self.downstream.inform(Response(100, b"Continue"))
+
+    # --- the way to the server ------------------------------------------------------------------------------
+
+    async def _reach(self, strand: Strand[RequestPart], is_fresh: bool) -> bool:
+        """True with `upstream` set; else the client has been told why not."""
+        origin = self._origin()
+        reach = Reach(strand, origin, alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
+        reached: Reached | ConnectFailed = await strand.ask(reach)
+        match reached:
+            case Reached(connection=connection, is_reused=is_reused):
+                self.flow.server = strand.sink = connection
+                self._connection_was_reused = is_reused
+                self.upstream = upstream = self._surroundings.make_upstream(self, connection)
+                self._from_server = Strand(self, self._response, upstream.pause, upstream.resume)
+                self._from_server.sink = self.downstream.connection
+                self.strands.append(self._from_server)
+                self._from_server.start()
+                return True
+            case ConnectFailed() as failed:
+                self.flow.server = failed.connection
+                self._give_up(str(failed), 502)
+                await self._discard_request(strand)
+                return False
+            case unreachable:
+                assert_never(unreachable)
+
+    def _origin(self) -> Origin:
+        request, known = self.flow.request, self._surroundings.origin
+        if known is not None and (request.scheme, request.host, request.port) == self._first_target:
+            return known if known.scheme == request.scheme else Origin(request.scheme, known.host, known.port, known.server_name)
+        return request.origin
+
+    async def _try_again(self, strand: Strand[RequestPart]) -> None:
+        """The server closed a kept connection under a request of which it read nothing: once more, on a new one."""
+        self._is_second_try, self._upstream_is_gone = True, False
+        if await self._reach(strand, is_fresh=True) and self.upstream is not None:
+            request = self.flow.request
+            self.upstream.request(request, request.body.size)
+            await self._send_body(strand, request.body, self.upstream.data)
+            self.upstream.end(request.trailers)
+
+    def _may_try_again(self) -> bool:
+        return (
+            self._connection_was_reused
+            and not self._is_second_try
+            and self._request_is_over
+            and not self._body_was_sent_live
+            and self.flow.request.method in IDEMPOTENT
+        )
+
+    # --- the response ---------------------------------------------------------------------------------------
+
+    async def _response(self, down: Strand[ResponsePart]) -> None:
+        while True:
+            part = await down.next_item()
+            match part:
+                case Informational(response=response):
+                    self.flow.informational.append(response)
+                    if response.status_code != 100 or self._owes_continue:
+                        self._owes_continue = self._owes_continue and response.status_code != 100
+                        self.downstream.inform(response)
+                case ResponseStarted(response=response, size=size):
+                    return await self._pass_response(down, response, size)
+                case Abort(reason=reason, is_early=is_early):
+                    self._upstream_is_gone = True
+                    if is_early and self._may_try_again():
+                        return self._add_strand(self._try_again)
+                    return self._give_up(reason, 502)
+                case Data() | End():
+                    raise AssertionError("a codec gave a body before a head")
+                case unreachable:
+                    assert_never(unreachable)
+
+    def _add_strand(self, run: Callable[[Strand[RequestPart]], object]) -> None:
+        self._from_client = Strand(self, run, self.downstream.pause, self.downstream.resume)  # type: ignore[arg-type]
+        self.strands.append(self._from_client)
+        self._from_client.start()
+
+    async def _pass_response(
+        self, down: Strand[RequestPart] | Strand[ResponsePart], response: Response, size: int | None, is_local: bool = False
+    ) -> None:
+        flow = self.flow
+        flow.response = response
+        is_whole = is_local or size == 0
+        is_sse = (response.headers.get("content-type") or "").startswith("text/event-stream")
+        verdict = await down.ask(RunHook(down, ResponseHead(flow)))
+        if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
+            if not is_whole and not (is_sse and verdict.collect is Collect.FOR_HOLD):
+                is_whole = await self._collect_response(down, response, size, verdict.collect)
+                if self.response_has_begun or self._is_over:
+                    return
+            received = response.body
+            verdict = await self._decide(down, ResponseReady(flow), is_whole)
+            if not is_whole and flow.response is not None and flow.response.body is not received:
+                is_whole = True  # somebody put another body in its place
+                self._drop_upstream("the response body was replaced")
+        match verdict:
+            case Forward():
+                pass
+            case Respond(response=response):
+                flow.response, is_whole = response, True
+                self._drop_upstream("the response was replaced")
+            case Kill(reason=reason):
+                return self.kill(reason)
+            case Drop():
+                return self.kill("dropped")
+            case unreachable:
+                assert_never(unreachable)
+        await self._send_response(down, is_whole, size)
+
+    async def _collect_response(
+        self, down: Strand[RequestPart] | Strand[ResponsePart], response: Response, size: int | None, collect: Collect
+    ) -> bool:
+        if collect is Collect.FOR_HOLD and size is not None and size > HOLD_LIMIT:
+            return False
+        deadline = self.stack.now + HOLD_SECONDS
+        while True:
+            part = await (down.next_item(until=deadline) if collect is Collect.FOR_HOLD else down.next_item())
+            match part:
+                case Data(data=data):
+                    if not self._record(response, data):
+                        self._drop_upstream("the response body is larger than body_size_limit")
+                        self._give_up("The response body is larger than body_size_limit.", 502)
+                        return False
+                    if collect is Collect.FOR_HOLD and response.body.size > HOLD_LIMIT:
+                        return False
+                case End(trailers=trailers):
+                    response.trailers, response.timestamp_end = trailers, self.stack.wall_time()
+                    return True
+                case TimedOut():
+                    return False
+                case Abort(reason=reason):
+                    self._upstream_is_gone = True
+                    self._give_up(reason, 502)
+                    return False
+                case _:
+                    raise AssertionError("a codec gave a second head")
+
+    async def _send_response(
+        self, down: Strand[RequestPart] | Strand[ResponsePart], is_whole: bool, size: int | None
+    ) -> None:
+        flow, response = self.flow, self.flow.response
+        assert response is not None
+        down.sink = self.downstream.connection
+        kept = response.body
+        if is_whole:
+            size = kept.size
+            fix_length(response, kept.size, flow.request.method)
+        self.response_has_begun = True
+        self.downstream.respond(flow.request, response, size)
+        if response.status_code == 101 or (flow.request.method == "CONNECT" and 200 <= response.status_code < 300):
+            return self._upgrade()
+        if kept.size and flow.request.method != "HEAD":
+            await self._send_body(down, kept, self.downstream.data)
+        if is_whole:
+            return self._response_has_ended(response)
+        self.stack.record(FlowChanged(flow))
+        while True:
+            match await down.next_item():
+                case Data(data=data):
+                    if not self._record(response, data):
+                        self._drop_upstream("body_size_limit")
+                        self._end("The response body is larger than body_size_limit.")
+                        return self.downstream.abort("body_size_limit")
+                    self.downstream.data(data)
+                case End(trailers=trailers):
+                    response.trailers = trailers
+                    return self._response_has_ended(response)
+                case Abort(reason=reason):
+                    self._upstream_is_gone = True
+                    self._end(reason)
+                    return self.downstream.abort(reason)
+                case _:
+                    raise AssertionError("a codec gave a second head")
+
+    def _response_has_ended(self, response: Response) -> None:
+        if response.timestamp_end is None:
+            response.timestamp_end = self.stack.wall_time()
+        if not response.timestamp_start:
+            response.timestamp_start = response.timestamp_end
+        self._response_is_over = True
+        self.downstream.end(response.trailers)
+        self._finish_if_over()
+
+    def _upgrade(self) -> None:
+        flow, upstream = self.flow, self.upstream
+        assert upstream is not None
+        flow.is_upgraded = True
+        early = upstream.leave_pipe()
+        self._close_flow()
+        self.downstream.take_over(upstream.connection, early)
+
+    # --- bodies and ends ------------------------------------------------------------------------------------
+
+    async def _send_body(
+        self, strand: Strand[RequestPart] | Strand[ResponsePart], body: Body, send: Callable[[bytes], None]
+    ) -> None:
+        if isinstance(body, MemoryBody) and body.size <= PIECE:
+            return send(body.read()) if body.size else None
+        position, size = 0, body.size
+        while position < size:
+            await strand.room()
+            piece = await strand.ask(ReadBody(strand, body, position, min(PIECE, size - position)))
+            if not piece:
+                return
+            position += len(piece)
+            send(piece)
+
+    def _record(self, message: Request | Response, data: bytes) -> bool:
+        limit = self._settings.body_size_limit
+        if limit is not None and message.body.size + len(data) > limit:
+            return False
+        self.stack.record(BodyData(self.flow, message, data))
+        return True
+
+    def _give_up(self, reason: str, status: int) -> None:
+        """No response can be had: say so on the flow and to the client, in a page of our own."""
+        if self.response_has_begun:
+            self._end(reason)
+            return self.downstream.abort(reason)
+        self.flow.error = FlowError(reason, self.stack.wall_time())
+        self._drop_upstream(reason)
+        page = error_response(status, reason, self.stack.wall_time())
+        self.response_has_begun = True
+        self.downstream.respond(self.flow.request, page, page.body.size)
+        if self.flow.request.method != "HEAD":
+            self.downstream.data(page.body.read())
+        self._response_is_over = True
+        self.downstream.end(None)
+        self._finish_if_over()
+
+    def _drop_upstream(self, reason: str) -> None:
+        if self.upstream is not None and not self._upstream_is_gone:
+            self._upstream_is_gone = True
+            self.upstream.abort(reason)
+
+    def _finish_if_over(self) -> None:
+        if self._request_is_over and self._response_is_over and not self._is_over:
+            if self.upstream is not None and not self._upstream_is_gone:
+                self.upstream.finished()
+            self._close_flow()
+            self.downstream.finished()
+
+    def _end(self, reason: str) -> None:
+        """Before its time."""
+        if self._is_over:
+            return
+        self.flow.error = FlowError(reason, self.stack.wall_time())
+        self._drop_upstream(reason)
+        self._close_flow()
+
+    def _close_flow(self) -> None:
+        self._is_over = True
+        self.flow.is_live, self.flow.ended_at = False, self.stack.wall_time()
+        self.stack.record(FlowEnded(self.flow))
+        self.end()
+
+
+def fix_length(message: Request | Response, size: int, method: str = "") -> None:
+    """Content-Length follows the body that will be sent, where it says something else; added where a body would have no framing."""
+    headers = message.headers
+    if "transfer-encoding" in headers or method == "HEAD":
+        return
+    if isinstance(message, Response) and (message.status_code in (204, 304) or message.status_code < 200):
+        return
+    declared = headers.get_all("content-length")
+    if declared and any(value != str(size) for value in declared):
+        headers.set_all("Content-Length", [str(size)])
+    elif not declared and size:
+        headers.add("Content-Length", str(size))

@@ -1,0 +1,288 @@
+"""HTTP/1 towards a client: reads requests one after the other, writes responses (RFC 9112).
+
+Head of a client's pipe. Each request gets an exchange, made by the router; while it runs, bytes of a pipelined request wait under a mark.
+After a CONNECT or an upgrade this layer leaves the pipe to whatever comes next.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from interceptor.model.connection import Connection
+from interceptor.model.http import Headers, Request, Response
+from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading, Send
+from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, HungUp, PipeEvent
+from interceptor.proxy.core.layer import Layer, Mark
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.layers.http.head_scan import (
+    HeadError,
+    RequestHead,
+    read_request_head,
+    refuse_bare_line_feed,
+    write_status_head,
+)
+from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyWriter, ChunkedBody, CountedBody
+from interceptor.proxy.layers.http.pages import error_response
+from interceptor.proxy.layers.http.parts import Abort, Data, End, RequestPart
+from interceptor.proxy.settings import Settings
+
+
+class Serving(Protocol):
+    """What this codec knows of the exchange (or CONNECT) that serves its current request."""
+
+    def start(self) -> None: ...
+    def request_part(self, part: RequestPart) -> None: ...
+    def left(self, reason: str) -> None: ...
+    def sink_congested(self, connection: Connection) -> None: ...
+    def sink_drained(self, connection: Connection) -> None: ...
+
+
+class Routing(Protocol):
+    """What it knows of the router."""
+
+    def request_for(self, head: RequestHead, timestamp: float) -> Request:
+        """HeadError if it cannot be said where the request shall go."""
+        ...
+
+    def serve(self, codec: Http1Downstream, request: Request, head: RequestHead, size: int | None) -> Serving: ...
+
+    def malformed(self, codec: Http1Downstream, reason: str, raw: bytes) -> None: ...
+
+    def tunnel(self, codec: Http1Downstream, server: Connection, early: bytes) -> None: ...
+
+
+class Http1Downstream(Layer):
+    """Also the Downstream of the exchange that it runs: `respond`, `data`, `end`, `finished`…"""
+
+    def __init__(self, stack: Stack, settings: Settings, router: Routing, connection: Connection) -> None:
+        super().__init__(stack)
+        self.connection: Connection = connection
+        self._settings, self._router = settings, router
+        self._held = bytearray()
+        self._scanned = 0
+        self._mark = Mark(self.pause, self.resume)
+        self._serving: Serving | None = None
+        self._reader: BodyReader | None = None
+        self._writer = BodyWriter(is_chunked=False)
+        self._head_started_at = 0.0
+        self._head: RequestHead | None = None
+        self._keeps_alive = True
+        self._is_closed = self._is_congested = self._has_left = False
+        self._last_heard = stack.now
+
+    def start(self) -> None:
+        self.stack.alarms[self._idle_alarm] = self.stack.now + self._settings.tcp_timeout
+
+    # --- Receiver: from the wire ------------------------------------------------------------------------------
+
+    def receive(self, event: PipeEvent) -> None:
+        match event:
+            case DataReceived(data=data):
+                self._last_heard = self.stack.now
+                if self._reader is not None:
+                    self._read_body(data)
+                else:
+                    self._held += data
+                    if self._serving is not None:
+                        self._mark.put(len(data))
+                    else:
+                        self._read_head()
+            case HalfClosed() | Closed() | HungUp():
+                # An HTTP client that ends its side is taken to have left, as servers do: there is no telling the two apart.
+                self._left()
+            case Congested(connection=connection):
+                self._is_congested = True
+                if self._serving is not None:
+                    self._serving.sink_congested(connection)
+            case Drained(connection=connection):
+                self._is_congested = False
+                if self._serving is not None:
+                    self._serving.sink_drained(connection)
+            case _:
+                pass
+
+    def _left(self) -> None:
+        if self._is_closed or self._has_left:
+            return
+        serving = self._serving
+        if serving is None and self._held.strip(b"\r\n"):
+            self._router.malformed(self, "The client left in the middle of a request's head.", bytes(self._held))
+        self._close("the client left")
+        if serving is not None:
+            serving.left("The client closed the connection before the exchange was complete.")
+
+    def _read_head(self) -> None:
+        held, limit = self._held, self._settings.header_size_limit
+        if not self._head_started_at:
+            self._head_started_at = self.stack.wall_time()
+        try:
+            end = held.find(b"\r\n\r\n", max(self._scanned - 3, 0))
+            if (len(held) if end < 0 else end) > limit:
+                raise HeadError(f"the header block is larger than {limit} bytes (header_size_limit)", limit, b"", 431)
+            if end < 0:
+                if held.startswith(b"\r\n"):  # an empty line before the request (RFC 9112 §2.2)
+                    del held[:2]
+                refuse_bare_line_feed(bytes(held[self._scanned - 1 if self._scanned else 0 :]), 0)
+                self._scanned = len(held)
+                if held:
+                    self.stack.alarms.setdefault(self._head_alarm, self.stack.now + self._settings.header_timeout)
+                else:
+                    self._head_started_at = 0.0
+                return
+            if held.startswith(b"\r\n"):
+                del held[:2]
+                return self._read_head()
+            block = bytes(held[: end + 4])
+            del held[: end + 4]
+            self._scanned = 0
+            self.stack.alarms.pop(self._head_alarm, None)
+            self._head_arrived(read_request_head(block, self._settings.header_count_limit))
+        except HeadError as error:
+            self._refuse(error, bytes(held[:limit]) or block)
+
+    def _head_arrived(self, head: RequestHead) -> None:
+        request = self._router.request_for(head, self._head_started_at)
+        self._head_started_at = 0.0
+        self._head = head
+        tokens, framing = head.framing.connection, head.framing
+        self._keeps_alive = b"close" not in tokens and (head.minor == 1 or b"keep-alive" in tokens)
+        size: int | None = 0
+        if head.method == b"CONNECT":
+            self._keeps_alive = True
+        elif framing.is_chunked:
+            self._reader, size = ChunkedBody(), None
+        elif framing.content_length:
+            self._reader = CountedBody(framing.content_length)
+            size = framing.content_length
+        if size == 0:
+            request.timestamp_end = self.stack.wall_time()
+        rest = bytes(self._held) if self._reader is not None else b""
+        if rest:
+            self._held = bytearray()
+        self._serving = serving = self._router.serve(self, request, head, size)
+        if self._is_congested:
+            serving.sink_congested(self.connection)
+        serving.start()
+        if rest and self._reader is not None:
+            self._read_body(rest)
+        elif self._held:
+            self._mark.put(len(self._held))
+
+    def _read_body(self, data: bytes) -> None:
+        reader, serving = self._reader, self._serving
+        assert reader is not None and serving is not None
+        try:
+            body = reader.feed(data)
+        except HeadError as error:
+            self._reader = None
+            self._keeps_alive = False
+            return serving.request_part(Abort(f"The client's request is malformed: {error}"))
+        if reader.has_ended:
+            self._reader = None
+            self._held += reader.rest
+            self._mark.put(len(reader.rest))
+        if body:
+            serving.request_part(Data(body))
+        if reader.has_ended:
+            serving.request_part(End(reader.trailers))
+
+    def _refuse(self, error: HeadError, raw: bytes) -> None:
+        self._router.malformed(self, f"The client's request is malformed: {error}", raw)
+        page = error_response(error.status, f"Malformed request: {error}", self.stack.wall_time())
+        head = write_status_head(page.status_code, page.reason, page.headers.fields)
+        self.wire(Send(self.connection, head + page.body.read()))
+        self._close(str(error))
+
+    def _head_alarm(self) -> None:
+        seconds = self._settings.header_timeout
+        error = HeadError(f"no complete header block within {seconds:g} s (header_timeout)", len(self._held), b"", 408)
+        self._refuse(error, bytes(self._held))
+
+    def _idle_alarm(self) -> None:
+        due = self._last_heard + self._settings.tcp_timeout
+        if self._is_closed or self._has_left:
+            return
+        if self._serving is None and due <= self.stack.now:
+            return self._close("idle for tcp_timeout")
+        self.stack.alarms[self._idle_alarm] = max(due, self.stack.now + 1.0)
+
+    def _close(self, reason: str) -> None:
+        self._is_closed = True
+        for alarm in (self._head_alarm, self._idle_alarm):
+            self.stack.alarms.pop(alarm, None)
+        self.wire(Close(self.connection, reason))
+
+    # --- Downstream: from the exchange ------------------------------------------------------------------------
+
+    def inform(self, response: Response) -> None:
+        if self._head is not None and self._head.minor == 1:  # a 1.0 client does not know them (RFC 9110 §15.2)
+            fields = response.headers.fields
+            self.wire(Send(self.connection, write_status_head(response.status_code, response.reason, fields)))
+
+    def respond(self, request: Request, response: Response, size: int | None) -> None:
+        fields, headers, status = response.headers.fields, response.headers, response.status_code
+        has_no_body = request.method == "HEAD" or status in (204, 304) or status < 200
+        is_old = self._head is not None and self._head.minor == 0
+        is_chunked = "transfer-encoding" in headers and not has_no_body
+        if is_old and "transfer-encoding" in headers:
+            fields = [item for item in fields if item[0].lower() != b"transfer-encoding"]
+            is_chunked, size = False, None
+        if size is None and not is_chunked and not has_no_body:
+            self._keeps_alive = False
+        tokens = (headers.get("connection") or "").lower()
+        if "close" in tokens:
+            self._keeps_alive = False
+        elif is_old and self._keeps_alive and "keep-alive" not in tokens:
+            fields = [*fields, (b"Connection", b"keep-alive")]
+        self._writer = BodyWriter(is_chunked)
+        self.wire(Send(self.connection, write_status_head(status, response.reason, fields)))
+
+    def data(self, data: bytes) -> None:
+        self.wire(Send(self.connection, self._writer.data(data)))
+
+    def end(self, trailers: Headers | None) -> None:
+        if last := self._writer.end(trailers):
+            self.wire(Send(self.connection, last))
+
+    def abort(self, reason: str) -> None:
+        self._serving = None
+        self._close(reason)
+
+    def pause(self) -> None:
+        self.wire(PauseReading(self.connection))
+
+    def resume(self) -> None:
+        self.wire(ResumeReading(self.connection))
+
+    def finished(self) -> None:
+        self._serving = None
+        if self._is_closed:
+            return
+        if not self._keeps_alive or self._reader is not None:
+            return self._close("not kept")
+        self._mark.take_all()
+        if self._held:
+            held, self._held = bytes(self._held), bytearray()
+            self.stack.post_first(self, [DataReceived(self.connection, held)])
+
+    def take_over(self, server: Connection, early: bytes) -> None:
+        self._router.tunnel(self, server, early)
+
+    def leave_pipe(self) -> list[PipeEvent]:
+        """What waits for the next head of this pipe."""
+        self._has_left, self._serving = True, None
+        for alarm in (self._head_alarm, self._idle_alarm):
+            self.stack.alarms.pop(alarm, None)
+        self._mark.take_all()
+        held = bytes(self._held)
+        return [DataReceived(self.connection, held)] if held else []
+
+    def refuse_connect(self, response: Response) -> None:
+        """The answer to a CONNECT that is not granted; the connection can serve another request."""
+        head = write_status_head(response.status_code, response.reason, response.headers.fields)
+        self.wire(Send(self.connection, head + response.body.read()))
+        self._keeps_alive = self._keeps_alive and "close" not in (response.headers.get("connection") or "").lower()
+        self.finished()
+
+    def grant_connect(self) -> None:
+        self.wire(Send(self.connection, b"HTTP/1.1 200 Connection established\r\n\r\n"))

@@ -1,0 +1,232 @@
+"""HTTP/1 towards a server, for one exchange: writes the request, reads responses (RFC 9112).
+
+Head of a server's pipe from the moment an exchange has reached it until both messages are complete; then the connection goes back to
+Upstreams, if it can serve another exchange, or is closed.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from interceptor.model.connection import Connection
+from interceptor.model.http import Headers, Request, Response
+from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading, Send
+from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, PipeEvent
+from interceptor.proxy.core.layer import Layer
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.layers.http.head_scan import (
+    HeadError,
+    StatusHead,
+    read_status_head,
+    refuse_bare_line_feed,
+    write_request_head,
+)
+from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyUntilClose, BodyWriter, ChunkedBody, CountedBody
+from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted
+from interceptor.proxy.settings import Settings
+
+
+class Exchanging(Protocol):
+    """What this codec knows of its exchange."""
+
+    def response_part(self, part: ResponsePart) -> None: ...
+    def sink_congested(self, connection: Connection) -> None: ...
+    def sink_drained(self, connection: Connection) -> None: ...
+
+
+class Releasing(Protocol):
+    """What it knows of Upstreams."""
+
+    def release(self, connection: Connection, has_served: bool) -> None: ...
+
+
+class Http1Upstream(Layer):
+    """`writes_absolute`: the server is a proxy itself, and is told the whole URL."""
+
+    def __init__(
+        self, stack: Stack, settings: Settings, upstreams: Releasing, exchange: Exchanging, connection: Connection
+    ) -> None:
+        super().__init__(stack)
+        self.connection = connection
+        self._settings, self._upstreams, self._exchange = settings, upstreams, exchange
+        self._held = bytearray()
+        self._scanned = 0
+        self._method = ""
+        self._writer = BodyWriter(is_chunked=False)
+        self._reader: BodyReader | None = None
+        self._is_over = False  # the response is complete, or never will be
+        self._has_left = False
+        self._keeps_alive = True
+        self._head_started_at = 0.0
+
+    # --- Upstream: from the exchange --------------------------------------------------------------------------
+
+    def request(self, request: Request, size: int | None) -> None:
+        fields = request.headers.fields
+        is_chunked = "transfer-encoding" in request.headers
+        minor = 0 if request.http_version == "HTTP/1.0" else 1
+        if size is None and not is_chunked:
+            fields, is_chunked = [*fields, (b"Transfer-Encoding", b"chunked")], True
+        self._writer = BodyWriter(is_chunked)
+        self._method = request.method
+        target = request.target
+        if request.method == "CONNECT":
+            target = request.authority.encode()
+        elif request.is_absolute:
+            target = request.url.encode("utf-8", "surrogateescape")
+        connection = (request.headers.get("connection") or "").lower()
+        if "close" in connection or (minor == 0 and "keep-alive" not in connection):
+            self._keeps_alive = False
+        head = write_request_head(request.method.encode("utf-8", "surrogateescape"), target, minor, fields)
+        self.wire(Send(self.connection, head))
+
+    def data(self, data: bytes) -> None:
+        self.wire(Send(self.connection, self._writer.data(data)))
+
+    def end(self, trailers: Headers | None) -> None:
+        if last := self._writer.end(trailers):
+            self.wire(Send(self.connection, last))
+
+    def abort(self, reason: str) -> None:
+        self._is_over = True
+        self.wire(Close(self.connection, reason))
+
+    def finished(self) -> None:
+        if self._keeps_alive and not self._held:
+            self._upstreams.release(self.connection, has_served=True)
+        else:
+            self.wire(Close(self.connection, "not kept"))
+
+    def leave_pipe(self) -> bytes:
+        self._has_left = True
+        early, self._held = bytes(self._held), bytearray()
+        return early
+
+    def pause(self) -> None:
+        self.wire(PauseReading(self.connection))
+
+    def resume(self) -> None:
+        self.wire(ResumeReading(self.connection))
+
+    # --- Receiver: from the wire ------------------------------------------------------------------------------
+
+    def receive(self, event: PipeEvent) -> None:
+        match event:
+            case DataReceived(data=data):
+                if self._reader is not None:
+                    self._read_body(data)
+                elif self._is_over:
+                    self._keeps_alive = False  # bytes that nobody asked for
+                else:
+                    self._held += data
+                    self._read_heads()
+            case HalfClosed() | Closed():
+                self._keeps_alive = False
+                self._ended(event)
+            case Congested(connection=connection):
+                self._exchange.sink_congested(connection)
+            case Drained(connection=connection):
+                self._exchange.sink_drained(connection)
+            case _:
+                pass
+
+    def _read_heads(self) -> None:
+        while self._held and self._reader is None and not self._is_over and not self._has_left:
+            if not self._head_started_at:
+                self._head_started_at = self.stack.wall_time()
+            try:
+                block = self._take_head()
+                if block is None:
+                    return
+                self._head_arrived(read_status_head(block, self._settings.header_count_limit))
+            except HeadError as error:
+                return self._fail(f"The server's response is malformed: {error}")
+
+    def _take_head(self) -> bytes | None:
+        held, limit = self._held, self._settings.header_size_limit
+        end = held.find(b"\r\n\r\n", max(self._scanned - 3, 0))
+        if (len(held) if end < 0 else end) > limit:
+            raise HeadError(f"the header block is larger than {limit} bytes (header_size_limit)", limit)
+        if end < 0:
+            refuse_bare_line_feed(bytes(held[self._scanned - 1 if self._scanned else 0 :]), 0)
+            self._scanned = len(held)
+            return None
+        block = bytes(held[: end + 4])
+        del held[: end + 4]
+        self._scanned = 0
+        return block
+
+    def _head_arrived(self, head: StatusHead) -> None:
+        response = Response(
+            head.status,
+            head.reason,
+            headers=Headers(head.fields),
+            http_version=f"HTTP/1.{head.minor}",
+            timestamp_start=self._head_started_at,
+        )
+        self._head_started_at = 0.0
+        if head.status < 200 and head.status != 101:
+            response.timestamp_end = self.stack.wall_time()
+            return self._exchange.response_part(Informational(response))
+        tokens, framing = head.framing.connection, head.framing
+        if b"close" in tokens or (head.minor == 0 and b"keep-alive" not in tokens):
+            self._keeps_alive = False
+        becomes_tunnel = head.status == 101 or (self._method == "CONNECT" and head.status < 300)
+        reader: BodyReader
+        if becomes_tunnel or self._method == "HEAD" or head.status in (204, 304):
+            reader = CountedBody(0)
+        elif framing.is_chunked:
+            reader = ChunkedBody()
+        elif framing.content_length is not None:
+            reader = CountedBody(framing.content_length)
+        else:
+            reader = BodyUntilClose()
+        if reader.has_ended:
+            self._is_over = True
+            self._exchange.response_part(ResponseStarted(response, 0))
+            return
+        self._reader = reader
+        rest, self._held = bytes(self._held), bytearray()
+        self._exchange.response_part(ResponseStarted(response, reader.announced))
+        if rest:
+            self._read_body(rest)
+
+    def _read_body(self, data: bytes) -> None:
+        reader = self._reader
+        assert reader is not None
+        try:
+            body = reader.feed(data)
+        except HeadError as error:
+            return self._fail(f"The server's response is malformed: {error}")
+        if reader.has_ended:
+            self._reader, self._is_over = None, True
+            if reader.rest:
+                self._keeps_alive = False
+        if body:
+            self._exchange.response_part(Data(body))
+        if reader.has_ended:
+            self._exchange.response_part(End(reader.trailers))
+
+    def _ended(self, event: HalfClosed | Closed) -> None:
+        """The server sends no more."""
+        reason = event.reason if isinstance(event, Closed) else ""
+        if self._is_over:
+            return
+        reader, self._reader, self._is_over = self._reader, None, True
+        if reader is not None and reader.end_of_stream() and not reason:
+            self._exchange.response_part(End())
+            return
+        is_early = reader is None and not self._held
+        if is_early:
+            what = "The server closed the connection without an answer"
+        elif reader is None:
+            what = "The server closed the connection in the middle of the response's head"
+        else:
+            what = "The server closed the connection before the response was complete"
+        self._exchange.response_part(Abort(f"{what}{f' ({reason})' if reason else '.'}", is_early))
+        self.wire(Close(self.connection, what))
+
+    def _fail(self, reason: str) -> None:
+        self._is_over, self._reader = True, None
+        self.wire(Close(self.connection, reason))
+        self._exchange.response_part(Abort(reason))

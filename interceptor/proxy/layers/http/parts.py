@@ -1,0 +1,121 @@
+"""Version-neutral pieces of a message, and the two ends between which an exchange stands.
+
+    client ─ codec (a Downstream) ─parts─▸ Exchange ─▸ codec (an Upstream) ─ server
+
+A codec makes parts from bytes and hands them to its exchange; the exchange calls the methods of `Downstream` and `Upstream` to have
+bytes made from messages. Each such object stands for one message pair (one stream), so parts need no stream id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from interceptor.model.connection import Connection
+from interceptor.model.http import Headers, Request, Response
+
+
+@dataclass(slots=True)
+class ResponseStarted:
+    """The head of the final response. `size` is the announced length of its body: 0 if it has none, None if unknown."""
+
+    response: Response
+    size: int | None
+
+
+@dataclass(slots=True)
+class Informational:
+    """A 1xx response other than 101."""
+
+    response: Response
+
+
+@dataclass(slots=True)
+class Data:
+    """Never empty."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class End:
+    trailers: Headers | None = None
+
+
+@dataclass(slots=True)
+class Abort:
+    """Nothing more comes: `reason` says whose fault, in words. `is_refusal`: no byte of an answer had come yet."""
+
+    reason: str
+    is_early: bool = False
+
+
+RequestPart = Data | End | Abort
+ResponsePart = ResponseStarted | Informational | Data | End | Abort
+
+
+class Downstream(Protocol):
+    """The end that faces the client, for one exchange."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """The key of congestion and of leaving; None for a replay."""
+        ...
+
+    def inform(self, response: Response) -> None: ...
+
+    def respond(self, request: Request, response: Response, size: int | None) -> None:
+        """The head; `size` of the body as in ResponseStarted. Then `data` …, then `end`."""
+        ...
+
+    def data(self, data: bytes) -> None: ...
+
+    def end(self, trailers: Headers | None) -> None:
+        """The response is complete."""
+        ...
+
+    def abort(self, reason: str) -> None:
+        """The response cannot be completed: the client must be able to tell."""
+        ...
+
+    def pause(self) -> None:
+        """Reading the request's body."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def finished(self) -> None:
+        """The exchange is over: both messages are complete, or aborted."""
+        ...
+
+    def take_over(self, server: Connection, early: bytes) -> None:
+        """After 101: the connection is a pair of byte streams now, the server's has begun with `early`."""
+        ...
+
+
+class Upstream(Protocol):
+    """The end that faces the server, for one exchange."""
+
+    connection: Connection
+
+    def request(self, request: Request, size: int | None) -> None:
+        """The head; `size` of the body, None if unknown. Then `data` …, then `end`."""
+        ...
+
+    def data(self, data: bytes) -> None: ...
+
+    def end(self, trailers: Headers | None) -> None: ...
+
+    def abort(self, reason: str) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def finished(self) -> None:
+        """The exchange is over and both messages are complete: the connection may serve another."""
+        ...
+
+    def leave_pipe(self) -> bytes:
+        """After 101: gives what has come since; the next head in this pipe gets the rest."""
+        ...

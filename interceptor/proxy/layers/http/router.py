@@ -1,0 +1,175 @@
+"""Where the requests of one client connection go, and what the connection becomes after CONNECT or an upgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from interceptor.model.connection import DEFAULT_PORTS, Connection, Origin
+from interceptor.model.flow import HttpFlow
+from interceptor.model.http import Headers, Request, Response
+from interceptor.proxy.core.events import DataReceived, PipeEvent
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.ingress import Ingress, record_failure
+from interceptor.proxy.layers.http.exchange import Exchange, Surroundings
+from interceptor.proxy.layers.http.head_scan import HeadError, RequestHead
+from interceptor.proxy.layers.http.http1_downstream import Http1Downstream, Serving
+from interceptor.proxy.layers.http.http1_upstream import Http1Upstream, Releasing
+from interceptor.proxy.layers.http.pages import error_response
+from interceptor.proxy.settings import Settings
+
+
+class Assembling(Protocol):
+    """What it knows of the assembly: layers that are not HTTP."""
+
+    def connect(
+        self, codec: Http1Downstream, flow: HttpFlow, granted: Callable[[], None], explain: Callable[[int, str], Response]
+    ) -> Serving: ...
+
+    def detect(self, connection: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None: ...
+
+    def relay(
+        self, ingress: Ingress, client: Connection, server: Connection, waiting: list[PipeEvent]
+    ) -> None: ...
+
+
+class Router:
+    """For the codec at the head of one client pipe."""
+
+    def __init__(
+        self, stack: Stack, settings: Settings, upstreams: Releasing, ingress: Ingress, assembly: Assembling
+    ) -> None:
+        self._stack, self._settings, self._upstreams = stack, settings, upstreams
+        self._ingress, self._assembly = ingress, assembly
+        self._origin = self._http_origin(ingress)
+        self._surroundings = Surroundings(settings, self._make_upstream, self._origin)
+
+    @staticmethod
+    def _http_origin(ingress: Ingress) -> Origin | None:
+        """The origin of requests that name none: after CONNECT its scheme is what the client spoke to it."""
+        origin = ingress.origin
+        if origin is None or ingress.is_reverse:
+            return origin
+        return replace(origin, scheme="https" if ingress.is_tls else "http")
+
+    def _make_upstream(self, exchange: Exchange, connection: Connection) -> Http1Upstream:
+        codec = Http1Upstream(self._stack, self._settings, self._upstreams, exchange, connection)
+        if pipe := self._stack.pipes.get(connection):
+            pipe.put((), codec)
+        return codec
+
+    # --- Routing: from the codec ----------------------------------------------------------------------------
+
+    def request_for(self, head: RequestHead, timestamp: float) -> Request:
+        method, target = head.method.decode("ascii"), head.target
+        headers = Headers(head.fields)
+        scheme, host, port, authority, is_absolute = "", "", 0, "", False
+        if method == "CONNECT":
+            authority = target.decode("utf-8", "surrogateescape")
+            host, port = read_authority(target, None)
+            scheme, target = "https", target
+            if self._origin is not None:
+                scheme, host, port = self._origin.scheme, self._origin.host, self._origin.port
+        elif not target.startswith((b"/", b"*")):
+            scheme, host, port, authority, target = read_absolute_form(target)
+            if self._origin is not None:  # the origin is a proxy itself, and shall be told the whole URL
+                is_absolute = True
+        elif self._origin is None:
+            if not head.framing.host:
+                raise HeadError("a request to a proxy must name its destination: an absolute URL, or a Host field", 0, target)
+            host, port = read_authority(head.framing.host, 443 if self._ingress.is_tls else 80)
+            scheme = "https" if port == 443 and self._ingress.is_tls else "http"
+        if self._origin is not None and not is_absolute:
+            scheme, host, port = self._origin.scheme, self._origin.host, self._origin.port
+        request = Request(
+            method,
+            scheme,
+            host,
+            port,
+            target,
+            authority,
+            is_absolute,
+            headers=headers,
+            http_version=f"HTTP/1.{head.minor}",
+            timestamp_start=timestamp,
+        )
+        self._adapt_fields(request, head, authority)
+        return request
+
+    def _adapt_fields(self, request: Request, head: RequestHead, authority: str) -> None:
+        headers = request.headers
+        if self._ingress.is_reverse:
+            if not self._settings.keep_host_header and head.framing.host is not None:
+                headers["Host"] = request.host_field()
+        elif self._origin is None and request.method != "CONNECT":
+            if authority and head.framing.host not in (None, authority.encode("utf-8", "surrogateescape")):
+                headers["Host"] = authority  # the target counts, not the field (RFC 9112 §3.2.2)
+            headers.remove("Proxy-Connection")
+
+    def serve(self, codec: Http1Downstream, request: Request, head: RequestHead, size: int | None) -> Serving:
+        stack = self._stack
+        flow = HttpFlow(
+            next(stack.flow_ids), codec.connection, None, self._ingress.mode, created_at=request.timestamp_start, request=request
+        )
+        if request.method == "CONNECT" and self._origin is None:
+            return self._assembly.connect(codec, flow, lambda: self._granted(codec, request), self._explain)
+        return Exchange(stack, self._surroundings, codec, flow, size, head.framing.expects_continue and head.minor == 1)
+
+    def _granted(self, codec: Http1Downstream, request: Request) -> None:
+        origin = Origin("tcp", request.host, request.port)
+        self._assembly.detect(codec.connection, Ingress(self._ingress.mode, origin), codec.leave_pipe())
+
+    def _explain(self, status: int, reason: str) -> Response:
+        return error_response(status, reason, self._stack.wall_time())
+
+    def malformed(self, codec: Http1Downstream, reason: str, raw: bytes) -> None:
+        record_failure(self._stack, self._ingress, codec.connection, None, reason)
+
+    def tunnel(self, codec: Http1Downstream, server: Connection, early: bytes) -> None:
+        waiting = codec.leave_pipe()
+        if early:
+            waiting.append(DataReceived(server, early))
+        self._assembly.relay(self._ingress, codec.connection, server, waiting)
+
+
+def read_authority(raw: bytes, default_port: int | None) -> tuple[str, int]:
+    """(host, port) of `host:port`, `[::1]:port`, or without a port if there is a default. HeadError if it is neither."""
+    text = raw.decode("utf-8", "surrogateescape")
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        colon, port = rest[:1], rest[1:]
+        is_right = bool(bracket) and colon in ("", ":") and ":" in host
+    else:
+        host, colon, port = text.partition(":")
+        is_right = bool(host) and not set(host) & set("/?#@[]\\ \t")
+    if not is_right or (colon and port and not (port.isascii() and port.isdigit() and int(port) < 65536)):
+        raise HeadError("not a host and port", 0, raw)
+    if not port and default_port is None:
+        raise HeadError("a port is missing", 0, raw)
+    return _ascii_host(host, raw), int(port) if port else int(default_port or 0)
+
+
+def _ascii_host(host: str, raw: bytes) -> str:
+    """A name in other scripts as A-labels (RFC 5890), lower case; anything else unchanged."""
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise HeadError("not a host name", 0, raw) from None
+
+
+def read_absolute_form(target: bytes) -> tuple[str, str, int, str, bytes]:
+    """(scheme, host, port, authority, origin-form) of an absolute URL (RFC 9112 §3.2.2)."""
+    raw_scheme, separator, rest = target.partition(b"://")
+    scheme = raw_scheme.lower().decode("ascii", "replace")
+    if not separator or scheme not in DEFAULT_PORTS:
+        raise HeadError("the request target is neither a path nor an http or https URL", 0, target)
+    end = min((i for i in (rest.find(b"/"), rest.find(b"?"), rest.find(b"#")) if i >= 0), default=len(rest))
+    authority = rest[:end].rpartition(b"@")[2]
+    host, port = read_authority(authority, DEFAULT_PORTS[scheme])
+    path = rest[end:]
+    if not path.startswith(b"/"):
+        path = b"/" + path
+    return scheme, host, port, authority.decode("utf-8", "surrogateescape"), path

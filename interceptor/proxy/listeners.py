@@ -1,0 +1,240 @@
+"""A mode made real: bound, accepting, unbound again, while the program runs.
+
+Accepting is our own loop on the listening socket: when the process has no descriptors left, it pauses for a moment and says so once,
+instead of failing or spinning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic, time
+from typing import Any, Final
+
+from interceptor.model.connection import bracketed
+from interceptor.model.flow import HttpFlow
+from interceptor.model.hooks import ClientConnected, Kill
+from interceptor.proxy.assembly import Assembly
+from interceptor.proxy.driver import Driver, Services, client_connection
+from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.settings import Settings
+from interceptor.specs.errors import UserError
+from interceptor.specs.modes import Mode
+
+_BACKLOG: Final = 1024
+_ACCEPTS_AT_ONCE: Final = 64
+_PAUSE_SECONDS: Final = 0.2
+_EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+@dataclass(slots=True)
+class Listener:
+    """One mode, bound to its addresses."""
+
+    mode: Mode
+    sockets: list[socket.socket]
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        return [sock.getsockname()[:2] for sock in self.sockets]
+
+
+class Listeners:
+    """`apply` makes the listeners what the modes say. `settings` is asked for each new stack."""
+
+    def __init__(self, services: Services, settings: Callable[[], Settings], flow_ids: Iterator[int]) -> None:
+        self._services, self._settings, self._flow_ids = services, settings, flow_ids
+        self._listeners: list[Listener] = []
+        self._epoch_offset = time() - monotonic()
+        self._has_warned = False
+
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        return self._listeners
+
+    def apply(self, modes: Sequence[Mode], default_host: str, default_port: int | None) -> None:
+        """Binds what is new, unbinds what is gone, leaves the rest alone. UserError if an address cannot be had: then all is as
+        it was."""
+        wanted = {mode.text: mode for mode in modes}
+        kept = [listener for listener in self._listeners if listener.mode.text in wanted and self._fits(listener, default_port)]
+        gone = [listener for listener in self._listeners if listener not in kept]
+        self._close_sockets(gone)
+        made: list[Listener] = []
+        try:
+            for mode in modes:
+                if not any(listener.mode.text == mode.text for listener in kept):
+                    made.append(self._bind(mode, default_host, default_port))
+        except UserError:
+            self._close_sockets(made)
+            self._listeners = kept
+            raise
+        self._listeners = kept + made
+        for listener in made:
+            for sock in listener.sockets:
+                self._services.loop.add_reader(sock.fileno(), self._accept, listener, sock)
+
+    @staticmethod
+    def _fits(listener: Listener, default_port: int | None) -> bool:
+        wanted = listener.mode.listen_port if listener.mode.listen_port is not None else default_port
+        return wanted is None or wanted == 0 or any(port == wanted for _, port in listener.addresses)
+
+    def _bind(self, mode: Mode, default_host: str, default_port: int | None) -> Listener:
+        host = mode.listen_host if mode.listen_host is not None else default_host
+        port = mode.listen_port
+        if port is None:
+            port = default_port if default_port is not None else mode.default_port
+        sockets: list[socket.socket] = []
+        try:
+            found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, kind, protocol, _, address in dict.fromkeys(found):
+                if port == 0 and sockets:  # the same free port for every family
+                    address = (address[0], sockets[0].getsockname()[1], *address[2:])
+                sockets.append(self._bound(family, kind, protocol, address, is_optional=bool(sockets) or len(found) > 1))
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            raise UserError(_bind_failure(mode, host, port, error)) from None
+        return Listener(mode, [sock for sock in sockets if sock.fileno() >= 0])
+
+    @staticmethod
+    def _bound(family: int, kind: int, protocol: int, address: Any, is_optional: bool) -> socket.socket:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setblocking(False)
+            sock.bind(address)
+            sock.listen(_BACKLOG)
+        except OSError as error:
+            sock.close()
+            if is_optional and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                return sock  # a machine without IPv6: the other family is enough
+            raise
+        return sock
+
+    # --- accepting --------------------------------------------------------------------------------------------
+
+    def _accept(self, listener: Listener, sock: socket.socket) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                accepted, peer = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    return self._pause_accepting(listener, sock, error)
+                raise
+            self._serve(listener, accepted, peer)
+
+    def _pause_accepting(self, listener: Listener, sock: socket.socket, error: OSError) -> None:
+        loop = self._services.loop
+        loop.remove_reader(sock.fileno())
+        loop.call_later(_PAUSE_SECONDS, self._resume_accepting, listener, sock)
+        if not self._has_warned:
+            self._has_warned = True
+            self._services.report(
+                f"{error.strerror}: new connections wait until others have ended. Raise the limit by `ulimit -n`.", None
+            )
+
+    def _resume_accepting(self, listener: Listener, sock: socket.socket) -> None:
+        if listener in self._listeners and sock.fileno() >= 0:
+            self._services.loop.add_reader(sock.fileno(), self._accept, listener, sock)
+
+    def _serve(self, listener: Listener, accepted: socket.socket, peer: Any) -> None:
+        accepted.setblocking(False)
+        mode = listener.mode
+        connection = client_connection(peer, accepted.getsockname(), time())
+        verdict = self._services.decider.decide(ClientConnected(connection, mode.text), lambda verdict: None)
+        if isinstance(verdict, Kill):
+            self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {verdict.reason}", None)
+            accepted.close()
+            return
+        driver = Driver(self._services, self._assembly())
+        ingress = Ingress(mode.text, mode.origin, is_reverse=mode.origin is not None)
+        transport = driver.start_client(connection, ingress)
+        self._services.loop.create_task(self._connect(driver, transport, accepted))
+
+    async def _connect(self, driver: Driver, transport: asyncio.Protocol, accepted: socket.socket) -> None:
+        try:
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._services.loop.connect_accepted_socket(lambda: transport, accepted)
+        except OSError:
+            accepted.close()
+            return driver.shut_down("The client closed the connection.")
+        driver.opened()
+
+    def _assembly(self) -> Assembly:
+        return Assembly(self._settings(), self._flow_ids, self._epoch_offset)
+
+    # --- for others -------------------------------------------------------------------------------------------
+
+    def replay(self, flow: HttpFlow) -> None:
+        """Sends the request of that flow, over a stack of its own."""
+        Driver(self._services, self._assembly()).start_replay(flow)
+
+    def kill(self, flow_id: int, reason: str) -> bool:
+        return any(driver.kill(flow_id, reason) for driver in list(self._services.drivers))
+
+    def is_own_address(self, host: str, port: int) -> bool:
+        """Whether a connection to there would reach one of our own listeners."""
+        for listener in self._listeners:
+            for own_host, own_port in listener.addresses:
+                if own_port == port and (host == own_host or _is_local(host, own_host)):
+                    return True
+        return False
+
+    def describe(self) -> Sequence[str]:
+        """`host:port` of each listener, with the mode where it is not the regular one."""
+        texts = []
+        for listener in self._listeners:
+            for host, port in listener.addresses:
+                shown = f"{bracketed(host) if host not in ('0.0.0.0', '::') else '*'}:{port}"
+                label = "" if listener.mode.name == "regular" else f"{listener.mode.text.rpartition('@')[0] or listener.mode.text} "
+                if label + shown not in texts:
+                    texts.append(label + shown)
+        return texts
+
+    def close(self) -> None:
+        self._close_sockets(self._listeners)
+        self._listeners = []
+        for driver in list(self._services.drivers):
+            driver.shut_down("The program ended.")
+
+    def _close_sockets(self, listeners: Sequence[Listener]) -> None:
+        for listener in listeners:
+            for sock in listener.sockets:
+                if sock.fileno() >= 0:
+                    self._services.loop.remove_reader(sock.fileno())
+                    sock.close()
+
+
+def _is_local(host: str, own_host: str) -> bool:
+    """Whether that host is this machine, seen from a listener on `own_host`: can its address be bound here?"""
+    is_everywhere = own_host in ("0.0.0.0", "::")
+    names = {"localhost", "127.0.0.1", "::1", "ip6-localhost"}
+    if host in names:
+        return is_everywhere or own_host in names
+    if not is_everywhere:
+        return False
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _bind_failure(mode: Mode, host: str, port: int, error: OSError) -> str:
+    where = f"{bracketed(host) or '*'}:{port}"
+    if isinstance(error, socket.gaierror):
+        return f"{mode.text}: cannot listen on {where}: {error.strerror}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{mode.text}: {where} is already in use; choose another port with -p (0 picks a free one)"
+    if error.errno == errno.EACCES:
+        return f"{mode.text}: listening on {where} is not permitted; ports below 1024 need root"
+    return f"{mode.text}: cannot listen on {where}: {(error.strerror or str(error)).lower()}"

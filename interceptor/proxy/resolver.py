@@ -1,0 +1,118 @@
+"""From a name and a port to a connected socket: resolved by the system, tried in turn with a head start each (RFC 8305)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import ip_address
+from typing import Any, Final
+
+HEAD_START_SECONDS: Final = 0.25
+AddressInfo = tuple[Any, Any, int, str, Any]
+
+
+class Unreachable(Exception):
+    """Nobody answered; the message is for a person."""
+
+
+def literal_address(host: str) -> str | None:
+    """The host if it is an IP address, without brackets and zone kept; None if it is a name."""
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return host
+
+
+async def connect(host: str, port: int, local_host: str | None = None) -> socket.socket:
+    """A connected, non-blocking TCP socket. Cancel it, and what was begun is closed."""
+    loop = asyncio.get_running_loop()
+    addresses = await _resolve(loop, host, port)
+    if len(addresses) == 1:
+        return await _try(loop, addresses[0], local_host)
+    return await _race(loop, addresses, local_host)
+
+
+async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[AddressInfo]:
+    literal = literal_address(host)
+    if literal is not None and "%" not in literal:
+        is_v6 = ":" in literal
+        address: Any = (literal, port, 0, 0) if is_v6 else (literal, port)
+        return [(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_STREAM, 0, "", address)]
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) and error.strerror else str(error)
+        raise Unreachable(f"the name cannot be resolved: {reason}") from None
+    return _interleaved(found)
+
+
+def _interleaved(found: list[AddressInfo]) -> list[AddressInfo]:
+    """Families in turn, beginning with the first that the system named (RFC 8305 §4)."""
+    first = [info for info in found if info[0] == found[0][0]]
+    second = [info for info in found if info[0] != found[0][0]]
+    mixed: list[AddressInfo] = []
+    for index in range(max(len(first), len(second))):
+        mixed += first[index : index + 1] + second[index : index + 1]
+    return mixed
+
+
+async def _try(loop: asyncio.AbstractEventLoop, info: AddressInfo, local_host: str | None) -> socket.socket:
+    family, kind, protocol, _, address = info
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if local_host:
+            sock.bind((local_host, 0))
+        await loop.sock_connect(sock, address)
+    except OSError as error:
+        sock.close()
+        raise Unreachable(_in_words(error)) from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _race(loop: asyncio.AbstractEventLoop, addresses: list[AddressInfo], local_host: str | None) -> socket.socket:
+    attempts: set[asyncio.Task[socket.socket]] = set()
+    reasons: list[str] = []
+    waiting = list(addresses)
+    winner: asyncio.Task[socket.socket] | None = None
+    try:
+        while waiting or attempts:
+            if waiting:
+                attempts.add(loop.create_task(_try(loop, waiting.pop(0), local_host)))
+            timeout = HEAD_START_SECONDS if waiting else None
+            done, attempts = await asyncio.wait(attempts, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                error = task.exception()
+                if error is None and winner is None:
+                    winner = task
+                elif error is None:
+                    task.result().close()
+                else:
+                    reasons.append(str(error))
+            if winner is not None:
+                return winner.result()
+        raise Unreachable(reasons[0])
+    finally:
+        for task in attempts:
+            task.cancel()
+            task.add_done_callback(_close_loser)
+
+
+def _close_loser(task: asyncio.Task[socket.socket]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
+
+
+def _in_words(error: OSError) -> str:
+    match error:
+        case ConnectionRefusedError():
+            return "connection refused"
+        case TimeoutError():
+            return "no answer (the operating system's time-out)"
+        case _:
+            return (error.strerror or str(error)).lower()

@@ -1,0 +1,43 @@
+"""What a stack may know of the options: an immutable snapshot, taken when the stack starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class UpstreamTls(Protocol):
+    """Where layers get what OpenSSL needs for a connection to a server."""
+
+    def context(self, host: str, *, is_verified: bool) -> object:
+        """A client-side OpenSSL context, complete and cached. UserError if the configured trust cannot be read."""
+        ...
+
+    def session(self, key: tuple[object, str, int]) -> object | None:
+        """A session to resume, for (context, host, port)."""
+        ...
+
+    def keep_session(self, key: tuple[object, str, int], session: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Sizes in bytes, times in seconds; None is no limit."""
+
+    upstream_tls: UpstreamTls
+    is_eager: bool = True  # connection_strategy
+    upstream_cert: bool = True
+    ssl_insecure: bool = False
+    rawtcp: bool = True
+    keep_host_header: bool = False
+    ignore_hosts: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
+    tcp_hosts: tuple[str, ...] = ()
+    header_size_limit: int = 256 * 1024
+    header_count_limit: int = 1000
+    body_size_limit: int | None = None
+    stream_large_bodies: int | None = None
+    connect_timeout: float = 30.0
+    tls_handshake_timeout: float = 30.0
+    header_timeout: float = 60.0
+    tcp_timeout: float = 600.0

@@ -1,0 +1,48 @@
+"""Where stacks get what OpenSSL needs: leaves for clients, contexts for servers, sessions to resume. Shared by all stacks; rebuilt when
+an option about TLS changes (contexts cannot be changed once used)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from interceptor.certs.contexts import ClientContexts, UpstreamContexts
+from interceptor.proxy.asks import Leaf, MintFailed, MintLeaf
+
+SESSIONS_KEPT: Final = 2048
+
+
+class TlsService:
+    """Implements `settings.UpstreamTls`, and answers MintLeaf."""
+
+    def __init__(self, clients: ClientContexts, upstreams: UpstreamContexts) -> None:
+        self.clients, self.upstreams = clients, upstreams
+        self._sessions: OrderedDict[tuple[object, str, int], object] = OrderedDict()
+
+    def context(self, host: str, *, is_verified: bool) -> object:
+        return self.upstreams.get(is_verified, host)
+
+    def session(self, key: tuple[object, str, int]) -> object | None:
+        return self._sessions.get(key)
+
+    def keep_session(self, key: tuple[object, str, int], session: object) -> None:
+        self._sessions[key] = session
+        self._sessions.move_to_end(key)
+        while len(self._sessions) > SESSIONS_KEPT:
+            self._sessions.popitem(last=False)
+
+    def mint_now(self, ask: MintLeaf) -> Leaf | MintFailed | None:
+        """The answer if it is quick, else None: `mint_later` then."""
+        try:
+            context = self.clients.find(ask.names, ask.upstream_chain, ask.wants_rsa)
+            if context is None and self.clients.is_quick(ask.wants_rsa):
+                context = self.clients.get(ask.names, ask.upstream_chain, ask.wants_rsa)
+        except Exception as error:  # whatever a hostile upstream certificate provokes ends this handshake only
+            return MintFailed(f"{type(error).__name__}: {error}")
+        return None if context is None else Leaf(context)
+
+    async def mint_later(self, ask: MintLeaf) -> Leaf | MintFailed:
+        try:
+            return Leaf(await self.clients.get_later(ask.names, ask.upstream_chain, ask.wants_rsa))
+        except Exception as error:
+            return MintFailed(f"{type(error).__name__}: {error}")

@@ -1,0 +1,128 @@
+"""TCP between asyncio and a driver: callbacks become events, write marks become Congested and Drained, half-closes stay half."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol, cast
+
+from interceptor.model.connection import Connection
+from interceptor.proxy.core.events import (
+    Closed,
+    Congested,
+    DataReceived,
+    Drained,
+    Event,
+    HalfClosed,
+    HungUp,
+)
+from interceptor.proxy.hangups import HangUps
+
+HIGH: Final = 256 * 1024
+LOW: Final = 64 * 1024
+LINGER_SECONDS: Final = 30.0
+"""How long what was written may take to reach a peer after we closed; then it is cut."""
+
+
+class Driving(Protocol):
+    """What a transport knows of its driver."""
+
+    def deliver(self, event: Event) -> None: ...
+    def transport_gone(self, connection: Connection) -> None: ...
+
+
+class TcpTransport(asyncio.Protocol):
+    """Adapter of one socket. `pieces` are the bytes of the running turn, written at its end by `flush`."""
+
+    __slots__ = ("_driver", "_fd", "_hangups", "_is_paused", "_transport", "connection", "is_closed", "pieces")
+
+    def __init__(self, driver: Driving, connection: Connection, hangups: HangUps) -> None:
+        self._driver, self.connection, self._hangups = driver, connection, hangups
+        self._transport: asyncio.Transport | None = None
+        self._fd = -1
+        self._is_paused = False
+        self.is_closed = False
+        self.pieces: list[bytes] = []
+
+    # --- from asyncio -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(HIGH, LOW)
+        socket = transport.get_extra_info("socket")
+        self._fd = socket.fileno() if socket is not None else -1
+        if self.is_closed:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.is_closed:
+            self._driver.deliver(DataReceived(self.connection, data))
+
+    def eof_received(self) -> bool:
+        if not self.is_closed:
+            self._driver.deliver(HalfClosed(self.connection))
+        return True  # keep our side open
+
+    def connection_lost(self, exception: Exception | None) -> None:
+        self._hangups.forget(self._fd)
+        if not self.is_closed:
+            self.is_closed = True
+            reason = "connection reset by peer" if isinstance(exception, ConnectionResetError) else str(exception or "")
+            self._driver.deliver(Closed(self.connection, reason))
+        self._driver.transport_gone(self.connection)
+
+    def pause_writing(self) -> None:
+        if not self.is_closed:
+            self._driver.deliver(Congested(self.connection))
+
+    def resume_writing(self) -> None:
+        if not self.is_closed:
+            self._driver.deliver(Drained(self.connection))
+
+    # --- from the driver --------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        pieces, self.pieces = self.pieces, []
+        if self._transport is not None and not self._transport.is_closing():
+            if len(pieces) == 1:
+                self._transport.write(pieces[0])
+            else:
+                self._transport.writelines(pieces)
+
+    def half_close(self) -> None:
+        if self.pieces:
+            self.flush()
+        if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def close(self) -> None:
+        """After what was written. No event of it is delivered any more."""
+        if self.is_closed:
+            return
+        if self.pieces:
+            self.flush()
+        self.is_closed = True
+        self._hangups.forget(self._fd)
+        transport = self._transport
+        if transport is not None:
+            if self._is_paused:
+                transport.resume_reading()  # else asyncio never notices that the peer has gone
+            transport.close()
+            if transport.get_write_buffer_size():
+                asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._is_paused and not self._transport.is_closing():
+            self._is_paused = True
+            self._transport.pause_reading()
+            self._hangups.watch(self._fd, self._hung_up)
+
+    def resume(self) -> None:
+        if self._transport is not None and self._is_paused:
+            self._is_paused = False
+            self._hangups.forget(self._fd)
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _hung_up(self, is_reset: bool) -> None:
+        if not self.is_closed:
+            self._driver.deliver(HungUp(self.connection, is_reset))

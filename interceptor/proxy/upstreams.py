@@ -1,0 +1,241 @@
+"""Outermost layer of a stack, next to the driver: answers `Reach` with an open connection to an origin, and owns what is idle.
+
+    Reach ─▸ idle connection? ─▸ give it
+          └▸ Dial (driver) ─▸ [hops of a route] ─▸ TLS if the origin wants it ─▸ Opened rises to `Unclaimed` ─▸ give it
+
+A connection that nobody has is headed by `Unclaimed`. Failures name the hop and the stage. Connections belong to one client: they end
+with its stack. Everything that is not a Reach passes through to the driver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from interceptor.model.connection import Connection, Origin, Side
+from interceptor.proxy.asks import ConnectFailed, Dial, Reach, Reached
+from interceptor.proxy.core.effects import Ask, Close, Effect, PauseReading, ResumeReading, Withdraw
+from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent, Replied
+from interceptor.proxy.core.layer import Layer, Mark
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.core.tunnel import Tunnel
+from interceptor.proxy.settings import Settings
+
+FAILURE_SECONDS: Final = 5.0
+"""How long a failed attempt answers for the next one to the same origin: TLS asks first, HTTP a moment later."""
+
+Key = tuple[bool, str, int, str]
+
+
+class MakesTls(Protocol):
+    """Builds the tunnel that speaks TLS to a server; None in a test of bytes."""
+
+    def __call__(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel: ...
+
+
+def _key(origin: Origin) -> Key:
+    return origin.is_tls, origin.host, origin.port, (origin.server_name or origin.host) if origin.is_tls else ""
+
+
+@dataclass(slots=True)
+class Idle:
+    """A connection that waits for whoever reaches next."""
+
+    connection: Connection
+    head: Unclaimed
+    has_served: bool
+
+
+class Unclaimed(Layer):
+    """Head of a server's pipe as long as no conversation has it. Keeps what comes early, under a mark."""
+
+    def __init__(self, upstreams: Upstreams, connection: Connection) -> None:
+        super().__init__(upstreams.stack)
+        self._upstreams = upstreams
+        self.opening: Opening | None = None
+        self.early: list[PipeEvent] = []
+        self.mark = Mark(lambda: self.wire(PauseReading(connection)), lambda: self.wire(ResumeReading(connection)))
+
+    def receive(self, event: PipeEvent) -> None:
+        match event:
+            case Opened() if self.opening is not None:
+                self.opening.opened()
+            case Closed(reason=reason) if self.opening is not None:
+                self.opening.lost(reason)
+            case Opened() | HungUp():
+                pass
+            case HalfClosed() | Closed() | DataReceived():
+                self.early.append(event)
+                if isinstance(event, DataReceived):
+                    self.mark.put(len(event.data))
+                self._upstreams.heard_idle(event.connection)
+            case _:
+                self.early.append(event)
+
+
+class Opening:
+    """One attempt to answer one Reach: dialling, then the tunnels' handshakes."""
+
+    def __init__(self, upstreams: Upstreams, reach: Reach) -> None:
+        self._upstreams, self._stack, self.reach = upstreams, upstreams.stack, reach
+        self.connection = Connection(
+            Side.SERVER, (reach.origin.host, reach.origin.port), opened_at=self._stack.wall_time()
+        )
+        self._dial: Dial | None = None
+        self._tls: Tunnel | None = None
+        self.head: Unclaimed | None = None
+
+    def dial(self) -> None:
+        self._dial = Dial(self._upstreams, self.connection)
+        self._stack.alarms[self._too_late] = self._stack.now + self._upstreams.settings.connect_timeout
+        self._upstreams.ask(self._dial, then=self._dialled)
+
+    def _dialled(self, answer: Connection | ConnectFailed) -> None:
+        self._dial = None
+        if isinstance(answer, ConnectFailed):
+            answer.connection = self.connection
+            return self._fail(answer)
+        self.head = Unclaimed(self._upstreams, answer)
+        pipe = self._stack.open(answer, (), self.head)
+        self.shake_hands(self.head)
+        pipe.foot.receive(Opened(answer))
+
+    def upgrade(self, idle: Idle) -> None:
+        """TLS on a connection that was opened before it was known what would be spoken."""
+        self.connection = idle.connection
+        self.shake_hands(idle.head)
+        self._stack.pipes[idle.connection].foot.receive(Opened(idle.connection))
+
+    def shake_hands(self, head: Unclaimed) -> None:
+        self.head, head.opening = head, self
+        if self.reach.origin.is_tls:
+            self._tls = self._upstreams.make_tls(self.reach.origin, self.reach.alpn_offers)
+            self._stack.pipes[self.connection].put([self._tls], head)
+            self._stack.alarms[self._too_late] = self._stack.now + self._upstreams.settings.tls_handshake_timeout
+
+    def opened(self) -> None:
+        assert self.head is not None
+        self.head.opening = None
+        self._stop()
+        self._upstreams.give(self.reach, Idle(self.connection, self.head, has_served=False))
+
+    def lost(self, reason: str) -> None:
+        stage = self._tls.stage if self._tls is not None else "connect"
+        self._fail(self._failed(stage or "TLS handshake", reason or "the server closed the connection"))
+
+    def withdraw(self) -> None:
+        self._stop()
+        if self._dial is not None:
+            self._upstreams.withdraw(self._dial)
+        elif self.head is not None:
+            self.head.opening = None
+            self._upstreams.wire(Close(self.connection, "no longer wanted"))
+
+    def _too_late(self) -> None:
+        settings = self._upstreams.settings
+        if self._dial is not None:
+            self._upstreams.withdraw(self._dial)
+            reason = f"no connection within {settings.connect_timeout:g} s (connect_timeout)"
+            return self._fail(self._failed("connect", reason))
+        self._upstreams.wire(Close(self.connection, "too late"))
+        reason = f"not finished within {settings.tls_handshake_timeout:g} s (tls_handshake_timeout)"
+        self._fail(self._failed("TLS handshake", reason))
+
+    def _failed(self, stage: str, reason: str) -> ConnectFailed:
+        return ConnectFailed(self.reach.origin.authority, stage, reason, self.connection)
+
+    def _fail(self, failed: ConnectFailed) -> None:
+        self._stop()
+        self.connection.error = failed.reason
+        self._upstreams.failed(self.reach, failed)
+
+    def _stop(self) -> None:
+        self._stack.alarms.pop(self._too_late, None)
+        self._upstreams.opening.pop(id(self.reach), None)
+
+
+class Upstreams(Layer):
+    def __init__(self, stack: Stack, settings: Settings, make_tls: MakesTls) -> None:
+        super().__init__(stack)
+        self.settings, self.make_tls = settings, make_tls
+        self.opening: dict[int, Opening] = {}  # by id of the reach
+        self._idle: dict[Key, list[Idle]] = {}
+        self._keys: dict[Connection, Key] = {}  # of every connection that was given
+        self._failures: dict[Key, tuple[float, ConnectFailed]] = {}
+        stack.outermost = self.emit
+
+    def emit(self, effect: Effect) -> None:
+        if not isinstance(effect, (Reach, Withdraw)):
+            return self.stack.emit(effect)
+        if isinstance(effect, Reach):
+            return self._reach(effect)
+        self._withdrawn(effect.ask, effect)
+
+    def release(self, connection: Connection, has_served: bool) -> None:
+        """Nobody has this connection any more; it may serve who reaches for its origin next. `has_served`: an exchange is complete
+        on it, so what the server says unasked is wrong; else it is fresh, and what comes early is kept for who takes it."""
+        pipe, key = self.stack.pipes.get(connection), self._keys.get(connection)
+        if pipe is None or key is None:
+            return
+        head = Unclaimed(self, connection)
+        pipe.put((), head)
+        self._idle.setdefault(key, []).append(Idle(connection, head, has_served))
+
+    def heard_idle(self, connection: Connection) -> None:
+        """Something came on a connection that nobody has."""
+        for waiting in self._idle.values():
+            for idle in waiting:
+                if idle.connection is connection and (
+                    idle.has_served or any(not isinstance(event, DataReceived) for event in idle.head.early)
+                ):
+                    waiting.remove(idle)
+                    return self.wire(Close(connection, "closed while idle"))
+
+    def give(self, reach: Reach, idle: Idle) -> None:
+        self._keys[idle.connection] = _key(reach.origin)
+        pipe = self.stack.pipes[idle.connection]
+        self.stack.inbox.append(Replied(reach, Reached(idle.connection, idle.has_served)))
+        if reach.head is not None:
+            pipe.put((), reach.head)
+            for event in idle.head.early:
+                self.stack.post(reach.head, event)
+            idle.head.mark.take_all()
+        elif not reach.is_taken:
+            self._idle.setdefault(_key(reach.origin), []).append(idle)
+
+    def failed(self, reach: Reach, failed: ConnectFailed) -> None:
+        self._failures[_key(reach.origin)] = self.stack.now, failed
+        self.stack.inbox.append(Replied(reach, failed))
+
+    def _reach(self, reach: Reach) -> None:
+        key = _key(reach.origin)
+        if key in self._failures:
+            failed_at, failed = self._failures.pop(key)
+            if self.stack.now - failed_at < FAILURE_SECONDS:
+                return self.stack.inbox.append(Replied(reach, failed))
+        if idle := self._take_idle(key, reach):
+            return self.give(reach, idle)
+        opening = self.opening[id(reach)] = Opening(self, reach)
+        if reach.origin.is_tls and (raw := self._take_idle((False, reach.origin.host, reach.origin.port, ""), reach)):
+            return opening.upgrade(raw)
+        opening.dial()
+
+    def _take_idle(self, key: Key, reach: Reach) -> Idle | None:
+        waiting = self._idle.get(key, [])
+        while waiting:
+            idle = waiting.pop()
+            is_upgrade = reach.origin.is_tls and not key[0]
+            if (reach.is_fresh or is_upgrade) and (idle.has_served or idle.head.early):
+                self.wire(Close(idle.connection, "a new connection is wanted"))
+            elif idle.connection in self.stack.pipes:
+                return idle
+        return None
+
+    def _withdrawn(self, ask: Ask[object], effect: Withdraw) -> None:
+        if not isinstance(ask, Reach):
+            return self.stack.emit(effect)
+        if opening := self.opening.get(id(ask)):
+            return opening.withdraw()
+        for event in self.stack.inbox:  # answered, and not yet read
+            if isinstance(event, Replied) and event.ask is ask and isinstance(event.value, Reached):
+                self.wire(Close(event.value.connection, "no longer wanted"))
