@@ -29,26 +29,26 @@ class Body(Protocol):
 
 
 class MemoryBody:
-    """A body that is small or was typed: held as pieces, joined when read."""
+    """A body that is small or was typed. One thread may append while others read."""
 
-    __slots__ = ("_pieces", "is_truncated", "size")
+    __slots__ = ("_content", "is_truncated", "size")
 
     def __init__(self, content: bytes = b"") -> None:
-        self._pieces = [content] if content else []
+        self._content: bytes | bytearray = content  # most come in one piece, and that is kept as it came
         self.size = len(content)
         self.is_truncated = False
 
     def append(self, piece: bytes) -> None:
-        self._pieces.append(piece)
+        if not self.size:
+            self._content = piece
+        else:
+            if type(self._content) is bytes:
+                self._content = bytearray(self._content)
+            self._content += piece
         self.size += len(piece)
 
     def read(self, start: int = 0, count: int | None = None) -> bytes:
-        if len(self._pieces) > 1:
-            self._pieces = [b"".join(self._pieces)]
-        content = self._pieces[0] if self._pieces else b""
-        if start == 0 and (count is None or count >= self.size):
-            return content
-        return content[start:] if count is None else content[start : start + count]
+        return bytes(self._content[start : None if count is None else start + count])  # no copy of a whole `bytes`
 
     def __repr__(self) -> str:
         return f"MemoryBody({self.size} bytes)"
