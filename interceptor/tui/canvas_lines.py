@@ -26,13 +26,13 @@ Run = tuple[Hashable, int]
 BACKGROUND: Final = "background"
 
 
-def canvas(lines: Sequence[Line], columns: int, rows: int, styles: Styles, cursor_row: int | None = None) -> urwid.TextCanvas:
-    """Exactly `columns` by `rows`; missing lines are empty, lines too many are left out. The line `cursor_row` has the cursor."""
+def canvas(lines: Sequence[Line], columns: int, rows: int, styles: Styles, cursor: Sequence[int] = ()) -> urwid.TextCanvas:
+    """Exactly `columns` by `rows`; missing lines are empty, lines too many are left out. The lines `cursor` have the cursor."""
     texts: list[bytes] = []
     attributes: list[list[Run]] = []
     background = styles.get(BACKGROUND, BACKGROUND)
     for index in range(min(rows, len(lines))):
-        text, runs = _row(lines[index], columns, styles, index == cursor_row)
+        text, runs = _row(lines[index], columns, styles, index in cursor)
         texts.append(text)
         attributes.append(runs)
     for _ in range(rows - len(texts)):

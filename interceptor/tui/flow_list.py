@@ -18,6 +18,7 @@ from interceptor.model.flow import Flow
 from interceptor.tui.canvas_lines import Styles, canvas
 from interceptor.tui.present.rows import flow_row, row_layout
 from interceptor.tui.present.text import Line, cut, readable, width
+from interceptor.tui.present.two_lines import flow_pair, wants_two_lines
 
 _WHEEL_ROWS: Final = 3
 
@@ -35,6 +36,7 @@ class FlowsShown(Protocol):
 
 class ListOptions(Protocol):
     showhost: bool
+    console_flowlist_layout: str
 
 
 def _nothing(flow: Flow) -> None:
@@ -68,23 +70,34 @@ class FlowListBox(urwid.Widget):
         self._empty_text = empty_text
         self._now = now
         self._top = 0
-        self._rows = 1  # of the last drawing: what a page is
+        self._rows = 1  # of flows, in the last drawing: what a page is
+        self._height = 1  # of a flow
         self.on_open = on_open
 
     def render(self, size: tuple[int, int], focus: bool = False) -> urwid.Canvas:  # type: ignore[override]
         columns, rows = size
-        self._rows = rows
+        self._measure(size)
         count = len(self._view)
         if not count:
             return canvas(self._empty(columns, rows), columns, rows, self._styles)
         at = self._focused_index()
-        self._scroll_to(at, count, rows)
-        layout = row_layout(columns, self._options.showhost)
-        now = self._now()
-        lines = [
-            flow_row(self._view[index], layout, index == at, now) for index in range(self._top, min(self._top + rows, count))
-        ]
-        return canvas(lines, columns, rows, self._styles, None if at is None else at - self._top)
+        self._scroll_to(at, count, self._rows)
+        showhost, now, height = self._options.showhost, self._now(), self._height
+        lines: list[Line] = []
+        layout = row_layout(columns, showhost)
+        for index in range(self._top, min(self._top - (-rows // height), count)):
+            flow = self._view[index]
+            if height == 2:
+                lines += flow_pair(flow, columns, showhost, index == at, now)
+            else:
+                lines.append(flow_row(flow, layout, index == at, now))
+        first = None if at is None else (at - self._top) * height
+        return canvas(lines, columns, rows, self._styles, () if first is None else range(first, first + height))
+
+    def _measure(self, size: tuple[int, int]) -> None:
+        columns, rows = size
+        self._height = 2 if wants_two_lines(columns, self._options.console_flowlist_layout) and rows > 1 else 1
+        self._rows = rows // self._height
 
     def _scroll_to(self, at: int | None, count: int, rows: int) -> None:
         if at is not None and not self._top <= at < self._top + rows:
@@ -113,7 +126,7 @@ class FlowListBox(urwid.Widget):
 
     def keypress(self, size: tuple[int, int], key: str) -> str | None:  # type: ignore[override]
         """Takes what moves the focus, hands everything else back."""
-        self._rows = size[1]
+        self._measure(size)
         moves: dict[str, Callable[[], None]] = {
             "up": lambda: self.move(-1),
             "down": lambda: self.move(1),
@@ -157,11 +170,11 @@ class FlowListBox(urwid.Widget):
     ) -> bool | None:
         if "press" not in event:
             return False
-        self._rows = size[1]
+        self._measure(size)
         if button in (4, 5):
             self.move(_WHEEL_ROWS if button == 5 else -_WHEEL_ROWS)
             return True
-        index = self._top + row
+        index = self._top + row // self._height
         if button != 1 or index >= len(self._view):
             return False
         flow = self._view[index]

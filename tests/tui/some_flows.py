@@ -76,4 +76,5 @@ class Shown:
 @dataclass
 class Options:
     showhost: bool = False
+    console_flowlist_layout: str = "table"
     console_default_contentview: str = "auto"

@@ -135,9 +135,9 @@ def assert_drawn(canvas_text: list[bytes], size: tuple[int, int]) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(flows, min_size=1, max_size=4), sizes, st.booleans(), times)
-def test_any_flows_in_the_list(some: list[Flow], size: tuple[int, int], showhost: bool, now: float) -> None:
-    widget = FlowListBox(Shown(some, some[0]), Options(showhost), {}, now=lambda: now)
+@given(st.lists(flows, min_size=1, max_size=4), sizes, st.booleans(), times, st.sampled_from(["table", "list"]))
+def test_any_flows_in_the_list(some: list[Flow], size: tuple[int, int], showhost: bool, now: float, layout: str) -> None:
+    widget = FlowListBox(Shown(some, some[0]), Options(showhost, layout), {}, now=lambda: now)
     assert_drawn(widget.render(size).text, size)
     widget.end()
     assert_drawn(widget.render(size).text, size)

@@ -33,7 +33,7 @@ def test_no_control_character_gets_through() -> None:
 
 
 def test_the_line_with_the_cursor_has_its_own_styles_up_to_the_edge() -> None:
-    made = canvas([[("text", "a"), ("section", "b")], []], 4, 2, {}, cursor_row=0)
+    made = canvas([[("text", "a"), ("section", "b")], []], 4, 2, {}, cursor=[0])
     assert [style for style, _, _ in next(iter(made.content()))] == ["focus text", "section", "focus text"]
 
 

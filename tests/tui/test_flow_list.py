@@ -121,3 +121,32 @@ def test_flows_that_go_away_leave_no_gap_at_the_end() -> None:
     del view.flows[8:]
     view.focus = view[7]
     assert paths(widget) == ["/3", "/4", "/5", "/6", "/7"]
+
+
+def test_two_lines_for_each_flow() -> None:
+    view = numbered(20)
+    options = Options(console_flowlist_layout="list")
+    widget = FlowListBox(view, options, {}, now=lambda: START)
+    shown = screen(widget)
+    assert [row.split()[-1] for row in shown] == [
+        "https://example.com/0",
+        "6ms",
+        "https://example.com/1",
+        "6ms",
+        "https://example.com/2",
+    ]
+    assert shown[1].split() == ["←", "200", "text/html", "257b", "6ms"]
+    rows = list(widget.render(SIZE).content())
+    assert [row[-1][0].startswith("focus") for row in rows] == [True, True, False, False, False]
+    widget.page(1)
+    assert view.focus is view[1]
+    widget.end()
+    assert screen(widget)[2].split()[-1] == "https://example.com/19"
+    widget.mouse_event(SIZE, "mouse press", 1, 10, 1, True)
+    assert view.focus is view[18]
+
+
+def test_the_default_is_two_lines_where_a_table_would_be_cramped() -> None:
+    widget = FlowListBox(numbered(3), Options(console_flowlist_layout="default"), {}, now=lambda: START)
+    assert "←" in screen(widget, (50, 5))[1]
+    assert "←" not in screen(widget, (80, 5))[1]

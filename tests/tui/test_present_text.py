@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +86,10 @@ def test_durations_are_short(seconds: float, expected: str) -> None:
 def test_impossible_times_are_no_crash(timestamp: float) -> None:
     assert clock(timestamp) == ""
     assert moment(timestamp) == "an impossible time"
+
+
+def test_what_is_shown_is_decided_without_urwid() -> None:
+    code = "import sys, pkgutil, importlib, interceptor.tui.present as present\n"
+    code += "for module in pkgutil.iter_modules(present.__path__): importlib.import_module(f'{present.__name__}.{module.name}')\n"
+    code += "sys.exit('urwid' in sys.modules or 'cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -90,18 +90,18 @@ def row_layout(columns: int, showhost: bool = False) -> RowLayout:
 
 def flow_row(flow: Flow, layout: RowLayout, is_focused: bool, now: float) -> Line:
     """`now` is what the duration of a live flow counts to."""
-    line = [*_state(flow, layout, is_focused)]
+    line = [*state_pieces(flow, layout, is_focused)]
     if layout.time:
         line.append(("time", to_width(clock(started_at(flow)), layout.time + 1)))
     line += _verb(flow, layout)
-    words = _words(flow, layout)
-    if words:
-        line += _address_and_words(flow, layout, words)
+    said = words(flow, layout.columns)
+    if said:
+        line += _address_and_words(flow, layout, said)
     else:
         line += _address(flow, layout, layout.address)
         line += _facts(flow, layout)
     if layout.duration:
-        line.append(_duration(flow, layout, now))
+        line.append(duration_piece(flow, now, layout.duration))
     if layout.marks:
         line.append(("text", " "))
         line += mark_cells(flow, layout.marks)
@@ -125,7 +125,8 @@ def duration(flow: Flow, now: float) -> float | None:
     return max(end - start, 0.0) if end and start else None
 
 
-def _state(flow: Flow, layout: RowLayout, is_focused: bool) -> Line:
+def state_pieces(flow: Flow, layout: RowLayout, is_focused: bool) -> Line:
+    """The cursor, and whether the flow is held, has failed or is running."""
     cursor = "▸" if is_focused else " "
     room = max(layout.state - 2, 1)
     state: Piece = ("text", "")
@@ -186,10 +187,10 @@ def _address(flow: Flow, layout: RowLayout, columns: int) -> Line:
     return cells
 
 
-def _address_and_words(flow: Flow, layout: RowLayout, words: Line) -> Line:
+def _address_and_words(flow: Flow, layout: RowLayout, said: Line) -> Line:
     """The address, and instead of the facts words, which begin where the status would if they fit there, else earlier."""
     room = layout.address + 1 + layout.facts
-    wanted = line_width(words)
+    wanted = line_width(said)
     if wanted > layout.facts:
         spare = room - 1 - natural_width(flow, layout.showhost, not layout.host)
         wanted = max(min(wanted, max(room // 2, spare)), layout.facts)
@@ -197,7 +198,7 @@ def _address_and_words(flow: Flow, layout: RowLayout, words: Line) -> Line:
         wanted = layout.facts
     line = _address(flow, layout, room - wanted - 1)
     line.append(("text", " "))
-    for style, text in words:
+    for style, text in said:
         text = shorten(text, wanted)
         wanted -= width(text)
         line.append((style, text))
@@ -205,14 +206,13 @@ def _address_and_words(flow: Flow, layout: RowLayout, words: Line) -> Line:
     return line
 
 
-def _words(flow: Flow, layout: RowLayout) -> Line:
+def words(flow: Flow, columns: int) -> Line:
     """That the flow is held, or why it failed; nothing for the rest."""
     status: Line = []
     if isinstance(flow, HttpFlow) and flow.response is not None:
         status = [(status_style(flow.response.status_code), f"{flow.response.status_code} ")]
     if flow.held is not None:
-        words = _HELD[flow.held] if layout.columns >= 60 else "held"
-        return [*status, ("held", f" {words} ")]
+        return [*status, ("held", f" {_HELD[flow.held] if columns >= 60 else 'held'} ")]
     if flow.error is not None:
         return [*status, ("error", readable(flow.error.message.partition("\n")[0]) or "failed")]
     return []
@@ -242,12 +242,12 @@ def _facts(flow: Flow, layout: RowLayout) -> Line:
             shown, style = type_text(content_type, layout.type), type_style(content_type)
         cells.append((style, " " + to_width(shown, layout.type)))
     if layout.size:
-        style, shown = _size(flow)
+        style, shown = size_piece(flow)
         cells.append((style, " " + to_width_right(shown, layout.size)))
     return cells
 
 
-def _size(flow: Flow) -> Piece:
+def size_piece(flow: Flow) -> Piece:
     """Bytes of the response, or of the request as long as there is none (with an arrow); in "live" while they are arriving."""
     if not isinstance(flow, HttpFlow):
         size, is_arriving, arrow = flow.bytes_held(), flow.is_live, ""
@@ -261,14 +261,15 @@ def _size(flow: Flow) -> Piece:
     return style, arrow + format_size(size)
 
 
-def _duration(flow: Flow, layout: RowLayout, now: float) -> Piece:
+def duration_piece(flow: Flow, now: float, columns: int) -> Piece:
+    """With a space before it, right-aligned in `columns`."""
     seconds = duration(flow, now)
     if seconds is None:
-        return "duration", " " * (layout.duration + 1)
+        return "duration", " " * (columns + 1)
     style = "duration very slow" if seconds >= _VERY_SLOW_SECONDS else "duration slow" if seconds >= _SLOW_SECONDS else "duration"
     if flow.is_live and flow.held is None:
         style = "live"
-    return style, " " + to_width_right(format_duration(seconds), layout.duration)
+    return style, " " + to_width_right(format_duration(seconds), columns)
 
 
 def status_style(status_code: int) -> str:
