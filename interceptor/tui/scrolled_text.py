@@ -60,9 +60,12 @@ class ScrolledText:
             self._top, self._left = (0, 0), 0
             self.stop_search()
         elif self._search is not None:
+            had_match = self._search.current is not None
             self._search = self._search.again(document)
             self._search.advance(_SLICE_SECONDS)
             self._go_on()
+            if not had_match:
+                self._show_match()
         if is_same and was_at_end:
             self.end()
 

@@ -126,6 +126,13 @@ def test_a_new_state_keeps_the_place_and_the_match() -> None:
     assert text.search_state() == "2/11"
 
 
+def test_a_match_that_comes_later_is_gone_to() -> None:
+    text = window(lines("rendering"))
+    assert text.search("line 70", False) == "not found: line 70"
+    text.show(Document([], NUMBERED), is_same=True)
+    assert "line 70" in seen(text)
+
+
 def test_a_stream_is_followed_at_its_end_only() -> None:
     text = window(NUMBERED)
     longer = [*NUMBERED, *lines("new")]
