@@ -55,15 +55,14 @@ def test_bad_server_certificate(
     with RawServer(serve, certificate) as server:
         with connect(proxy.port) as client:
             client.send(b"CONNECT localhost:%d HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % (server.port, server.port))
-            head = client.read_head()
+            head, body = client.read_response()
             if head.startswith(b"HTTP/1.1 200"):
                 client.start_tls(trusting(proxy.ca_file), "localhost")
                 client.send(b"GET /bad-certificate HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                head = client.read_head()
-            answer = head + client.read_to_end()
+                head, body = client.read_response()
         flow = proxy.flow_where(failed_on(server.port))
-    assert answer.startswith(b"HTTP/1.1 502 "), answer[:200]
-    assert b"certificate" in answer.lower()
+    assert head.startswith(b"HTTP/1.1 502 "), head
+    assert b"certificate" in body.lower()
     assert "certificate" in error_of(flow).lower()
     if word:
         assert word in error_of(flow).lower()
@@ -94,14 +93,18 @@ def test_plain_request_to_a_server_that_is_not_there(proxy: Proxy) -> None:
         port = server.port
     with connect(proxy.port) as client:
         client.send(b"GET http://localhost:%d/nobody HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % (port, port))
-        assert client.read_head().startswith(b"HTTP/1.1 502 ")
+        head, body = client.read_response()
+        assert head.startswith(b"HTTP/1.1 502 ")
+        assert str(port).encode() in body
+        client.send(b"GET http://localhost:%d/nobody-again HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % (port, port))
+        assert client.read_response()[0].startswith(b"HTTP/1.1 502 ")
     assert str(port) in error_of(proxy.flow("/nobody"))
 
 
 def test_unknown_host(proxy: Proxy) -> None:
     with connect(proxy.port) as client:
         client.send(b"GET http://does-not-exist.invalid/unknown-host HTTP/1.1\r\nHost: does-not-exist.invalid\r\n\r\n")
-        head = client.read_head()
+        head, _ = client.read_response()
     assert head.startswith(b"HTTP/1.1 502 ")
     assert "does-not-exist.invalid" in error_of(proxy.flow("/unknown-host"))
 

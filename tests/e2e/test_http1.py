@@ -30,13 +30,6 @@ def server_of(serve: object, way: str, certificate: ServerCertificate) -> RawSer
     return RawServer(serve, certificate if way == "tls" else None)
 
 
-def read_response(peer: Peer) -> tuple[bytes, bytes]:
-    """Head and body of one that has a Content-Length."""
-    head = peer.read_head()
-    length = next((line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), b"0")
-    return head, peer.read_exactly(int(length))
-
-
 @WAYS
 def test_informational_responses_are_passed_on(proxy: Proxy, certificate: ServerCertificate, way: str) -> None:
     def serve(peer: Peer) -> None:
@@ -52,7 +45,7 @@ def test_informational_responses_are_passed_on(proxy: Proxy, certificate: Server
             client.read_head()
             == b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.css>; rel=preload\r\n\r\n"
         )
-        assert read_response(client) == (OK[:-2], b"ok")
+        assert client.read_response() == (OK[:-2], b"ok")
 
 
 @WAYS
@@ -92,7 +85,7 @@ def test_expect_100_continue_is_the_servers_to_answer(proxy: Proxy, certificate:
         assert client.read_head() == b"HTTP/1.1 100 Continue\r\n\r\n"
         assert is_asked.is_set(), "the proxy answered in the server's place"
         client.send(b"body")
-        assert read_response(client)[1] == b"ok"
+        assert client.read_response()[1] == b"ok"
 
 
 @WAYS
@@ -103,7 +96,7 @@ def test_expect_that_is_refused(proxy: Proxy, certificate: ServerCertificate, wa
 
     with server_of(serve, way, certificate) as server, reach(proxy, server, way) as client:
         client.send(b"POST /refused HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
-        head, body = read_response(client)
+        head, body = client.read_response()
         assert head.startswith(b"HTTP/1.1 413 Too Large\r\n")
         assert body == b"no"
 
@@ -135,7 +128,7 @@ def test_pipelined_requests_are_answered_in_order(proxy: Proxy, certificate: Ser
 
     with server_of(serve, way, certificate) as server, reach(proxy, server, way) as client:
         client.send(b"".join(b"GET /pipelined/%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % number for number in range(30)))
-        assert [read_response(client)[1] for _ in range(30)] == [b"/pipelined/%d" % number for number in range(30)]
+        assert [client.read_response()[1] for _ in range(30)] == [b"/pipelined/%d" % number for number in range(30)]
 
 
 @WAYS
@@ -148,7 +141,7 @@ def test_one_server_connection_serves_a_keep_alive_client(proxy: Proxy, certific
         with reach(proxy, server, way) as client:
             for _ in range(20):
                 client.send(b"GET /kept HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert read_response(client)[1] == b"ok"
+                assert client.read_response()[1] == b"ok"
         assert server.connections == 1
 
 
@@ -212,7 +205,7 @@ def test_options_asterisk(proxy: Proxy) -> None:
 
     with RawServer(serve) as server, through(proxy.port, "localhost", server.port) as client:
         client.send(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert read_response(client)[1] == b"ok"
+        assert client.read_response()[1] == b"ok"
     assert seen[0].startswith(b"OPTIONS * HTTP/1.1\r\n")
 
 
@@ -267,4 +260,4 @@ def test_ipv6_literal(proxy: Proxy, certificate: ServerCertificate) -> None:
     with RawServer(serve, certificate, host="::1") as server, through(proxy.port, "[::1]", server.port) as client:
         client.start_tls(trusting(proxy.ca_file), "::1")
         client.send(b"GET /v6 HTTP/1.1\r\nHost: [::1]:%d\r\n\r\n" % server.port)
-        assert read_response(client)[1] == b"ok"
+        assert client.read_response()[1] == b"ok"

@@ -109,7 +109,7 @@ def test_the_ca_is_made_at_the_first_start_and_kept(start_proxy: StartProxy, tmp
 
 
 def test_version_and_options() -> None:
-    for flag, word in (("--version", b"interceptor 0."), ("--options", b"ssl_insecure"), ("--help", b"--mode")):
+    for flag, word in (("--version", b"interceptor  0."), ("--options", b"ssl_insecure"), ("--help", b"--mode")):
         printed = subprocess.run(
             [*Proxy.command(confdir=Path("/nowhere"), trusted_ca=None, port=0)[:3], flag],
             capture_output=True,

@@ -58,6 +58,12 @@ class Peer:
     def read_head(self) -> bytes:
         return self.read_until(b"\r\n\r\n")
 
+    def read_response(self) -> tuple[bytes, bytes]:
+        """Head and body of one that has a Content-Length, or no body."""
+        head = self.read_head()
+        fields = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+        return head, self.read_exactly(int(fields.get(b"content-length", b"0")))
+
     def read_to_end(self) -> bytes:
         pieces: list[bytes] = []
         while piece := self.read():
