@@ -9,6 +9,7 @@ Everything here can be built without an event loop (so that `--commands` can lis
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -305,6 +306,9 @@ def run_console(options: Options) -> int:
 
 
 def _run(main: Coroutine[Any, Any, int]) -> int:
+    # Flows that are kept are many and live long. What a request leaves is freed by reference counts, so the collector may look seldom:
+    # with Python's own thresholds it walks over every kept flow again and again.
+    gc.set_threshold(10_000, 20, 50)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(main)
 

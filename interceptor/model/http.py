@@ -37,8 +37,9 @@ class Headers:
 
     def get(self, name: str | bytes, default: str | None = None) -> str | None:
         """The values of that name, joined by ", " (RFC 9110 §5.3), or `default` if there is none."""
-        values = self.get_all(name)
-        return ", ".join(values) if values else default
+        wanted = _to_bytes(name).lower()
+        values = [value for key, value in self.fields if key.lower() == wanted]
+        return _to_text(values[0] if len(values) == 1 else b", ".join(values)) if values else default
 
     def get_all(self, name: str | bytes) -> list[str]:
         wanted = _to_bytes(name).lower()
@@ -83,7 +84,10 @@ class Headers:
         if not isinstance(name, (str, bytes)):
             return False
         wanted = _to_bytes(name).lower()
-        return any(key.lower() == wanted for key, _ in self.fields)
+        for key, _ in self.fields:  # noqa: SIM110 - a generator costs as much as the whole search
+            if key.lower() == wanted:
+                return True
+        return False
 
     def __len__(self) -> int:
         return len(self.fields)

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from interceptor.model.connection import Connection, Origin
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Response
 from interceptor.proxy.choose import Next
-from interceptor.proxy.core.events import Opened, PipeEvent
+from interceptor.proxy.core.events import Opened, PipeEvent, Receiver
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.ingress import Ingress
@@ -59,7 +59,7 @@ class Assembly:
 
                 tunnel = ClientTls(self.stack, self._settings, ingress)
                 pipe.put([tunnel], self._detector(client, self._in_tls(ingress)))
-                self.stack.post_first(tunnel, [Opened(client), *waiting])
+                _receive(tunnel, [Opened(client), *waiting])
             case Next.HTTP1:
                 self._http1(client, ingress, waiting)
             case Next.RELAY:
@@ -83,7 +83,7 @@ class Assembly:
         codec = Http1Downstream(self.stack, self._settings, router, client)
         self.stack.pipes[client].put((), codec)
         codec.start()
-        self.stack.post_first(codec, waiting)
+        _receive(codec, waiting)
 
     @staticmethod
     def _with_server_name(client: Connection, ingress: Ingress) -> Ingress:
@@ -103,7 +103,7 @@ class Assembly:
         if pipe := self.stack.pipes.get(connection):
             detector = self._detector(connection, ingress)
             pipe.put((), detector)
-            self.stack.post_first(detector, [Opened(connection), *waiting])
+            _receive(detector, [Opened(connection), *waiting])
 
     def relay(self, ingress: Ingress, client: Connection, server: Connection, waiting: list[PipeEvent]) -> None:
         self._relay(ingress, client, server, waiting, is_recorded=True)
@@ -116,7 +116,7 @@ class Assembly:
             if connection is not None and (pipe := self.stack.pipes.get(connection)):
                 pipe.put((), relay)
         relay.start()
-        self.stack.post_first(relay, waiting)
+        _receive(relay, waiting)
 
     # --- without a client -------------------------------------------------------------------------------------
 
@@ -132,3 +132,9 @@ class Assembly:
         if pipe := self.stack.pipes.get(connection):
             pipe.put((), codec)
         return codec
+
+
+def _receive(head: Receiver, waiting: Sequence[PipeEvent]) -> None:
+    """At once, not in a later turn: what rises next in this turn comes after it."""
+    for event in waiting:
+        head.receive(event)

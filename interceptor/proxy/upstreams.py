@@ -194,14 +194,14 @@ class Upstreams(Layer):
     def give(self, reach: Reach, idle: Idle) -> None:
         self._keys[idle.connection] = _key(reach.origin)
         pipe = self.stack.pipes[idle.connection]
-        self.stack.inbox.append(Replied(reach, Reached(idle.connection, idle.has_served)))
         if reach.head is not None:
             pipe.put((), reach.head)
-            for event in idle.head.early:
-                self.stack.post(reach.head, event)
+            self.stack.post_first(reach.head, idle.head.early)
             idle.head.mark.take_all()
         elif not reach.is_taken:
             self._idle.setdefault(_key(reach.origin), []).append(idle)
+        # Ahead of everything that waits: first the answer, then what came early, then what is still to be delivered.
+        self.stack.inbox.appendleft(Replied(reach, Reached(idle.connection, idle.has_served)))
 
     def failed(self, reach: Reach, failed: ConnectFailed) -> None:
         self._failures[_key(reach.origin)] = self.stack.now, failed
@@ -225,7 +225,8 @@ class Upstreams(Layer):
         while waiting:
             idle = waiting.pop()
             is_upgrade = reach.origin.is_tls and not key[0]
-            if (reach.is_fresh or is_upgrade) and (idle.has_served or idle.head.early):
+            is_spoilt = idle.has_served and (reach.is_fresh or is_upgrade)
+            if is_spoilt or (idle.head.early and (is_upgrade or reach.is_taken)):
                 self.wire(Close(idle.connection, "a new connection is wanted"))
             elif idle.connection in self.stack.pipes:
                 return idle

@@ -23,7 +23,7 @@ from interceptor.proxy.core.layer import Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.ingress import Ingress, record_failure
-from interceptor.proxy.layers.client_hello import VERSIONS, ClientHello, HelloError, read_client_hello
+from interceptor.proxy.client_hello import VERSIONS, ClientHello, HelloError, read_client_hello
 from interceptor.proxy.layers.tls_failures import client_failure, server_failure
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError

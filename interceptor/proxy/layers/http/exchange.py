@@ -93,9 +93,9 @@ class Exchange(Conversation):
         self._owes_continue = expects_continue
         self._first_target = (flow.request.scheme, flow.request.host, flow.request.port)
         self._request_is_over = self._response_is_over = self._upstream_is_gone = self._is_over = False
-        self._has_whole_request = self._body_was_sent_live = False
+        self._has_whole_request = self._body_was_sent_live = self._is_sending = False
         self._is_second_try = self._connection_was_reused = False
-        self._from_client: Strand[RequestPart] = Strand(self, self._request, downstream.pause, downstream.resume)
+        self._from_client: Strand[RequestPart] | None = Strand(self, self._request, downstream.pause, downstream.resume)
         self._from_server: Strand[ResponsePart] | None = None
         self.strands.append(self._from_client)
 
@@ -103,15 +103,17 @@ class Exchange(Conversation):
 
     def start(self, is_whole: bool = False) -> None:
         """`is_whole`: the request's body is on the flow already."""
-        if is_whole:
-            self._has_whole_request = True
+        if is_whole or self._request_size == 0:
+            self._has_whole_request = self._request_is_over = True
         self.flow.is_live = True
         self.stack.killers[self.flow.id] = self.kill
         self.stack.record(FlowStarted(self.flow))
-        self._from_client.start()
+        if self._from_client is not None:
+            self._from_client.start()
 
     def request_part(self, part: RequestPart) -> None:
-        self._from_client.deliver(part, len(part.data) if isinstance(part, Data) else 0)
+        if self._from_client is not None:
+            self._from_client.deliver(part, len(part.data) if isinstance(part, Data) else 0)
 
     def response_part(self, part: ResponsePart) -> None:
         if self._from_server is not None:
@@ -131,7 +133,7 @@ class Exchange(Conversation):
     async def _request(self, up: Strand[RequestPart]) -> None:
         flow = self.flow
         verdict = await up.ask(RunHook(up, RequestHead(flow)))
-        is_whole, is_replaced = self._request_size == 0 or self._has_whole_request, False
+        is_whole, is_replaced = self._has_whole_request, False
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
             if not is_whole:
                 is_whole = await self._collect_request(up, verdict.collect)
@@ -193,13 +195,16 @@ class Exchange(Conversation):
         request, upstream = self.flow.request, self.upstream
         assert upstream is not None
         kept = request.body  # what was collected, or what an edit put in its place
+        self._is_sending = kept.size > 0
         if is_whole or is_replaced:
-            fix_length(request, kept.size)
+            if kept.size or self.flow.is_modified:
+                fix_length(request, kept.size)
             upstream.request(request, kept.size)
         else:
             upstream.request(request, self._request_size)
         if kept.size:
             await self._send_body(up, kept, upstream.data)
+            self._is_sending = False
         if is_whole or is_replaced:
             if not self._upstream_is_gone:
                 upstream.end(request.trailers)
@@ -344,10 +349,10 @@ class Exchange(Conversation):
         flow = self.flow
         flow.response = response
         is_whole = is_local or size == 0
-        is_sse = (response.headers.get("content-type") or "").startswith("text/event-stream")
         verdict = await down.ask(RunHook(down, ResponseHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
-            if not is_whole and not (is_sse and verdict.collect is Collect.FOR_HOLD):
+            is_endless = (response.headers.get("content-type") or "").startswith("text/event-stream")
+            if not is_whole and not (is_endless and verdict.collect is Collect.FOR_HOLD):
                 is_whole = await self._collect_response(down, response, size, verdict.collect)
                 if self.response_has_begun or self._is_over:
                     return
@@ -497,7 +502,7 @@ class Exchange(Conversation):
             self.upstream.abort(reason)
 
     def _finish_if_over(self) -> None:
-        if self._request_is_over and self._response_is_over and not self._is_over:
+        if self._request_is_over and self._response_is_over and not self._is_sending and not self._is_over:
             if self.upstream is not None and not self._upstream_is_gone:
                 self.upstream.finished()
             self._close_flow()
@@ -516,6 +521,8 @@ class Exchange(Conversation):
         self.flow.is_live, self.flow.ended_at = False, self.stack.wall_time()
         self.stack.record(FlowEnded(self.flow))
         self.end()
+        # What refers back to this exchange is let go, so that it is freed now and not by the next garbage collection.
+        self.strands, self.upstream, self._from_client, self._from_server = [], None, None, None
 
 
 def fix_length(message: Request | Response, size: int, method: str = "") -> None:

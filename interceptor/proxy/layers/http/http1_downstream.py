@@ -11,7 +11,7 @@ from typing import Protocol
 from interceptor.model.connection import Connection
 from interceptor.model.http import Headers, Request, Response
 from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading, Send
-from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, HungUp, PipeEvent
+from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, HungUp, Opened, PipeEvent
 from interceptor.proxy.core.layer import Layer, Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.layers.http.head_scan import (
@@ -87,6 +87,9 @@ class Http1Downstream(Layer):
                         self._mark.put(len(data))
                     else:
                         self._read_head()
+            case Opened():  # posted by `finished`: a pipelined request waits
+                if self._held and self._serving is None and not self._is_closed:
+                    self._read_head()
             case HalfClosed() | Closed() | HungUp():
                 # An HTTP client that ends its side is taken to have left, as servers do: there is no telling the two apart.
                 self._left()
@@ -262,8 +265,7 @@ class Http1Downstream(Layer):
             return self._close("not kept")
         self._mark.take_all()
         if self._held:
-            held, self._held = bytes(self._held), bytearray()
-            self.stack.post_first(self, [DataReceived(self.connection, held)])
+            self.stack.post(self, Opened(self.connection))  # in a turn of its own: this one is the old exchange's
 
     def take_over(self, server: Connection, early: bytes) -> None:
         self._router.tunnel(self, server, early)
