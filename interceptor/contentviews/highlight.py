@@ -1,14 +1,16 @@
 """Colour for the text of programming languages: JavaScript and CSS by our own scanners, others by pygments.
 
 Our scanners are one regular expression each that never goes back, so their time is linear in the text, whoever wrote it.
-pygments makes no such promise: it gets only text with lines of a length that people write, and is imported when first needed.
-Neither gets more than `MOST_COLOURED`.
+pygments makes no such promise (60 kB of "a" lines cost its Java lexer a minute): it gets only short texts with lines of a length
+that people write, and half a second, after which the rest stays plain. It is imported when first needed. Neither gets more than
+`MOST_COLOURED`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from time import monotonic
 from typing import Any, Final
 
 from interceptor.contentviews.rendered import CUT_MARK, LONGEST_LINE, Cancelled, Line, check
@@ -16,6 +18,8 @@ from interceptor.contentviews.visible import styled
 
 MOST_COLOURED: Final = 256 * 1024
 _LONGEST_FOR_PYGMENTS: Final = 1000
+_MOST_FOR_PYGMENTS: Final = 64 * 1024
+_SECONDS_FOR_PYGMENTS: Final = 0.5
 _CHECK_EVERY: Final = 2048
 
 JAVASCRIPT_TYPES: Final = frozenset(
@@ -108,7 +112,7 @@ def _scanned(pattern: re.Pattern[str], text: str, keywords: re.Pattern[str]) -> 
 
 
 def _lexer(media_type: str, text: str) -> Any:
-    if any(len(line) > _LONGEST_FOR_PYGMENTS for line in text.split("\n")):
+    if len(text) > _MOST_FOR_PYGMENTS or any(len(line) > _LONGEST_FOR_PYGMENTS for line in text.split("\n")):
         return None
     try:
         from pygments.lexers import get_lexer_for_mimetype
@@ -122,8 +126,13 @@ def _lexer(media_type: str, text: str) -> Any:
 
 
 def _lexed(lexer: Any, text: str) -> Iterator[tuple[str, str]]:
+    """Colour as far as the time allows, the rest plain. A single token takes little, so looking between them is enough."""
     names: dict[Any, str] = {}
-    for kind, value in lexer.get_tokens(text):
+    deadline = monotonic() + _SECONDS_FOR_PYGMENTS
+    for position, kind, value in lexer.get_tokens_unprocessed(text):
+        if monotonic() > deadline:
+            yield "text", text[position:]
+            return
         style = names.get(kind)
         if style is None:
             name = str(kind)

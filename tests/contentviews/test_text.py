@@ -141,6 +141,14 @@ def test_time_is_linear_in_the_size(media_type: str, unit: str) -> None:
     assert time.process_time() - begin < 2  # quadratic would be minutes
 
 
+@pytest.mark.parametrize("unit", ["a\n", "  \n"])
+def test_pygments_is_stopped_when_it_takes_too_long(unit: str) -> None:
+    begin = time.process_time()
+    lines = coloured(unit * (60_000 // len(unit)), "text/x-java")
+    assert time.process_time() - begin < 5  # left alone it takes most of a minute
+    assert {text_of(line) for line in lines} == {unit.rstrip("\n")} and len(lines) == 60_000 // len(unit)
+
+
 def test_long_lines_are_cut() -> None:
     lines = coloured("'" + "x" * 50_000 + "'", "text/javascript")
     assert [len(text_of(line)) for line in lines] == [20_001, 20_001, 10_002]
