@@ -83,6 +83,8 @@ class Driver:
     def opened(self) -> None:
         assert self._client is not None
         self.deliver(Opened(self._client))
+        if transport := self._transports.get(self._client):
+            transport.begin()
 
     def start_replay(self, flow: HttpFlow) -> None:
         self._assembly.replay(flow)
@@ -208,6 +210,8 @@ class Driver:
         answer = await self._connected(ask.connection)
         if self._dialling.pop(id(ask), None) is not None:
             self.deliver(Replied(ask, answer))
+            if transport := self._transports.get(ask.connection):
+                transport.begin()
 
     async def _connected(self, connection: Connection) -> Connection | ConnectFailed:
         assert connection.peer is not None

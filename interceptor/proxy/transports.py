@@ -33,13 +33,14 @@ class Driving(Protocol):
 class TcpTransport(asyncio.Protocol):
     """Adapter of one socket. `pieces` are the bytes of the running turn, written at its end by `flush`."""
 
-    __slots__ = ("_driver", "_fd", "_hangups", "_is_paused", "_transport", "connection", "is_closed", "pieces")
+    __slots__ = ("_driver", "_early", "_fd", "_hangups", "_is_paused", "_transport", "connection", "is_closed", "pieces")
 
     def __init__(self, driver: Driving, connection: Connection, hangups: HangUps) -> None:
         self._driver, self.connection, self._hangups = driver, connection, hangups
         self._transport: asyncio.Transport | None = None
         self._fd = -1
         self._is_paused = False
+        self._early: list[Event] | None = []  # what comes before the stack knows of this connection
         self.is_closed = False
         self.pieces: list[bytes] = []
 
@@ -53,12 +54,22 @@ class TcpTransport(asyncio.Protocol):
         if self.is_closed:
             self._transport.abort()
 
+    def begin(self) -> None:
+        """The stack knows of this connection: from now on, and with what has come already, its events are delivered."""
+        early, self._early = self._early or [], None
+        for event in early:
+            self._driver.deliver(event)
+
     def data_received(self, data: bytes) -> None:
-        if not self.is_closed:
+        if self._early is not None:
+            self._early.append(DataReceived(self.connection, data))
+        elif not self.is_closed:
             self._driver.deliver(DataReceived(self.connection, data))
 
     def eof_received(self) -> bool:
-        if not self.is_closed:
+        if self._early is not None:
+            self._early.append(HalfClosed(self.connection))
+        elif not self.is_closed:
             self._driver.deliver(HalfClosed(self.connection))
         return True  # keep our side open
 
@@ -67,7 +78,10 @@ class TcpTransport(asyncio.Protocol):
         if not self.is_closed:
             self.is_closed = True
             reason = "connection reset by peer" if isinstance(exception, ConnectionResetError) else str(exception or "")
-            self._driver.deliver(Closed(self.connection, reason))
+            if self._early is not None:
+                self._early.append(Closed(self.connection, reason))
+            else:
+                self._driver.deliver(Closed(self.connection, reason))
         self._driver.transport_gone(self.connection)
 
     def pause_writing(self) -> None:

@@ -43,7 +43,7 @@ class Detect(Layer):
         self._first = b""
         self._held: list[PipeEvent] = []
         self._server: Connection | None = None
-        self._is_done = False
+        self._is_done = self._is_reaching = False
 
     def receive(self, event: PipeEvent) -> None:
         if self._is_done:
@@ -73,15 +73,21 @@ class Detect(Layer):
             self.stack.alarms[self._silence_at_proxy] = self.stack.now + self._settings.tcp_timeout
             return
         if self._settings.is_eager:
+            self._is_reaching = True
             self.ask(Reach(self, origin, self), then=self._reached)
         else:
             self.stack.alarms[self._silence] = self.stack.now + SILENCE_SECONDS
 
     def _reached(self, answer: Reached | ConnectFailed) -> None:
+        self._is_reaching = False
         if isinstance(answer, Reached):
             self._server = answer.connection
+        if self._first:
+            self._look()
 
     def _look(self) -> None:
+        if self._is_reaching:
+            return  # who reads on shall have what this gives
         decision = choose(self._first, self.ingress, self._settings)
         if decision is Next.MORE:
             self.stack.alarms.setdefault(self._silence, self.stack.now + SILENCE_SECONDS)

@@ -131,7 +131,10 @@ class Exchange(Conversation):
     # --- the request ------------------------------------------------------------------------------------------
 
     async def _request(self, up: Strand[RequestPart]) -> None:
-        flow = self.flow
+        flow, limit = self.flow, self._settings.body_size_limit
+        if limit is not None and self._request_size is not None and self._request_size > limit:
+            await self._refuse_request(up, 413, "The request body is larger than body_size_limit.")
+            return
         verdict = await up.ask(RunHook(up, RequestHead(flow)))
         is_whole, is_replaced = self._has_whole_request, False
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
@@ -349,6 +352,9 @@ class Exchange(Conversation):
         flow = self.flow
         flow.response = response
         is_whole = is_local or size == 0
+        limit = self._settings.body_size_limit
+        if not is_local and limit is not None and size is not None and size > limit:
+            return self._give_up("The response body is larger than body_size_limit.", 502)
         verdict = await down.ask(RunHook(down, ResponseHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
             is_endless = (response.headers.get("content-type") or "").startswith("text/event-stream")
