@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from interceptor.options import Options
 from tests.conftest import allowed_skips
 from tests.support.written_docs import PAGES
 
@@ -60,6 +61,11 @@ def test_the_readme_begins_with_the_two_commands() -> None:
 @pytest.mark.parametrize("name", ["keys.md", "options.md"])
 def test_pages_written_from_the_code_are_up_to_date(name: str) -> None:
     assert (TOP / "docs" / name).read_text() == PAGES[name](), "`make docs` writes it anew"
+
+
+def test_every_option_is_looked_at_somewhere() -> None:
+    code = "\n".join(path.read_text() for path in sources() if path.name != "options.py")
+    assert [option.name for option in Options.definitions() if not re.search(rf"\b{option.name}\b", code)] == []
 
 
 def test_every_file_is_in_the_list_of_files() -> None:
