@@ -11,12 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from interceptor.eventlog import Entry
@@ -26,9 +22,11 @@ from interceptor.options import Options
 from interceptor.specs.errors import UserError
 from interceptor.tui import palettes
 from interceptor.tui.application import Application
+from interceptor.tui.bottom_lines import BottomLines
 from interceptor.tui.chooser import Chooser
 from interceptor.tui.command_line import CommandLine
 from interceptor.tui.console_commands import ConsoleCommands
+from interceptor.tui.crash_note import crash_note
 from interceptor.tui.event_log_screen import EventLogScreen
 from interceptor.tui.flow_changes import FlowChanges
 from interceptor.tui.flow_commands import FlowCommands
@@ -40,17 +38,12 @@ from interceptor.tui.history import History
 from interceptor.tui.keymap import Keymap
 from interceptor.tui.paint import Line
 from interceptor.tui.prompt import Prompt, Question
-from interceptor.tui.quick_help import everywhere, hint_line
 from interceptor.tui.redraw import Redraw
 from interceptor.tui.screens import Screen, Stack
-from interceptor.tui.status_bar import Status, status_line
 from interceptor.tui.terminal import Terminal
 
-MESSAGE_SECONDS: Final = 5.0
 LIVE_SECONDS: Final = 0.5
 """How often durations of running flows are drawn anew."""
-
-_LABELS: Final = {"flowlist": "Flow:", "flowview": "Flow:", "eventlog": "Events:", "help": "Help:"}
 
 
 class Console:
@@ -59,6 +52,7 @@ class Console:
     def __init__(self, app: Application) -> None:
         self.app = app
         self.keymap = Keymap()
+        self._bottom = BottomLines(app, self.keymap, self.invalidate)
         self.prompt: Asking | None = None
         self.chooser: Chooser | None = None
         self.line = CommandLine(app.commands, app.options)
@@ -69,12 +63,9 @@ class Console:
         list_box = FlowListBox(app.view, app.options, {}, self._empty_text)
         self.flow_list = FlowListScreen(list_box, app.view, self.open_flow)
         self.stack = Stack(self.flow_list)
-        self._message: tuple[str, str] | None = None
-        self._message_timer: asyncio.TimerHandle | None = None
         self._pasted: list[str] | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._last_failure = ""
-        self._last_error_at = 0.0
         self._ended: asyncio.Future[int] | None = None
         self._terminal: Terminal | None = None
         self._redraw: Redraw | None = None
@@ -107,7 +98,7 @@ class Console:
             return await self._ended
         except Exception as error:
             self._terminal.give_back()
-            print(_crash_note(error), file=sys.stderr)
+            print(crash_note(error), file=sys.stderr)
             return 1
         finally:
             self._terminal.give_back()
@@ -262,56 +253,17 @@ class Console:
         return list(palettes.palette(self.app.options.console_palette, is_transparent))
 
     def status(self, columns: int) -> Line:
-        options, view = self.app.options, self.app.view
-        flow = self.current_flow()
-        at = view.index(flow) if flow is not None else None
-        return status_line(
-            Status(
-                focus=0 if at is None else at + 1,
-                shown=len(view),
-                total=len(self.app.store) if view.filter is not None or view.show_marked_only else len(view),
-                held=len(self.app.intercept.held()),
-                is_reversed=options.view_order_reversed,
-                order=options.view_order,
-                is_marked_only=view.show_marked_only,
-                intercept=options.intercept,
-                is_intercepting=options.intercept_active,
-                view_filter=options.view_filter,
-                is_following=options.console_focus_follow,
-                tags=[f"W:{options.save_stream_file}"] if options.save_stream_file else (),
-                addresses=self.app.listeners.describe(),
-            ),
-            columns,
-        )
+        return self._bottom.status(self.current_flow(), columns)
 
     def hints(self, columns: int) -> list[Line]:
-        if not self.app.options.console_quickhelp_visible:
-            return []
-        context = self.top.context
-        label = _LABELS.get(context, "Edit:")
-        first = hint_line(label, self.top.hints(), self.keymap, context, columns)
-        if context == "texteditor":
-            return [first, []]
-        return [first, hint_line("Proxy:", everywhere(len(self.stack) == 1, bool(self.app.intercept.held())), self.keymap, context, columns)]
+        return self._bottom.hints(self.top, len(self.stack) == 1, columns)
 
     def message(self) -> tuple[str, str] | None:
-        return self._message
+        return self._bottom.message
 
     def tell(self, message: str, level: str = "info") -> None:
         """A sentence at the bottom, for a while."""
-        if not message:
-            return
-        style = {"error": "status error", "warn": "status warn", "alert": "status alert"}.get(level, "strong")
-        self._message = (style, message)
-        if self._message_timer is not None:
-            self._message_timer.cancel()
-        with suppress(RuntimeError):
-            self._message_timer = asyncio.get_running_loop().call_later(MESSAGE_SECONDS, self._end_message)
-        self.invalidate()
-
-    def _end_message(self) -> None:
-        self._message = None
-        self.invalidate()
+        self._bottom.tell(message, level)
 
     def _empty_text(self) -> Sequence[str]:
         addresses = self.app.listeners.describe()
@@ -459,15 +411,3 @@ class Console:
             self.tell(str(result).lower())
         elif isinstance(result, (list, tuple)):
             self.tell(", ".join(map(str, result)) or "nothing")
-
-
-def _crash_note(error: BaseException) -> str:
-    """Leaves the traceback in a file and says so."""
-    trace = "".join(traceback.format_exception(error))
-    try:
-        number, path = tempfile.mkstemp(prefix="interceptor-crash-", suffix=".txt")
-        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(trace)
-    except OSError:
-        return f"interceptor: the console ended unexpectedly:\n{trace}"
-    return f"interceptor: the console ended unexpectedly ({type(error).__name__}: {error}); the traceback is in {path}"

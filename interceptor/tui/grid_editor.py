@@ -47,7 +47,7 @@ class GridEditor(Screen):
         return [tuple(row) for row in self.rows if any(row)]
 
     @property
-    def is_editing(self) -> bool:
+    def is_typing(self) -> bool:
         return self._cell is not None
 
     @property
@@ -155,13 +155,15 @@ class GridEditor(Screen):
         close()
 
     def hints(self) -> Sequence[Hint]:
+        if self.is_typing:
+            return (("enter", "Done"), ("tab", "Next cell"), ("shift tab", "Previous cell"), ("ctrl u", "Empty"), ("esc", "Done"))
         return (
             ("console.nav.select", "Edit cell"),
             ("console.grideditor.add", "Add row"),
             ("console.grideditor.insert", "Insert row"),
             ("console.grideditor.delete", "Delete row"),
             ("console.grideditor.editor", "Cell in $EDITOR"),
-            ("console.view.pop", "Done"),
+            ("console.view.pop", "Save, back"),
         )
 
     # -- drawing ----------------------------------------------------------------------------------------------------------

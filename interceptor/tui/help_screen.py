@@ -135,7 +135,7 @@ def _keys(keymap: Keymap, wanted: str, context: str) -> list[Line]:
     for key, binding in keymap.bindings(wanted):
         if keymap.find(context, key) is binding:
             rows.setdefault((binding.command, binding.help), []).append(key_text(key))
-    return _table([("  ".join(keys), help_text or command) for (command, help_text), keys in rows.items()], 22)
+    return _table([("  ".join(keys), help_text or command) for (command, help_text), keys in rows.items()], 16)
 
 
 def _filter_lines(operators: Sequence[tuple[str, str]]) -> list[Line]:

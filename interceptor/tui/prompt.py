@@ -200,7 +200,7 @@ class Question:
     """One that a single key answers. Esc, and any other key, is the last answer."""
 
     def __init__(self, text: str, answers: Sequence[tuple[str, str]], on_answer: Callable[[str], None]) -> None:
-        """`answers` are (key, meaning)."""
+        """`answers` are (key, meaning); one without a meaning works, but is not shown."""
         self._text, self._answers, self._on_answer = text, answers, on_answer
         self._is_finished = False
 
@@ -224,9 +224,10 @@ class Question:
         return 1
 
     def render(self, size: tuple[int, int]) -> urwid.TextCanvas:
-        answers = "".join(f"  {key}" + (f" {meaning}" if meaning else "") for key, meaning in self._answers)
+        shown = [(key, meaning) for key, meaning in self._answers if meaning]
+        answers = "".join(f"  {key} {meaning}" for key, meaning in shown)
         text = cut(self._text, max(10, size[0] - width_of(answers) - 1))
         line: list[tuple[str, str]] = [("prompt", text)]
-        for key, meaning in self._answers:
+        for key, meaning in shown:
             line += [("hint", "  "), ("hint key", key), ("hint", f" {meaning}")]
         return paint([line], size, cursor=(min(width_of(text) + 1, size[0] - 1), 0))

@@ -52,6 +52,6 @@ def hint_line(label: str, hints: Sequence[Hint], keymap: Keymap, context: str, c
         width = width_of(shown) + 1 + width_of(text)
         if width > left:
             break
-        line += [("hint key", shown), ("hint", f" {text}{' ' * _GAP}")]
+        line += [("hint key", shown), ("hint", f" {text}"), ("hint", " " * min(_GAP, left - width))]
         left -= width + _GAP
     return line

@@ -40,6 +40,11 @@ class Screen:
     title = ""
     """The line above it; none if empty."""
 
+    @property
+    def is_typing(self) -> bool:
+        """True while letters are text here and no commands."""
+        return False
+
     def render(self, size: tuple[int, int]) -> urwid.Canvas:
         return urwid.SolidCanvas(" ", *size)
 

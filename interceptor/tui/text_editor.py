@@ -44,6 +44,10 @@ class TextEditor(Screen):
         self._close: Callable[[], None] = lambda: None
 
     @property
+    def is_typing(self) -> bool:
+        return True
+
+    @property
     def text(self) -> str:
         return "\n".join(line.text for line in self._lines)
 
