@@ -101,6 +101,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipPolicy(os.environ.get("CI", "") not in ("", "0", "false")), "skip-policy")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Long values are named by their size: readable, and the same in every test process also where they hold a time."""
+    if isinstance(val, (bytes, str)) and len(val) > 24:
+        return f"{len(val)}-{type(val).__name__}"
+    return None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers():
         if marker.name in NEEDS and (reason := _unmet(marker.name)):
