@@ -102,8 +102,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Long bytes are named by their size: readable, and the same in every test process also where they hold a time."""
-    if isinstance(val, bytes) and len(val) > 24:
+    """Binary and long bytes are named by their size: readable, and the same in every test process also where they hold a time."""
+    if isinstance(val, bytes) and (len(val) > 40 or not (val.isascii() and val.decode().isprintable())):
         return f"{len(val)} bytes"
     return None
 
