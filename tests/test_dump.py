@@ -186,7 +186,6 @@ def test_a_line_is_ascii_and_one_line() -> None:
         (b"x" * (BODY_START - 1) + "ä".encode(), "", 3, {"text": "x" * (BODY_START - 1), "is_decoded": False, "is_cut": True}),
         (b"", "gzip", 4, {"text": "", "is_decoded": False, "is_cut": False}),
     ],
-    ids=str,
 )
 def test_bodies_as_json(body: bytes, coding: str, detail: int, expected: dict[str, Any]) -> None:
     assert flow_object(http(body=body, Content_Encoding=coding), detail)["response"]["body"] == expected
