@@ -283,6 +283,12 @@ class Console:
 
     def flows_removed(self, flows: list[Flow]) -> None:
         self.flow_commands.saved.difference_update(flows)
+        screen = self.flow_screen()
+        if screen is not None and screen.flow in flows:
+            if (following := self.app.view.focus) is not None:
+                screen.detail.show(following)
+            else:
+                self.close(screen)
         self.invalidate()
 
     def _logged(self, entry: Entry) -> None:

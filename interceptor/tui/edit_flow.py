@@ -116,6 +116,12 @@ def is_replaceable_only(flow: Flow, message: Message) -> bool:
     return flow.held is not None and message is held_message
 
 
+def _refuse_if_growing(flow: Flow, message: Message) -> None:
+    """What still comes from the wire would be put behind an edited body."""
+    if flow.is_live and flow.held is None and message.timestamp_end is None:
+        raise UserError("this body is still on its way; an intercept filter holds the next one like it")
+
+
 def message_of(flow: Flow, part: Part) -> Message:
     assert isinstance(flow, HttpFlow)
     message = flow.request if part.subject == "request" else flow.response
@@ -150,12 +156,14 @@ def write_text(flow: Flow, part: Part, text: str) -> None:
 def read_content(flow: Flow, part: Part) -> bytes:
     """The body without its content coding; as it is if it is not in that coding; b"" if it can be replaced only."""
     message = message_of(flow, part)
+    _refuse_if_growing(flow, message)
     return b"" if is_replaceable_only(flow, message) else _decoded(message)[0]
 
 
 def write_content(flow: Flow, part: Part, content: bytes) -> None:
     """A new body in the old one's content coding. Content-Length follows."""
     message = message_of(flow, part)
+    _refuse_if_growing(flow, message)
     _set_decoded(message, content, is_coded=is_replaceable_only(flow, message) or _decoded(message)[1])
 
 
@@ -203,6 +211,8 @@ def read_grid(flow: Flow, part: Part) -> list[Row]:
 
 def write_grid(flow: Flow, part: Part, rows: Sequence[Row]) -> None:
     message = message_of(flow, part)
+    if part.name in (_FORM, _MULTIPART):
+        _refuse_if_growing(flow, message)
     match part.name:
         case "request-headers" | "response-headers":
             message.headers.fields = _fields(rows)

@@ -59,16 +59,21 @@ class FlowChanges:
         return len(edited)
 
     def remove(self, flows: Sequence[Flow], label: str) -> None:
-        """Off the list; live ones go on."""
+        """Off the list; live ones go on. The views know at once: the next key is meant for what is then under the cursor."""
         gone = list(flows)
 
         def put_back() -> None:
             for flow in gone:
                 self._store.add(flow)
+            self._store.flush()
+
+        def take_off() -> None:
+            self._store.remove(gone)
+            self._store.flush()
 
         weight = self._store.weight_of(gone)
-        self._store.remove(gone)
-        self._undo.push(label, put_back, lambda: self._store.remove(gone), weight=weight)
+        take_off()
+        self._undo.push(label, put_back, take_off, weight=weight)
 
     def add(self, flow: Flow, label: str) -> None:
         self._store.add(flow)

@@ -18,11 +18,12 @@ import urwid
 from interceptor.tui.chooser import Chooser
 from interceptor.tui.pager import wrapped
 from interceptor.tui.paint import Line, cut, paint, visible, width_of
-from interceptor.tui.screens import Screen
+from interceptor.tui.screens import Screen, Step
 
 LEAST_COLUMNS: Final = 40
 LEAST_ROWS: Final = 8
 _WHEEL: Final = {4: -1, 5: 1}
+_WHEEL_ROWS: Final = 3
 
 
 class Asking(Protocol):
@@ -156,7 +157,10 @@ class Frame(urwid.Widget):
         first = 1 if screen.title else 0
         body_rows = size[1] - first - 1 - len(self._shown.hints(size[0]))
         if first <= row < first + body_rows:
-            screen.mouse((size[0], body_rows), event, button, column, row - first)
+            is_taken = screen.mouse((size[0], body_rows), event, button, column, row - first)
+            if not is_taken and event == "mouse press" and button in _WHEEL:
+                for _ in range(_WHEEL_ROWS):
+                    screen.navigate(Step.UP if button == 4 else Step.DOWN)
 
 
 def _too_small(size: tuple[int, int]) -> urwid.TextCanvas:

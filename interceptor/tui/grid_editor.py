@@ -139,6 +139,22 @@ class GridEditor(Screen):
         self.row = max(0, min(self.row, len(self.rows) - 1))
         self.column = max(0, min(self.column, last_column))
 
+    def mouse(self, size: tuple[int, int], event: str, button: int, column: int, row: int) -> bool:
+        """A click goes to a cell, a second one edits it."""
+        index = self._first + row - 1
+        if event != "mouse press" or button != 1 or row < 1 or index >= len(self.rows):
+            return False
+        self._end_cell()
+        left, clicked = 2, 0
+        for number, width in enumerate(self._widths(size[0])):
+            if column >= left:
+                clicked = number
+            left += width + 2
+        if (index, clicked) == (self.row, self.column):
+            self.navigate(Step.SELECT)
+        self.row, self.column = index, clicked
+        return True
+
     def _end_cell(self) -> None:
         if self._cell is not None:
             self.rows[self.row][self.column] = self._cell.text

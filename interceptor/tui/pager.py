@@ -21,6 +21,7 @@ class Pager:
         self.is_at_end = is_at_end
         self._size = (80, 24)
         self._pattern: re.Pattern[str] | None = None
+        self._typed = ""
         self._is_backwards = False
         self._match: int | None = None
 
@@ -62,7 +63,7 @@ class Pager:
             self._pattern = re.compile(pattern, flags)
         except re.error:
             self._pattern = re.compile(re.escape(pattern), flags)
-        self._is_backwards, self._match = is_backwards, None
+        self._typed, self._is_backwards, self._match = pattern, is_backwards, None
         return self._go(is_backwards)
 
     def search_next(self) -> str:
@@ -78,7 +79,7 @@ class Pager:
         hits = [index for index, line in enumerate(lines) if self._pattern.search(_text(line))]
         if not hits:
             self._match = None
-            return f"{self._pattern.pattern!r} is not there"
+            return f"{self._typed!r} is not there"
         here = self._match if self._match is not None else (self._last_first() if self.is_at_end else self.first)
         is_first = self._match is None
         if is_backwards:

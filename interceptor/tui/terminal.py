@@ -24,6 +24,8 @@ from urwid.display import raw
 ESCAPE_WAIT_SECONDS: Final = 0.05
 """A lone escape is a key when nothing follows it for so long."""
 
+FEW_COLOURS: Final = frozenset({"linux", "vt100", "vt220", "ansi", "dumb"})
+
 
 class QuietScreen(raw.Screen):
     """urwid's screen without its signal handlers, and without flow control: ctrl s and ctrl q are keys."""
@@ -73,7 +75,7 @@ class Terminal:
         """`on_draw_failed`: nothing can be drawn; `on_gone`: there is no terminal any more."""
         self._loop = loop
         self.screen = QuietScreen(bracketed_paste_mode=True, focus_reporting=False)
-        self.screen.set_terminal_properties(colors=256)
+        self.screen.set_terminal_properties(colors=16 if os.environ.get("TERM", "") in FEW_COLOURS else 256)
         self.screen.set_input_timeouts(max_wait=None, complete_wait=ESCAPE_WAIT_SECONDS, resize_wait=ESCAPE_WAIT_SECONDS)
         self._urwid = GuardedLoop(
             widget,

@@ -20,7 +20,7 @@ from interceptor.eventlog import EventLog
 from interceptor.model.flow import Flow, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
-from interceptor.session.store import Store
+from interceptor.session.store import Schedule, Store
 from interceptor.session.undo import Undo
 from interceptor.session.view import View
 from interceptor.specs.filter import parse
@@ -63,13 +63,14 @@ class FakeListeners:
 
 
 class FakeApp:
-    def __init__(self, folder: Path, **options: object) -> None:
+    def __init__(self, folder: Path, schedule: Schedule | None = None, **options: object) -> None:
+        """`schedule` tells the store's listeners; by default by the running loop."""
         self.folder = folder
         self.options = Options(confdir=str(folder), **options)
         self.commands = Commands(self.options)
         self.commands.flow_resolver = self._resolve
         self.eventlog = EventLog()
-        self.store = Store(lambda delay, deed: asyncio.get_running_loop().call_later(delay, deed))
+        self.store = Store(schedule or (lambda delay, deed: asyncio.get_running_loop().call_later(delay, deed)))
         self.view = View(self.store)
         self.undo = Undo()
         self.intercept = FakeHolds(self)
@@ -139,7 +140,8 @@ class FakeApp:
             ("GET", "/data.json?x=1", response(200, json, "application/json")),
             ("POST", "/login", response(404, b"no such page\n")),
         ):
-            self.store.add(HttpFlow(0, request=request(method, path), response=answer, created_at=time.time(), ended_at=time.time()))
+            now = time.time()
+            self.store.add(HttpFlow(0, request=request(method, path), response=answer, created_at=now, ended_at=now))
 
 
 async def main(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -357,3 +358,45 @@ def test_small_screen_has_all_that_is_needed(start: Start) -> None:
     driven.see("Edit", "Replay", "Help", "Back", "Intercept", "Events", "Command")
 
 
+
+
+def test_a_flow_that_is_deleted_while_open_gives_way_to_the_next(start: Start) -> None:
+    driven = start()
+    driven.press("enter")
+    driven.see("http://example.com/index.html")
+    driven.press("d")
+    driven.see("http://example.com/data.json", "[1/2]")
+    driven.press("d", "d")
+    driven.see("No flows yet.")
+
+
+def test_mouse(start: Start) -> None:
+    driven = start()
+
+    def click(column: int, row: int, button: int = 0) -> None:
+        driven.press(f"\x1b[<{button};{column + 1};{row + 1}M", f"\x1b[<{button};{column + 1};{row + 1}m")
+
+    click(20, 1)
+    driven.see("[2/3]")
+    click(20, 1)
+    driven.see("http://example.com/data.json?x=1")
+    driven.press("e", "8")
+    driven.see("Edit request-headers")
+    click(20, 2)
+    click(20, 2)
+    driven.see("Done", "Next cell")
+    driven.press("ctrl u", "other.test", "enter", "q")
+    driven.see("request-headers changed", "other.test")
+    driven.press("e")
+    driven.see("8 request-headers")
+    click(0, 0)
+    driven.see_no("8 request-headers")
+
+
+def test_the_program_ends_when_its_terminal_goes_away(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    driven.process.fileobj.close()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "ended").exists():
+        assert time.monotonic() < deadline
+    assert (tmp_path / "ended").read_text() in ("", "0")
