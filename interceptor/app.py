@@ -134,6 +134,7 @@ class App:
         if self.options.server:
             self._listen()
         self.options.subscribe(self._options_changed)
+        gc.freeze()  # what is there now stays: the collector need not look at it
 
     def close(self) -> None:
         if self._listeners is not None:

@@ -78,19 +78,11 @@ class Assembly:
         return replace(ingress, origin=origin, is_tls=True)
 
     def _http1(self, client: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None:
-        ingress = self._with_server_name(client, ingress)
         router = Router(self.stack, self._settings, self._upstreams, ingress, self)
         codec = Http1Downstream(self.stack, self._settings, router, client)
         self.stack.pipes[client].put((), codec)
         codec.start()
         _receive(codec, waiting)
-
-    @staticmethod
-    def _with_server_name(client: Connection, ingress: Ingress) -> Ingress:
-        """The name by which the client knows the origin, if it told one in TLS: our TLS to the origin shall say the same."""
-        if ingress.origin is None or ingress.is_reverse or not ingress.is_tls or client.tls is None:
-            return ingress
-        return replace(ingress, origin=replace(ingress.origin, server_name=client.tls.server_name))
 
     # --- Assembling: for the router ---------------------------------------------------------------------------
 
@@ -111,7 +103,7 @@ class Assembly:
     def _relay(
         self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], is_recorded: bool
     ) -> None:
-        relay = Relay(self.stack, self._settings, self._with_server_name(client, ingress), client, server, is_recorded)
+        relay = Relay(self.stack, self._settings, ingress, client, server, is_recorded)
         for connection in (client, server):
             if connection is not None and (pipe := self.stack.pipes.get(connection)):
                 pipe.put((), relay)

@@ -221,22 +221,17 @@ class Driver:
         if services.is_own_address(host, port):
             reason = "that is this proxy itself; a request to it would never end"
             return ConnectFailed(f"{name}:{port}", "connect", reason, connection)
+        transport = self._transports[connection] = TcpTransport(self, connection, services.hangups)
         try:
-            socket = await connect(host, port, services.local_host)
+            await connect(services.loop, transport, host, port, services.local_host)
         except Unreachable as error:
+            self._transports.pop(connection, None)
             return ConnectFailed(f"{name}:{port}", "connect", str(error), connection)
-        except OSError as error:
-            return ConnectFailed(f"{name}:{port}", "connect", str(error), connection)
-        connection.connected_at = monotonic() + self._stack.epoch_offset
-        connection.local, connection.resolved = socket.getsockname()[:2], socket.getpeername()[:2]
-        transport = TcpTransport(self, connection, services.hangups)
-        self._transports[connection] = transport
-        try:
-            await services.loop.connect_accepted_socket(lambda: transport, socket)
         except BaseException:
             self._transports.pop(connection, None)
-            socket.close()
             raise
+        connection.connected_at = monotonic() + self._stack.epoch_offset
+        connection.local, connection.resolved = transport.addresses()
         return connection
 
     # --- time and end -----------------------------------------------------------------------------------------

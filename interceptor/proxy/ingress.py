@@ -3,7 +3,7 @@ without knowing the mode. A CONNECT inside makes a new one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from interceptor.model.connection import Connection, Origin
 from interceptor.model.flow import FlowError, TcpFlow
@@ -20,6 +20,13 @@ class Ingress:
     origin: Origin | None = None
     is_reverse: bool = False
     is_tls: bool = False  # the client's bytes came through TLS that we ended
+
+
+def with_server_name(ingress: Ingress, client: Connection) -> Ingress:
+    """The name by which the client knows the origin, if it told one in TLS: our TLS to the origin says the same."""
+    if ingress.origin is None or ingress.is_reverse or not ingress.is_tls or client.tls is None:
+        return ingress
+    return replace(ingress, origin=replace(ingress.origin, server_name=client.tls.server_name))
 
 
 def record_failure(stack: Stack, ingress: Ingress, client: Connection, server: Connection | None, message: str) -> None:

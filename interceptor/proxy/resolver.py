@@ -24,21 +24,29 @@ def literal_address(host: str) -> str | None:
     return host
 
 
-async def connect(host: str, port: int, local_host: str | None = None) -> socket.socket:
-    """A connected, non-blocking TCP socket. Cancel it, and what was begun is closed."""
-    loop = asyncio.get_running_loop()
-    addresses = await _resolve(loop, host, port)
-    if len(addresses) == 1:
-        return await _try(loop, addresses[0], local_host)
-    return await _race(loop, addresses, local_host)
+async def connect(
+    loop: asyncio.AbstractEventLoop, transport: asyncio.Protocol, host: str, port: int, local_host: str | None = None
+) -> None:
+    """Connects `transport`. Unreachable if nobody answers. Cancel it, and what was begun is closed."""
+    try:
+        if literal_address(host) is not None:  # nothing to resolve and nothing to race: the loop's own way is the shortest
+            await loop.create_connection(lambda: transport, host, port, local_addr=(local_host, 0) if local_host else None)
+            return
+        addresses = await _resolve(loop, host, port)
+        if len(addresses) == 1:
+            sock = await _try(loop, addresses[0], local_host)
+        else:
+            sock = await _race(loop, addresses, local_host)
+        try:
+            await loop.connect_accepted_socket(lambda: transport, sock)
+        except BaseException:
+            sock.close()
+            raise
+    except OSError as error:
+        raise Unreachable(_in_words(error)) from None
 
 
 async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[AddressInfo]:
-    literal = literal_address(host)
-    if literal is not None and "%" not in literal:
-        is_v6 = ":" in literal
-        address: Any = (literal, port, 0, 0) if is_v6 else (literal, port)
-        return [(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_STREAM, 0, "", address)]
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:

@@ -13,11 +13,11 @@ class UpstreamTls(Protocol):
         """A client-side OpenSSL context, complete and cached. UserError if the configured trust cannot be read."""
         ...
 
-    def session(self, key: tuple[object, str, int]) -> object | None:
-        """A session to resume, for (context, host, port)."""
+    def session(self, key: tuple[object, str, int]) -> tuple[object, tuple[bytes, ...]] | None:
+        """A session to resume, for (context, host, port), and the certificates (DER) of the handshake that it comes from."""
         ...
 
-    def keep_session(self, key: tuple[object, str, int], session: object) -> None: ...
+    def keep_session(self, key: tuple[object, str, int], session: object, chain: tuple[bytes, ...]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,16 @@ class TlsService:
 
     def __init__(self, clients: ClientContexts, upstreams: UpstreamContexts) -> None:
         self.clients, self.upstreams = clients, upstreams
-        self._sessions: OrderedDict[tuple[object, str, int], object] = OrderedDict()
+        self._sessions: OrderedDict[tuple[object, str, int], tuple[object, tuple[bytes, ...]]] = OrderedDict()
 
     def context(self, host: str, *, is_verified: bool) -> object:
         return self.upstreams.get(is_verified, host)
 
-    def session(self, key: tuple[object, str, int]) -> object | None:
+    def session(self, key: tuple[object, str, int]) -> tuple[object, tuple[bytes, ...]] | None:
         return self._sessions.get(key)
 
-    def keep_session(self, key: tuple[object, str, int], session: object) -> None:
-        self._sessions[key] = session
+    def keep_session(self, key: tuple[object, str, int], session: object, chain: tuple[bytes, ...]) -> None:
+        self._sessions[key] = session, chain
         self._sessions.move_to_end(key)
         while len(self._sessions) > SESSIONS_KEPT:
             self._sessions.popitem(last=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol, cast
 
-from interceptor.model.connection import Connection
+from interceptor.model.connection import Address, Connection
 from interceptor.proxy.core.events import (
     Closed,
     Congested,
@@ -93,6 +93,13 @@ class TcpTransport(asyncio.Protocol):
             self._driver.deliver(Drained(self.connection))
 
     # --- from the driver --------------------------------------------------------------------------------------
+
+    def addresses(self) -> tuple[Address | None, Address | None]:
+        """Our end and the peer's, as the operating system knows them."""
+        transport = self._transport
+        ends = [transport.get_extra_info(name) if transport is not None else None for name in ("sockname", "peername")]
+        ours, theirs = (tuple(end[:2]) if end else None for end in ends)
+        return ours, theirs
 
     def flush(self) -> None:
         pieces, self.pieces = self.pieces, []

@@ -16,7 +16,7 @@ from interceptor.proxy.core.effects import Close
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, Opened, PipeEvent
 from interceptor.proxy.core.layer import Layer
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.ingress import Ingress, with_server_name
 from interceptor.proxy.settings import Settings
 
 SILENCE_SECONDS: Final = 0.5
@@ -68,6 +68,7 @@ class Detect(Layer):
                 pass
 
     def _opened(self) -> None:
+        self.ingress = with_server_name(self.ingress, self.connection)
         origin = self.ingress.origin
         if origin is None or (self.ingress.is_reverse and origin.scheme in ("http", "https")):
             self.stack.alarms[self._silence_at_proxy] = self.stack.now + self._settings.tcp_timeout

@@ -350,6 +350,7 @@ class ServerTls(TlsTunnel):
         self._settings, self._alpn_offers = settings, alpn_offers
         self._host, self._port = origin.server_name or origin.host, origin.port
         self._session_key: tuple[object, str, int] | None = None
+        self._known_chain: tuple[bytes, ...] = ()
         self.state = State.HANDSHAKING
 
     def opened_below(self) -> None:
@@ -365,7 +366,7 @@ class ServerTls(TlsTunnel):
         if self._alpn_offers:
             ssl.set_alpn_protos(list(self._alpn_offers))
         self._session_key = context, self._host, self._port
-        session = self._settings.upstream_tls.session(self._session_key)
+        session, self._known_chain = self._settings.upstream_tls.session(self._session_key) or (None, ())
         if isinstance(session, SSL.Session):
             ssl.set_session(session)
         ssl.set_connect_state()
@@ -373,13 +374,14 @@ class ServerTls(TlsTunnel):
 
     def _learn(self, ssl: SSL.Connection) -> None:
         super()._learn(ssl)
-        self.facts.chain = _chain(ssl)
+        # A resumed session stands for the certificates of the handshake that it comes from: no need to encode them again.
+        self.facts.chain = self._known_chain if self.facts.is_resumed else _chain(ssl)
 
     def _rise_pending(self, ssl: SSL.Connection, is_one_record: bool = False) -> None:
         super()._rise_pending(ssl, is_one_record)
         if self._session_key is not None and self.state is State.OPEN and is_one_record:
             if session := ssl.get_session():  # only after the first record is a TLS 1.3 ticket there
-                self._settings.upstream_tls.keep_session(self._session_key, session)
+                self._settings.upstream_tls.keep_session(self._session_key, session, self.facts.chain)
             self._session_key = None
 
     def _explain(self, error: SSL.Error | None) -> str:
