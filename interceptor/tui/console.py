@@ -249,8 +249,8 @@ class Console:
         return view[max(0, (at or 0) - 100) : (at or 0) + 100]
 
     def _palette(self) -> list[Any]:
-        is_transparent = getattr(self.app.options, "console_palette_transparent", True)
-        return list(palettes.palette(self.app.options.console_palette, is_transparent))
+        """With its own background: what is readable must not depend on the terminal's."""
+        return list(palettes.palette(self.app.options.console_palette, False))
 
     def status(self, columns: int) -> Line:
         return self._bottom.status(self.current_flow(), columns)
@@ -301,7 +301,7 @@ class Console:
 
     def _options_changed(self, options: Options, names: set[str]) -> None:
         if self._terminal is not None:
-            if {"console_palette", "console_palette_transparent"} & names:
+            if "console_palette" in names:
                 self._terminal.set_palette(self._palette())
             if "console_mouse" in names:
                 self._terminal.set_mouse(options.console_mouse)

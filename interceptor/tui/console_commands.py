@@ -8,28 +8,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Protocol
 
 from interceptor.commands import Choices, CommandName, OptionName, quote
 from interceptor.model.flow import Flow
 from interceptor.session.orders import ORDERS
 from interceptor.specs.errors import UserError
 from interceptor.tui import edit_flow
+from interceptor.tui.application import Application
 from interceptor.tui.chooser import Chooser
-from interceptor.tui.editing import Editing
+from interceptor.tui.command_line import CommandLine
+from interceptor.tui.editing import Editing, Shell
 from interceptor.tui.event_log_screen import EventLogScreen
+from interceptor.tui.flow_changes import FlowChanges
+from interceptor.tui.flow_screens import FlowViewScreen
 from interceptor.tui.grid_editor import GridEditor
 from interceptor.tui.help_screen import HelpScreen
-from interceptor.tui.keymap import CONTEXTS, Binding
+from interceptor.tui.history import History
+from interceptor.tui.keymap import CONTEXTS, Binding, Keymap
 from interceptor.tui.prompt import Prompt
-from interceptor.tui.screens import Step
+from interceptor.tui.screens import Screen, Stack, Step
 
-if TYPE_CHECKING:
-    from interceptor.tui.console import Console
+
+class Desk(Shell, Protocol):
+    """What the commands need of the console."""
+
+    app: Application
+    keymap: Keymap
+    line: CommandLine
+    changes: FlowChanges
+    history: History
+    search_history: History
+    stack: Stack
+    chooser: Chooser | None
+
+    @property
+    def top(self) -> Screen: ...
+    def execute(self, line: str) -> None: ...
+    def choose(self, chooser: Chooser) -> None: ...
+    def open_flow(self, flow: Flow) -> None: ...
+    def current_flow(self) -> Flow | None: ...
+    def flow_screen(self) -> FlowViewScreen | None: ...
+    def quit_politely(self) -> None: ...
 
 
 class ConsoleCommands:
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Desk) -> None:
         self._console = console
         self._app = console.app
         self._editing = Editing(console, console.changes, console.app.options)
@@ -102,7 +126,7 @@ class ConsoleCommands:
         console = self._console
 
         def done(text: str | None) -> None:
-            console.prompt = None
+            console.close_prompt()
             if text is not None and text.strip():
                 console.history.add(text)
                 console.execute(text)
@@ -210,7 +234,7 @@ class ConsoleCommands:
         console = self._console
 
         def done(text: str | None) -> None:
-            console.prompt = None
+            console.close_prompt()
             if text is not None:
                 console.search_history.add(text)
                 console.tell(console.top.search(text, False))
