@@ -260,6 +260,27 @@ def test_an_editor_that_fails_changes_nothing(start: Start, tmp_path: Path, prog
     assert driven.wait_for_file(tmp_path / "sent").endswith('{"old": true}')
 
 
+def test_ending_while_the_editor_is_open_leaves_nothing_behind(start: Start, tmp_path: Path) -> None:
+    program = f"""
+pathlib.Path({str(tmp_path / "where")!r}).write_text(f"{{os.getpid()}} {{path}}")
+print("EDITOR IS OPEN", flush=True)
+while True:
+    pass
+"""
+    driven = start(INTERCEPTOR_EDITOR=editor(tmp_path, program))
+    hold(driven)
+    driven.press("e", "l")
+    driven.see("EDITOR IS OPEN")
+    driven.signal(signal.SIGTERM)
+    driven.ended()
+    assert driven.is_line_mode()
+    process, _, path = (tmp_path / "where").read_text().partition(" ")
+    assert not Path(path).parent.exists()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{process}").exists():
+        assert time.monotonic() < deadline, "the editor goes on"
+
+
 def test_quitting_asks_when_something_would_be_lost(start: Start, tmp_path: Path) -> None:
     driven = start()
     driven.press("q")
