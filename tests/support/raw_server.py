@@ -165,8 +165,8 @@ class RawServer:
                 return
             self.connections += 1
             thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
-            thread.start()
             self._threads.append(thread)
+            thread.start()
 
     def _run(self, connection: socket.socket) -> None:
         peer = Peer(connection)
@@ -193,6 +193,7 @@ class RawServer:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._acceptor.join(12)  # so that every connection has its thread
         for thread in self._threads:
             thread.join(0.5 if error else 12)
         if error is None and self._failures:
