@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from interceptor.commands import Choices, CommandName, OptionName, quote
 from interceptor.model.flow import Flow
@@ -22,6 +22,7 @@ from interceptor.tui.editing import Editing, Shell
 from interceptor.tui.event_log_screen import EventLogScreen
 from interceptor.tui.flow_changes import FlowChanges
 from interceptor.tui.flow_screens import FlowViewScreen
+from interceptor.tui.flow_view import FlowDetail
 from interceptor.tui.grid_editor import GridEditor
 from interceptor.tui.help_screen import HelpScreen
 from interceptor.tui.history import History
@@ -84,6 +85,8 @@ class ConsoleCommands:
             "console.flowview.mode": self.flowview_mode,
             "console.flowview.mode.set": self.flowview_mode_set,
             "console.flowview.mode.options": self.flowview_mode_options,
+            "console.flowview.wrap": self.flowview_wrap,
+            "console.flowview.shift": self.flowview_shift,
             "console.grideditor.add": lambda: self._grid().add(),
             "console.grideditor.insert": lambda: self._grid().insert(),
             "console.grideditor.delete": lambda: self._grid().delete(),
@@ -281,16 +284,27 @@ class ConsoleCommands:
 
     def flowview_mode_set(self, mode: str) -> None:
         """Show the body in this content view."""
-        screen = self._console.flow_screen()
-        if screen is None:
-            raise UserError("no flow is open")
-        screen.detail.set_content_view(mode)
+        self._open_detail().set_content_view(mode)
 
     def flowview_mode_options(self) -> Sequence[str]:
         """The content views there are."""
         from interceptor.contentviews.registry import names
 
         return list(names())
+
+    def flowview_wrap(self) -> None:
+        """Wrap long lines, or cut them and shift the window."""
+        self._open_detail().toggle_wrap()
+
+    def flowview_shift(self, direction: Literal["left", "right"]) -> None:
+        """Shift the window over long lines."""
+        detail = self._open_detail()
+        (detail.scroll_left if direction == "left" else detail.scroll_right)()
+
+    def _open_detail(self) -> FlowDetail:
+        if (screen := self._console.flow_screen()) is None:
+            raise UserError("no flow is open")
+        return screen.detail
 
     def setting_toggle(self, flows: Sequence[Flow], key: str) -> None:
         """Switch a setting of flows: fullcontents."""

@@ -115,6 +115,9 @@ def _defaults() -> Iterable[Binding]:
             "Content view",
         ),
         Binding("f", "view.settings.setval.toggle @focus fullcontents", ("flowview",), "Whole body"),
+        Binding("s", "console.flowview.wrap", ("flowview",), "Wrap long lines, or shift them"),
+        Binding(">", "console.flowview.shift right", ("flowview",), "Shift to the right"),
+        Binding("<", "console.flowview.shift left", ("flowview",), "Shift to the left"),
         Binding("w", "console.command save.file @focus ''", ("flowview",), "Save this flow"),
         Binding("v", 'console.choose "View…" request,response console.bodyview @focus {choice}', ("flowview",), "Body in $PAGER"),
         Binding(

@@ -421,3 +421,17 @@ def test_the_program_ends_when_its_terminal_goes_away(start: Start, tmp_path: Pa
     while not (tmp_path / "ended").exists():
         assert time.monotonic() < deadline
     assert (tmp_path / "ended").read_text() in ("", "0")
+
+
+def test_the_content_view_and_long_lines(start: Start) -> None:
+    driven = start()
+    driven.press("down", "enter", "tab")
+    driven.see('"items": [')
+    driven.press("m")
+    driven.see("Show the body as…", "hex dump")
+    driven.press("2")
+    driven.see('{"name": "demo", "items": [1, 2, 3]')
+    driven.press("s", ">")
+    driven.see_no("HTTP/1.1 200 OK")
+    driven.press("<")
+    driven.see("HTTP/1.1 200 OK")
