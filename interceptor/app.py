@@ -307,8 +307,8 @@ def run_console(options: Options) -> int:
 
 
 def _run(main: Coroutine[Any, Any, int]) -> int:
-    # Flows that are kept are many and live long. What a request leaves is freed by reference counts, so the collector may look seldom:
-    # with Python's own thresholds it walks over every kept flow again and again.
+    # Flows that are kept are many and live long. What a request leaves is freed by reference counts, so the collector may look
+    # seldom: with Python's own thresholds it walks over every kept flow again and again.
     gc.set_threshold(10_000, 20, 50)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(main)

@@ -2,10 +2,10 @@
 
     rules and access (in the order given) ─▸ the user's interception ─▸ verdict
 
-An addon is any object with methods named after hooks: `client_connected(client, mode)`, `http_connect(flow)`, `requestheaders(flow)`,
-`request(flow)`, `responseheaders(flow)`, `response(flow)`, `tcp_message(flow, from_client, data)`. Each returns a verdict, or None for
-no say. The first that is not a `Forward` ends the round. A hook in which nobody has a say costs a dictionary look-up. An addon that
-raises is reported and counts as having no say.
+An addon is any object with methods named after hooks: `client_connected(client, mode)`, `http_connect(flow)`,
+`requestheaders(flow)`, `request(flow)`, `responseheaders(flow)`, `response(flow)`, `tcp_message(flow, from_client, data)`.
+Each returns a verdict, or None for no say. The first that is not a `Forward` ends the round. A hook in which nobody has a say
+costs a dictionary look-up. An addon that raises is reported and counts as having no say.
 """
 
 from __future__ import annotations

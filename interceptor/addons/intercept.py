@@ -38,8 +38,8 @@ class Hold:
 
 
 class Intercept:
-    """`filter` None, or `is_enabled` False: nothing new is held; what is held stays so. `touch` tells the session that a flow's state
-    has changed."""
+    """`filter` None, or `is_enabled` False: nothing new is held; what is held stays so. `touch` tells the session that a
+    flow's state has changed."""
 
     def __init__(self, touch: Callable[[Flow], None] = lambda flow: None) -> None:
         self._touch = touch

@@ -65,8 +65,8 @@ class StreamConnection(Connection):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an exchange wants to go. `scheme` is "http", "https", "tcp" (bytes as they are) or "tls" (bytes in TLS); `server_name` is what to send
-    as SNI and to verify, by default the host."""
+    """Where an exchange wants to go. `scheme` is "http", "https", "tcp" (bytes as they are) or "tls" (bytes in TLS);
+    `server_name` is what to send as SNI and to verify, by default the host."""
 
     scheme: str
     host: str

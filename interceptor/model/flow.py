@@ -1,7 +1,8 @@
 """Flows: one row of the list each. Records, filled in by the exchange or relay that they belong to, shown by everyone else.
 
 `id` counts up within one session and orders flows by arrival. `held` is set by the interception addon alone and says at which
-point the flow waits. Whoever edits a flow calls `backup()` first: the first backup is what was received, and `revert()` goes back.
+point the flow waits. Whoever edits a flow calls `backup()` first: the first backup is what was received, and `revert()` goes
+back.
 """
 
 from __future__ import annotations

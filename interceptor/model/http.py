@@ -183,7 +183,8 @@ class Request(Message):
         return parse_qsl(self.path.partition("?")[2], keep_blank_values=True)
 
     def set_url(self, url: str) -> None:
-        """Scheme, host, port and path from a URL; the Host field follows the new host if there is one. ValueError if malformed."""
+        """Scheme, host, port and path from a URL; the Host field follows the new host if there is one. ValueError if
+        malformed."""
         parts = urlsplit(url)
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
             raise ValueError(f"not an http or https URL: {url!r}")

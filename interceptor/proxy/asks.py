@@ -38,8 +38,9 @@ class Reached:
 
 @dataclass(slots=True)
 class Reach(Ask[Reached | ConnectFailed]):
-    """To Upstreams: an open connection to that origin. It is put under `head`; or the asker puts its own head there when it has the
-    answer (`is_taken`). With neither only facts are wanted, and the connection stays idle until somebody reaches for that origin."""
+    """To Upstreams: an open connection to that origin. It is put under `head`; or the asker puts its own head there when it
+    has the answer (`is_taken`). With neither only facts are wanted, and the connection stays idle until somebody reaches for
+    that origin."""
 
     origin: Origin
     head: Receiver | None = field(default=None, repr=False)

@@ -9,8 +9,8 @@ import re
 from enum import Enum
 from typing import Final
 
-from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.client_hello import HelloError, looks_like_tls, read_client_hello
+from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}\Z")

@@ -1,7 +1,7 @@
 """The TLS ClientHello, read before there is a TLS connection: whom the client wants, and what it can (RFC 8446 §4.1.2, RFC 5246).
 
-The hello may be split over records and packets. `read_client_hello` takes what has come so far and gives the hello, None if there must
-be more, or raises `HelloError`.
+The hello may be split over records and packets. `read_client_hello` takes what has come so far and gives the hello, None if
+there must be more, or raises `HelloError`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One driver per client: the only code that carries out effects.
 
-It drains the stack's inbox, one turn per event, then writes once per connection. Replies that are known at once (a body's bytes, a
-verdict nobody has to think about, a cached leaf) go through the inbox like all others; the rest arrive from tasks. One coarse timer
-serves the stack. When the client has gone, the driver closes what is left.
+It drains the stack's inbox, one turn per event, then writes once per connection. Replies that are known at once (a body's
+bytes, a verdict nobody has to think about, a cached leaf) go through the inbox like all others; the rest arrive from tasks.
+One coarse timer serves the stack. When the client has gone, the driver closes what is left.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ class Driver:
     def transport_gone(self, connection: Connection) -> None:
         connection.closed_at = connection.closed_at or self._stack.wall_time()
         self._transports.pop(connection, None)
-        if connection is self._client or (self._client is None and not self._transports and not self._dialling):
-            if not self._is_draining:
-                self._shut_down("The client closed the connection.")
+        has_no_more = self._client is None and not self._transports and not self._dialling
+        if (connection is self._client or has_no_more) and not self._is_draining:
+            self._shut_down("The client closed the connection.")
 
     def _drain(self) -> None:
         if self._is_over:

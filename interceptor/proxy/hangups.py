@@ -1,8 +1,8 @@
 """Hang-ups of peers whose reading is paused.
 
-A paused transport reports neither FIN nor RST, on asyncio and uvloop alike. So a socket whose reading is paused is registered in one
-epoll of our own for just these; the event loop watches that epoll. Where there is no epoll (macOS, Windows), a hang-up is noticed when
-reading goes on.
+A paused transport reports neither FIN nor RST, on asyncio and uvloop alike. So a socket whose reading is paused is registered
+in one epoll of our own for just these; the event loop watches that epoll. Where there is no epoll (macOS, Windows), a hang-up
+is noticed when reading goes on.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class HangUps:
-    """`watch(fd, left)`: `left(is_reset)` is called once when the peer of that socket has gone; `forget(fd)` when reading goes on or
-    the socket is closed (before it is)."""
+    """`watch(fd, left)`: `left(is_reset)` is called once when the peer of that socket has gone; `forget(fd)` when reading goes
+    on or the socket is closed (before it is)."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._watched: dict[int, Callable[[bool], None]] = {}
@@ -30,10 +31,8 @@ class HangUps:
 
     def forget(self, fd: int) -> None:
         if self._watched.pop(fd, None) is not None and self._epoll is not None:
-            try:
+            with suppress(OSError):  # closed meanwhile: the kernel has forgotten it already
                 self._epoll.unregister(fd)
-            except OSError:
-                pass  # closed meanwhile: the kernel has forgotten it already
 
     def close(self) -> None:
         if self._epoll is not None:

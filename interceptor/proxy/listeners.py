@@ -1,7 +1,7 @@
 """A mode made real: bound, accepting, unbound again, while the program runs.
 
-Accepting is our own loop on the listening socket: when the process has no descriptors left, it pauses for a moment and says so once,
-instead of failing or spinning.
+Accepting is our own loop on the listening socket: when the process has no descriptors left, it pauses for a moment and says so
+once, instead of failing or spinning.
 """
 
 from __future__ import annotations
@@ -193,7 +193,8 @@ class Listeners:
         for listener in self._listeners:
             for host, port in listener.addresses:
                 shown = f"{bracketed(host) if host not in ('0.0.0.0', '::') else '*'}:{port}"
-                label = "" if listener.mode.name == "regular" else f"{listener.mode.text.rpartition('@')[0] or listener.mode.text} "
+                text = listener.mode.text
+                label = "" if listener.mode.name == "regular" else f"{text.rpartition('@')[0] or text} "
                 if label + shown not in texts:
                     texts.append(label + shown)
         return texts

@@ -1,5 +1,5 @@
-"""Where stacks get what OpenSSL needs: leaves for clients, contexts for servers, sessions to resume. Shared by all stacks; rebuilt when
-an option about TLS changes (contexts cannot be changed once used)."""
+"""Where stacks get what OpenSSL needs: leaves for clients, contexts for servers, sessions to resume. Shared by all stacks;
+rebuilt when an option about TLS changes (contexts cannot be changed once used)."""
 
 from __future__ import annotations
 

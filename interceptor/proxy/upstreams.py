@@ -3,8 +3,8 @@
     Reach ─▸ idle connection? ─▸ give it
           └▸ Dial (driver) ─▸ [hops of a route] ─▸ TLS if the origin wants it ─▸ Opened rises to `Unclaimed` ─▸ give it
 
-A connection that nobody has is headed by `Unclaimed`. Failures name the hop and the stage. Connections belong to one client: they end
-with its stack. Everything that is not a Reach passes through to the driver.
+A connection that nobody has is headed by `Unclaimed`. Failures name the hop and the stage. Connections belong to one client:
+they end with its stack. Everything that is not a Reach passes through to the driver.
 """
 
 from __future__ import annotations
@@ -172,8 +172,9 @@ class Upstreams(Layer):
         self._withdrawn(effect.ask, effect)
 
     def release(self, connection: Connection, has_served: bool) -> None:
-        """Nobody has this connection any more; it may serve who reaches for its origin next. `has_served`: an exchange is complete
-        on it, so what the server says unasked is wrong; else it is fresh, and what comes early is kept for who takes it."""
+        """Nobody has this connection any more; it may serve who reaches for its origin next. `has_served`: an exchange is
+        complete on it, so what the server says unasked is wrong; else it is fresh, and what comes early is kept for who takes
+        it."""
         pipe, key = self.stack.pipes.get(connection), self._keys.get(connection)
         if pipe is None or key is None:
             return

@@ -1,8 +1,9 @@
 """A conversation decides: an HTTP exchange, a relay. It is the place where a client's pipe and its servers' pipes meet.
 
-Each direction is a **strand**: a coroutine stepped by hand, no event loop, with a mailbox of its own. It may await three things only,
-`next_item()`, `ask(…)` and `room()` in its sink; the stack reports anything else at once. What arrives for a strand waits in its mailbox under a mark, so
-a hold or a slow reader stalls this one direction. What must not wait (`Closed`, `Congested`, `Drained`) goes round the mailbox.
+Each direction is a **strand**: a coroutine stepped by hand, no event loop, with a mailbox of its own. It may await three
+things only, `next_item()`, `ask(…)` and `room()` in its sink; the stack reports anything else at once. What arrives for a
+strand waits in its mailbox under a mark, so a hold or a slow reader stalls this one direction. What must not wait (`Closed`,
+`Congested`, `Drained`) goes round the mailbox.
 """
 
 from __future__ import annotations

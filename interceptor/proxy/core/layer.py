@@ -1,4 +1,5 @@
-"""What every layer has: a stack, a way to ask without being a coroutine, a way to the wire; and the mark that bounds what waits."""
+"""What every layer has: a stack, a way to ask without being a coroutine, a way to the wire; and the mark that bounds what
+waits."""
 
 from __future__ import annotations
 

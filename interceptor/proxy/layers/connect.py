@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, assert_never
 
-from interceptor.model.connection import Connection, Origin
+from interceptor.model.connection import Origin
 from interceptor.model.flow import FlowError, HttpFlow
 from interceptor.model.hooks import ConnectRequested, Drop, Forward, Kill, Respond
 from interceptor.model.http import Response

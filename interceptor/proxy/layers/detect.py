@@ -1,7 +1,8 @@
 """First head of a pipe: sees what is said first, and by whom, and puts the layers that the policy names in its own place.
 
-If the origin is known and we connect eagerly, the server's pipe is put under this layer too: a server that speaks first is heard, and
-the conversation is relayed as it is. A client and a server that are both silent for long (lazy: for a moment) are connected raw.
+If the origin is known and we connect eagerly, the server's pipe is put under this layer too: a server that speaks first is
+heard, and the conversation is relayed as it is. A client and a server that are both silent for long (lazy: for a moment) are
+connected raw.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from interceptor.proxy.ingress import Ingress, with_server_name
 from interceptor.proxy.settings import Settings
 
 SILENCE_SECONDS: Final = 0.5
-"""Lazy: how long a client may say nothing before we look whether its server speaks first; and how long an unclear beginning waits."""
+"""Lazy: how long a client may say nothing before we look whether its server speaks first; and how long an unclear beginning
+waits."""
 
 
 class Giving(Protocol):

@@ -1,7 +1,7 @@
 """Carries bytes both ways and asks about each message: what nobody parses, and what a connection becomes after an upgrade.
 
-One strand per direction, so a held message stops its own direction alone. Half-closes are passed on; when one side has gone the other is
-closed after what was sent.
+One strand per direction, so a held message stops its own direction alone. Half-closes are passed on; when one side has gone
+the other is closed after what was sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ Arrived = DataReceived | HalfClosed | Closed
 
 
 class Relay(Conversation):
-    """Head of both pipes. Without `server` it reaches the ingress's origin first. `is_recorded` False: an ignored host leaves no row."""
+    """Head of both pipes. Without `server` it reaches the ingress's origin first. `is_recorded` False: an ignored host leaves
+    no row."""
 
     def __init__(
         self,

@@ -1,14 +1,15 @@
 """TLS as a tunnel, on OpenSSL with memory BIOs: towards a client (`ClientTls`) and towards a server (`ServerTls`).
 
-ClientTls: Parsing ▸ Asking (Reach for the upstream's certificate, then MintLeaf; bytes wait under a mark) ▸ Handshaking ▸ Open | Failed.
-ServerTls: Handshaking ▸ Open | Failed.
+ClientTls: Parsing ▸ Asking (Reach for the upstream's certificate, then MintLeaf; bytes wait under a mark) ▸ Handshaking ▸ Open
+| Failed. ServerTls: Handshaking ▸ Open | Failed.
 
-Bytes go through OpenSSL in steps of one record's size: its memory BIOs keep their high-water mark for life. What OpenSSL has to say on
-failure (the alert) is sent before the connection is closed.
+Bytes go through OpenSSL in steps of one record's size: its memory BIOs keep their high-water mark for life. What OpenSSL has
+to say on failure (the alert) is sent before the connection is closed.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum
 from ipaddress import ip_address
 from typing import Any, Final
@@ -17,13 +18,13 @@ from OpenSSL import SSL
 
 from interceptor.model.connection import Connection, Origin, TlsFacts
 from interceptor.proxy.asks import ConnectFailed, Leaf, MintFailed, MintLeaf, Reach, Reached
+from interceptor.proxy.client_hello import VERSIONS, ClientHello, HelloError, read_client_hello
 from interceptor.proxy.core.effects import Close, HalfClose, PauseReading, PipeEffect, ResumeReading, Send
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, Opened
 from interceptor.proxy.core.layer import Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.ingress import Ingress, record_failure
-from interceptor.proxy.client_hello import VERSIONS, ClientHello, HelloError, read_client_hello
 from interceptor.proxy.layers.tls_failures import client_failure, server_failure
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
@@ -188,10 +189,8 @@ class TlsTunnel(Tunnel):
 
     def control_from_above(self, effect: PipeEffect) -> None:
         if isinstance(effect, (Close, HalfClose)) and self.state is State.OPEN and self._ssl is not None:
-            try:
+            with suppress(SSL.Error):
                 self._ssl.shutdown()
-            except SSL.Error:
-                pass
             self._flush()
         super().control_from_above(effect)
 

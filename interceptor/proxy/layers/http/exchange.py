@@ -1,18 +1,18 @@
 """One request and its response, whatever versions carry them on either side.
 
-    Downstream ─ request parts ─▸ request strand ─▸ Upstream          decide on the head; collect if somebody wants the body whole;
-    Downstream ◂─ response strand ◂─ response parts ─ Upstream        reach the origin; send on; the same for the response
+    Downstream ─ request parts ─▸ request strand ─▸ Upstream          decide on the head; collect if somebody wants the body
+    whole; Downstream ◂─ response strand ◂─ response parts ─ Upstream        reach the origin; send on; the same for the response
 
-By default bodies stream and are recorded as they pass. A verdict at a head may have the body collected first; then what is sent is the
-flow's body handle, as it was after the decision. Whoever leaves ends the exchange: the other end is aborted, holds are withdrawn, and
-the flow says why. The exchange is over when both messages are.
+By default bodies stream and are recorded as they pass. A verdict at a head may have the body collected first; then what is
+sent is the flow's body handle, as it was after the decision. Whoever leaves ends the exchange: the other end is aborted, holds
+are withdrawn, and the flow says why. The exchange is over when both messages are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from interceptor.model.body import Body, MemoryBody
 from interceptor.model.connection import Connection, Origin
@@ -36,6 +36,7 @@ from interceptor.proxy.asks import ConnectFailed, Reach, Reached, ReadBody, RunH
 from interceptor.proxy.core.conversation import Conversation, Strand
 from interceptor.proxy.core.events import TimedOut
 from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.layers.http.lengths import fix_length
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import (
     Abort,
@@ -57,6 +58,7 @@ HOLD_SECONDS: Final = 3.0
 """…if it arrives within this time."""
 
 PIECE: Final = 64 * 1024
+TOO_LARGE: Final = "The body is larger than body_size_limit."
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 MakeUpstream = Callable[["Exchange", Connection], Upstream]
 
@@ -71,8 +73,8 @@ class Surroundings:
 
 
 class Exchange(Conversation):
-    """`request_size` is the announced length of the body, None if unknown. The codec that made it delivers parts by `request_part`
-    and `response_part`, and says `left` when the client has gone."""
+    """`request_size` is the announced length of the body, None if unknown. The codec that made it delivers parts by
+    `request_part` and `response_part`, and says `left` when the client has gone."""
 
     def __init__(
         self,
@@ -133,15 +135,21 @@ class Exchange(Conversation):
     async def _request(self, up: Strand[RequestPart]) -> None:
         flow, limit = self.flow, self._settings.body_size_limit
         if limit is not None and self._request_size is not None and self._request_size > limit:
-            await self._refuse_request(up, 413, "The request body is larger than body_size_limit.")
-            return
+            return await self._refuse_request(up, TOO_LARGE)
         verdict = await up.ask(RunHook(up, RequestHead(flow)))
         is_whole, is_replaced = self._has_whole_request, False
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
             if not is_whole:
-                is_whole = await self._collect_request(up, verdict.collect)
-                if self.response_has_begun or self._is_over:
-                    return
+                self._say_continue()
+                collected = await self._collect(up, flow.request, self._request_size, verdict.collect)
+                match collected:
+                    case End():
+                        self._request_has_ended()
+                    case Abort(reason=reason):
+                        return self._request_broke(reason)
+                    case str():
+                        return await self._refuse_request(up, collected)
+                is_whole = isinstance(collected, End)
             received = flow.request.body
             verdict = await self._decide(up, RequestReady(flow), is_whole)
             is_replaced = not is_whole and flow.request.body is not received
@@ -159,38 +167,11 @@ class Exchange(Conversation):
             case unreachable:
                 assert_never(unreachable)
 
-    async def _decide(self, strand: Strand[RequestPart] | Strand[ResponsePart], hook: HttpHook, is_whole: bool) -> Verdict:
+    async def _decide(self, strand: Strand[Any], hook: HttpHook, is_whole: bool) -> Verdict:
         self.flow.body_is_editable = is_whole
         verdict = await strand.ask(RunHook(strand, hook))
         self.flow.body_is_editable = True
         return verdict
-
-    async def _collect_request(self, up: Strand[RequestPart], collect: Collect) -> bool:
-        """Until the end (True), or as far as `collect` allows."""
-        request, size = self.flow.request, self._request_size
-        if collect is Collect.FOR_HOLD and size is not None and size > HOLD_LIMIT:
-            return False
-        self._say_continue()
-        deadline = self.stack.now + HOLD_SECONDS
-        while True:
-            part = await (up.next_item(until=deadline) if collect is Collect.FOR_HOLD else up.next_item())
-            match part:
-                case Data(data=data):
-                    if not self._record(request, data):
-                        return await self._refuse_request(up, 413, "The request body is larger than body_size_limit.")
-                    if collect is Collect.FOR_HOLD and request.body.size > HOLD_LIMIT:
-                        return False
-                case End(trailers=trailers):
-                    request.trailers = trailers
-                    self._request_has_ended()
-                    return True
-                case TimedOut():
-                    return False
-                case Abort(reason=reason):
-                    self._request_broke(reason)
-                    return False
-                case unreachable:
-                    assert_never(unreachable)
 
     async def _send_request(self, up: Strand[RequestPart], is_whole: bool, is_replaced: bool) -> None:
         if not await self._reach(up, is_fresh=False):
@@ -224,8 +205,7 @@ class Exchange(Conversation):
             match await up.next_item():
                 case Data(data=data):
                     if not self._record(request, data):
-                        await self._refuse_request(up, 413, "The request body is larger than body_size_limit.")
-                        return
+                        return await self._refuse_request(up, TOO_LARGE)
                     if self.upstream is not None and not self._upstream_is_gone:
                         self.upstream.data(data)
                 case End(trailers=trailers):
@@ -249,10 +229,9 @@ class Exchange(Conversation):
                     return self._request_broke(reason)
         self._finish_if_over()
 
-    async def _refuse_request(self, up: Strand[RequestPart], status: int, reason: str) -> bool:
-        self._give_up(reason, status)
+    async def _refuse_request(self, up: Strand[RequestPart], reason: str) -> None:
+        self._give_up(reason, 413)
         await self._discard_request(up)
-        return False
 
     def _request_broke(self, reason: str) -> None:
         """The client's body is malformed: there is no more of it."""
@@ -347,21 +326,28 @@ class Exchange(Conversation):
         self._from_client.start()
 
     async def _pass_response(
-        self, down: Strand[RequestPart] | Strand[ResponsePart], response: Response, size: int | None, is_local: bool = False
+        self, down: Strand[Any], response: Response, size: int | None, is_local: bool = False
     ) -> None:
         flow = self.flow
         flow.response = response
         is_whole = is_local or size == 0
         limit = self._settings.body_size_limit
         if not is_local and limit is not None and size is not None and size > limit:
-            return self._give_up("The response body is larger than body_size_limit.", 502)
+            return self._give_up(TOO_LARGE, 502)
         verdict = await down.ask(RunHook(down, ResponseHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
             is_endless = (response.headers.get("content-type") or "").startswith("text/event-stream")
             if not is_whole and not (is_endless and verdict.collect is Collect.FOR_HOLD):
-                is_whole = await self._collect_response(down, response, size, verdict.collect)
-                if self.response_has_begun or self._is_over:
-                    return
+                collected = await self._collect(down, response, size, verdict.collect)
+                match collected:
+                    case End():
+                        response.timestamp_end = self.stack.wall_time()
+                    case Abort(reason=reason):
+                        self._upstream_is_gone = True
+                        return self._give_up(reason, 502)
+                    case str():
+                        return self._give_up(collected, 502)
+                is_whole = isinstance(collected, End)
             received = response.body
             verdict = await self._decide(down, ResponseReady(flow), is_whole)
             if not is_whole and flow.response is not None and flow.response.body is not received:
@@ -381,36 +367,8 @@ class Exchange(Conversation):
                 assert_never(unreachable)
         await self._send_response(down, is_whole, size)
 
-    async def _collect_response(
-        self, down: Strand[RequestPart] | Strand[ResponsePart], response: Response, size: int | None, collect: Collect
-    ) -> bool:
-        if collect is Collect.FOR_HOLD and size is not None and size > HOLD_LIMIT:
-            return False
-        deadline = self.stack.now + HOLD_SECONDS
-        while True:
-            part = await (down.next_item(until=deadline) if collect is Collect.FOR_HOLD else down.next_item())
-            match part:
-                case Data(data=data):
-                    if not self._record(response, data):
-                        self._drop_upstream("the response body is larger than body_size_limit")
-                        self._give_up("The response body is larger than body_size_limit.", 502)
-                        return False
-                    if collect is Collect.FOR_HOLD and response.body.size > HOLD_LIMIT:
-                        return False
-                case End(trailers=trailers):
-                    response.trailers, response.timestamp_end = trailers, self.stack.wall_time()
-                    return True
-                case TimedOut():
-                    return False
-                case Abort(reason=reason):
-                    self._upstream_is_gone = True
-                    self._give_up(reason, 502)
-                    return False
-                case _:
-                    raise AssertionError("a codec gave a second head")
-
     async def _send_response(
-        self, down: Strand[RequestPart] | Strand[ResponsePart], is_whole: bool, size: int | None
+        self, down: Strand[Any], is_whole: bool, size: int | None
     ) -> None:
         flow, response = self.flow, self.flow.response
         assert response is not None
@@ -432,9 +390,8 @@ class Exchange(Conversation):
             match await down.next_item():
                 case Data(data=data):
                     if not self._record(response, data):
-                        self._drop_upstream("body_size_limit")
-                        self._end("The response body is larger than body_size_limit.")
-                        return self.downstream.abort("body_size_limit")
+                        self._end(TOO_LARGE)
+                        return self.downstream.abort(TOO_LARGE)
                     self.downstream.data(data)
                 case End(trailers=trailers):
                     response.trailers = trailers
@@ -465,8 +422,38 @@ class Exchange(Conversation):
 
     # --- bodies and ends ------------------------------------------------------------------------------------
 
+    async def _collect(
+        self, strand: Strand[Any], message: Request | Response, size: int | None, collect: Collect
+    ) -> End | Abort | str | None:
+        """Records the body until its end, or as far as `collect` allows (None). An Abort if it broke, a text if it cannot be
+        kept."""
+        is_hold = collect is Collect.FOR_HOLD
+        limit = HOLD_LIMIT if is_hold else self._settings.stream_large_bodies
+        if limit is not None and size is not None and size > limit:
+            return None
+        deadline = self.stack.now + HOLD_SECONDS
+        while True:
+            part = await (strand.next_item(until=deadline) if is_hold else strand.next_item())
+            match part:
+                case Data(data=data):
+                    if not self._record(message, data):
+                        return TOO_LARGE
+                    if message.body.is_truncated:
+                        return "The body could not be kept: the disk is full, or the spool's limit is reached."
+                    if limit is not None and message.body.size > limit:
+                        return None
+                case End(trailers=trailers):
+                    message.trailers = trailers
+                    return part
+                case Abort():
+                    return part
+                case TimedOut():
+                    return None
+                case _:
+                    raise AssertionError("a codec gave a second head")
+
     async def _send_body(
-        self, strand: Strand[RequestPart] | Strand[ResponsePart], body: Body, send: Callable[[bytes], None]
+        self, strand: Strand[Any], body: Body, send: Callable[[bytes], None]
     ) -> None:
         if isinstance(body, MemoryBody) and body.size <= PIECE:
             return send(body.read()) if body.size else None
@@ -529,17 +516,3 @@ class Exchange(Conversation):
         self.end()
         # What refers back to this exchange is let go, so that it is freed now and not by the next garbage collection.
         self.strands, self.upstream, self._from_client, self._from_server = [], None, None, None
-
-
-def fix_length(message: Request | Response, size: int, method: str = "") -> None:
-    """Content-Length follows the body that will be sent, where it says something else; added where a body would have no framing."""
-    headers = message.headers
-    if "transfer-encoding" in headers or method == "HEAD":
-        return
-    if isinstance(message, Response) and (message.status_code in (204, 304) or message.status_code < 200):
-        return
-    declared = headers.get_all("content-length")
-    if declared and any(value != str(size) for value in declared):
-        headers.set_all("Content-Length", [str(size)])
-    elif not declared and size:
-        headers.add("Content-Length", str(size))

@@ -1,7 +1,8 @@
 """Bodies of HTTP/1 messages, read and written: by length, chunked, until the connection closes (RFC 9112 §6, §7).
 
-Lengths are counted here. Chunked framing and trailers are h11's, through its public interface: a connection that is fed a canonical
-two-line head and then the body. What h11 lets pass and we do not (LF alone after a chunk, framing fields in trailers) is looked at here.
+Lengths are counted here. Chunked framing and trailers are h11's, through its public interface: a connection that is fed a
+canonical two-line head and then the body. What h11 lets pass and we do not (LF alone after a chunk, framing fields in
+trailers) is looked at here.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class BodyReader(Protocol):
-    """`feed` gives the body's next bytes and, once, whether it has ended; what follows the body is in `rest` then. `announced` is the
-    length that the head gave, None if it gave none."""
+    """`feed` gives the body's next bytes and, once, whether it has ended; what follows the body is in `rest` then. `announced`
+    is the length that the head gave, None if it gave none."""
 
     announced: int | None
     has_ended: bool

@@ -1,7 +1,7 @@
 """HTTP/1 towards a client: reads requests one after the other, writes responses (RFC 9112).
 
-Head of a client's pipe. Each request gets an exchange, made by the router; while it runs, bytes of a pipelined request wait under a mark.
-After a CONNECT or an upgrade this layer leaves the pipe to whatever comes next.
+Head of a client's pipe. Each request gets an exchange, made by the router; while it runs, bytes of a pipelined request wait
+under a mark. After a CONNECT or an upgrade this layer leaves the pipe to whatever comes next.
 """
 
 from __future__ import annotations

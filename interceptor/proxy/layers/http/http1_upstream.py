@@ -1,7 +1,7 @@
 """HTTP/1 towards a server, for one exchange: writes the request, reads responses (RFC 9112).
 
-Head of a server's pipe from the moment an exchange has reached it until both messages are complete; then the connection goes back to
-Upstreams, if it can serve another exchange, or is closed.
+Head of a server's pipe from the moment an exchange has reached it until both messages are complete; then the connection goes
+back to Upstreams, if it can serve another exchange, or is closed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     client ─ codec (a Downstream) ─parts─▸ Exchange ─▸ codec (an Upstream) ─ server
 
-A codec makes parts from bytes and hands them to its exchange; the exchange calls the methods of `Downstream` and `Upstream` to have
-bytes made from messages. Each such object stands for one message pair (one stream), so parts need no stream id.
+A codec makes parts from bytes and hands them to its exchange; the exchange calls the methods of `Downstream` and `Upstream` to
+have bytes made from messages. Each such object stands for one message pair (one stream), so parts need no stream id.
 """
 
 from __future__ import annotations
