@@ -75,6 +75,7 @@ class App:
         self._settings: Settings | None = None
         self._listeners: Listeners | None = None
         self._services: Services | None = None
+        self._tls: TlsService | None = None
         self._configure_flows()
         self.commands.flow_resolver = self.resolve
 
@@ -126,13 +127,15 @@ class App:
 
         raise_file_descriptor_limit()
         loop = asyncio.get_running_loop()
-        self._services = Services(
-            loop, self.store, self.chain, self._tls_service(), HangUps(loop), self._report, self._is_own_address,
-            self.options.connect_addr,
-        )  # fmt: skip
-        self._listeners = Listeners(self._services, self.settings, iter(self.store.next_id, None))
+        services = self._services = Services(
+            loop, self.store, HangUps(loop), self._report, self._is_own_address, self.options.connect_addr
+        )
+        self._listeners = Listeners(services, self.settings, iter(self.store.next_id, None))
+        # Bound first: a taken port is said at once, and whoever connects meanwhile waits a moment instead of being refused.
         if self.options.server:
             self._listen()
+        services.tls = self._tls = self._tls_service()
+        services.decider = self.chain
         self.options.subscribe(self._options_changed)
         gc.freeze()  # what is there now stays: the collector need not look at it
 
@@ -155,9 +158,9 @@ class App:
         """The options as a stack may know them; made anew after a change."""
         if self._settings is None:
             options = self.options
-            assert self._services is not None
+            assert self._tls is not None
             self._settings = Settings(
-                upstream_tls=self._services.tls,
+                upstream_tls=self._tls,
                 is_eager=options.connection_strategy == "eager",
                 upstream_cert=options.upstream_cert,
                 ssl_insecure=options.ssl_insecure,
@@ -182,7 +185,7 @@ class App:
         assert self._services is not None
         self._services.local_host = options.connect_addr
         if names & _TLS_OPTIONS:
-            self._services.tls = self._tls_service()
+            self._services.tls = self._tls = self._tls_service()
         if names & _LISTENING_OPTIONS:
             self._listen()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from interceptor.model.flow import Flow, HoldPoint
 from interceptor.model.hooks import (
@@ -24,7 +25,9 @@ from interceptor.model.hooks import (
     ResponseReady,
     Verdict,
 )
-from interceptor.specs.filter import Filter
+
+if TYPE_CHECKING:
+    from interceptor.specs.filter import Filter  # imported by whoever sets one: not at every start
 
 
 @dataclass(slots=True, eq=False)

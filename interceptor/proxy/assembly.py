@@ -18,11 +18,12 @@ from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.layers.connect import Connect
 from interceptor.proxy.layers.detect import Detect
-from interceptor.proxy.layers.http.exchange import Exchange, Surroundings
+from interceptor.proxy.layers.http.exchange import Exchange
 from interceptor.proxy.layers.http.http1_downstream import Http1Downstream
-from interceptor.proxy.layers.http.http1_upstream import Http1Upstream
+from interceptor.proxy.layers.http.http1_upstream import Exchanging, Http1Upstream
 from interceptor.proxy.layers.http.replayer import Replayer
 from interceptor.proxy.layers.http.router import Router
+from interceptor.proxy.layers.http.surroundings import Surroundings
 from interceptor.proxy.layers.relay import Relay
 from interceptor.proxy.settings import Settings
 from interceptor.proxy.upstreams import Upstreams
@@ -119,7 +120,7 @@ class Assembly:
         exchange = Exchange(self.stack, surroundings, replayer, flow, flow.request.body.size)
         replayer.run(self.stack, exchange)
 
-    def _make_upstream(self, exchange: Exchange, connection: Connection) -> Http1Upstream:
+    def _make_upstream(self, exchange: Exchanging, connection: Connection) -> Http1Upstream:
         codec = Http1Upstream(self.stack, self._settings, self._upstreams, exchange, connection)
         if pipe := self.stack.pipes.get(connection):
             pipe.put((), codec)

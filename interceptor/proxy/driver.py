@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from interceptor.model.connection import Connection, Side
 from interceptor.model.flow import FlowError, HttpFlow
 from interceptor.model.hooks import Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
-from interceptor.proxy.asks import ConnectFailed, Dial, MintLeaf, ReadBody, RunHook
+from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, RunHook
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.effects import (
     Ask,
@@ -35,25 +35,35 @@ from interceptor.proxy.core.events import Event, FlowKilled, Opened, Replied, Ti
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.resolver import Unreachable, connect
-from interceptor.proxy.tls_service import TlsService
 from interceptor.proxy.transports import TcpTransport
 
 COARSE_SECONDS: Final = 0.1
 
 
+class Minting(Protocol):
+    """Who makes leaves."""
+
+    def mint_now(self, ask: MintLeaf) -> Leaf | MintFailed | None:
+        """The answer if it is quick to have, else None: `mint_later` then."""
+        ...
+
+    async def mint_later(self, ask: MintLeaf) -> Leaf | MintFailed: ...
+
+
 @dataclass
 class Services:
-    """What all drivers share."""
+    """What all drivers share. `decider` and `tls` are set before the first client is accepted; they may take longer to load than
+    it takes to bind the address."""
 
     loop: asyncio.AbstractEventLoop
     recorder: Recorder
-    decider: Decider
-    tls: TlsService
     hangups: HangUps
     report: Callable[[str, BaseException | None], None]  # to the event log
     is_own_address: Callable[[str, int], bool]
     local_host: str | None = None  # where connections to servers come from
     drivers: set[Driver] = field(default_factory=set)
+    decider: Decider = field(init=False)
+    tls: Minting = field(init=False)
 
 
 class Driver:

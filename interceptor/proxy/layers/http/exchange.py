@@ -11,11 +11,10 @@ are withdrawn, and the flow says why. The exchange is over when both messages ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
 from interceptor.model.body import Body, MemoryBody
-from interceptor.model.connection import Connection, Origin
+from interceptor.model.connection import Origin
 from interceptor.model.flow import FlowError, HttpFlow
 from interceptor.model.hooks import (
     Collect,
@@ -49,7 +48,7 @@ from interceptor.proxy.layers.http.parts import (
     ResponseStarted,
     Upstream,
 )
-from interceptor.proxy.settings import Settings
+from interceptor.proxy.layers.http.surroundings import Surroundings
 
 HOLD_LIMIT: Final = 5 * 1024 * 1024
 """A body up to this size is collected so that a person may edit it."""
@@ -60,16 +59,6 @@ HOLD_SECONDS: Final = 3.0
 PIECE: Final = 64 * 1024
 TOO_LARGE: Final = "The body is larger than body_size_limit."
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-MakeUpstream = Callable[["Exchange", Connection], Upstream]
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every exchange of a connection shares. `origin` is where requests go that name no other place."""
-
-    settings: Settings
-    make_upstream: MakeUpstream
-    origin: Origin | None
 
 
 class Exchange(Conversation):

@@ -12,11 +12,12 @@ from interceptor.model.http import Headers, Request, Response
 from interceptor.proxy.core.events import DataReceived, PipeEvent
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.ingress import Ingress, record_failure
-from interceptor.proxy.layers.http.exchange import Exchange, Surroundings
+from interceptor.proxy.layers.http.exchange import Exchange
 from interceptor.proxy.layers.http.head_scan import HeadError, RequestHead
 from interceptor.proxy.layers.http.http1_downstream import Http1Downstream, Serving
-from interceptor.proxy.layers.http.http1_upstream import Http1Upstream, Releasing
+from interceptor.proxy.layers.http.http1_upstream import Exchanging, Http1Upstream, Releasing
 from interceptor.proxy.layers.http.pages import error_response
+from interceptor.proxy.layers.http.surroundings import Surroundings
 from interceptor.proxy.settings import Settings
 
 
@@ -53,7 +54,7 @@ class Router:
             return origin
         return replace(origin, scheme="https" if ingress.is_tls else "http")
 
-    def _make_upstream(self, exchange: Exchange, connection: Connection) -> Http1Upstream:
+    def _make_upstream(self, exchange: Exchanging, connection: Connection) -> Http1Upstream:
         codec = Http1Upstream(self._stack, self._settings, self._upstreams, exchange, connection)
         if pipe := self._stack.pipes.get(connection):
             pipe.put((), codec)
