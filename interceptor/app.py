@@ -131,7 +131,9 @@ class App:
             loop, self.store, HangUps(loop), self._report, self._is_own_address, self.options.connect_addr
         )
         self._listeners = Listeners(services, self.settings, iter(self.store.next_id, None))
-        # Bound first: a taken port is said at once, and whoever connects meanwhile waits a moment instead of being refused.
+        if not (self.options.confdir_path / "interceptor-ca.pem").exists():
+            self.authority  # noqa: B018 - made before there is a port: who waits for the port finds the CA's files
+        # Bound early: a taken port is said at once, and whoever connects meanwhile waits a moment instead of being refused.
         if self.options.server:
             self._listen()
         services.tls = self._tls = self._tls_service()

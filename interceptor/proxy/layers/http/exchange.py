@@ -111,7 +111,6 @@ class Exchange(Conversation):
             self._from_server.deliver(part, len(part.data) if isinstance(part, Data) else 0)
 
     def left(self, reason: str) -> None:
-        """The client has gone."""
         self._end(reason)
 
     def kill(self, reason: str) -> None:
@@ -149,10 +148,8 @@ class Exchange(Conversation):
                 self._request_is_over = is_whole
                 await self._pass_response(up, response, response.body.size, is_local=True)
                 await self._discard_request(up)
-            case Kill(reason=reason):
-                self.kill(reason)
-            case Drop():
-                self.kill("dropped")
+            case Kill() | Drop():
+                self.kill(verdict.reason if isinstance(verdict, Kill) else "Dropped.")
             case unreachable:
                 assert_never(unreachable)
 
@@ -306,8 +303,6 @@ class Exchange(Conversation):
                     return self._give_up(reason, 502)
                 case Data() | End():
                     raise AssertionError("a codec gave a body before a head")
-                case unreachable:
-                    assert_never(unreachable)
 
     def _add_strand(self, run: Callable[[Strand[RequestPart]], object]) -> None:
         self._from_client = Strand(self, run, self.downstream.pause, self.downstream.resume)  # type: ignore[arg-type]
@@ -348,10 +343,8 @@ class Exchange(Conversation):
             case Respond(response=response):
                 flow.response, is_whole = response, True
                 self._drop_upstream("the response was replaced")
-            case Kill(reason=reason):
-                return self.kill(reason)
-            case Drop():
-                return self.kill("dropped")
+            case Kill() | Drop():
+                return self.kill(verdict.reason if isinstance(verdict, Kill) else "Dropped.")
             case unreachable:
                 assert_never(unreachable)
         await self._send_response(down, is_whole, size)
@@ -402,9 +395,9 @@ class Exchange(Conversation):
         self._finish_if_over()
 
     def _upgrade(self) -> None:
-        flow, upstream = self.flow, self.upstream
+        upstream = self.upstream
         assert upstream is not None
-        flow.is_upgraded = True
+        self.flow.is_upgraded = True
         early = upstream.leave_pipe()
         self._close_flow()
         self.downstream.take_over(upstream.connection, early)
