@@ -24,6 +24,7 @@ import time
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -339,6 +340,7 @@ def _accept_any_certificate(connection: SSL.Connection, certificate: crypto.X509
     return True
 
 
+@lru_cache(maxsize=256)
 def _parsed(der: bytes) -> x509.Certificate | None:
     if len(der) > _MAX_CERTIFICATE:
         return None

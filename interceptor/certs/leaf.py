@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from threading import Lock
 from typing import Final
@@ -129,8 +130,10 @@ def to_ascii(name: str) -> str | None:
     return bare if _HOST.fullmatch(bare) else None
 
 
-def certificate_names(certificate: x509.Certificate) -> list[str]:
-    """What a certificate says it stands for, unchecked: its common names, then its DNS and IP alternative names."""
+@lru_cache(maxsize=256)
+def certificate_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """What a certificate says it stands for, unchecked: its common names, then its DNS and IP alternative names. Remembered,
+    because many hosts show the same certificate."""
     names: list[str] = []
     with suppress(ValueError):
         names += [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
@@ -141,7 +144,7 @@ def certificate_names(certificate: x509.Certificate) -> list[str]:
                 names.append(each.value)
             elif isinstance(each, x509.IPAddress):
                 names.append(str(each.value))
-    return names
+    return tuple(names)
 
 
 def _distinct(names: Iterable[x509.DNSName | x509.IPAddress]) -> Iterator[x509.DNSName | x509.IPAddress]:
@@ -154,7 +157,7 @@ def _distinct(names: Iterable[x509.DNSName | x509.IPAddress]) -> Iterator[x509.D
 
 def _upstream_names(upstream: x509.Certificate) -> list[str]:
     # A common name is often a product's ("OpenWrt"): without a dot it is copied only if the alternative names have it as well.
-    common, *others = certificate_names(upstream) or [""]
+    common, *others = certificate_names(upstream) or ("",)
     return [common, *others] if "." in common or ":" in common else others
 
 

@@ -87,11 +87,14 @@ class TlsTunnel(Tunnel):
         except SSL.Error as error:
             self._flush()
             return self._fail_with(self._explain(error))
-        self._flush()
         self._learn(ssl)
+        self._flush_handshake()
         self.state = State.OPEN
         self.above.receive(Opened(self.connection))
         self._rise_pending(ssl)
+
+    def _flush_handshake(self) -> None:
+        self._flush()
 
     def _learn(self, ssl: SSL.Connection) -> None:
         facts = self.facts
@@ -315,6 +318,10 @@ class ClientTls(TlsTunnel):
     def _learn(self, ssl: SSL.Connection) -> None:
         super()._learn(ssl)
         self.stack.alarms.pop(self._too_late, None)
+
+    def _flush_handshake(self) -> None:
+        if self.facts.version != "TLSv1.3":  # else these are tickets, which go out with the first bytes of data
+            self._flush()
 
     def _too_late(self) -> None:
         if self.state not in (State.OPEN, State.FAILED):
