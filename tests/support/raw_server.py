@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from tests.support.certificates import ServerCertificate
 
@@ -185,7 +186,7 @@ class RawServer:
         finally:
             peer.close()
 
-    def __enter__(self) -> RawServer:
+    def __enter__(self) -> Self:
         self._acceptor.start()
         return self
 

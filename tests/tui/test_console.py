@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.driven import Driven, fake_app
+from tests.support.console_screen import Driven
+from tests.tui.driven import fake_app
 
 Start = Callable[..., Driven]
 

@@ -1,0 +1,125 @@
+"""A program under a pseudo-terminal: keys in, what the screen shows out.
+
+`see` waits for a text with a deadline and shows the screen when it does not come; nothing sleeps for a fixed time.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import termios
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyte
+from ptyprocess import PtyProcess  # type: ignore[import-untyped]
+
+DEADLINE_SECONDS = 20.0
+
+KEYS = {
+    "enter": "\r",
+    "esc": "\x1b",
+    "tab": "\t",
+    "shift tab": "\x1b[Z",
+    "up": "\x1b[A",
+    "down": "\x1b[B",
+    "right": "\x1b[C",
+    "left": "\x1b[D",
+    "end": "\x1b[F",
+    "backspace": "\x7f",
+}
+
+
+class Driven:
+    def __init__(self, command: Sequence[str], columns: int = 100, rows: int = 30, **environment: str) -> None:
+        environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **environment}
+        self.process = PtyProcess.spawn(list(command), dimensions=(rows, columns), env=environ)
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self._is_closed = False
+
+    def press(self, *keys: str) -> None:
+        """Names as in `KEYS`, "ctrl x", or text to type."""
+        for key in keys:
+            code = KEYS.get(key) or (chr(ord(key[5:]) & 31) if key.startswith("ctrl ") else key)
+            self.process.write(code.encode())
+
+    def paste(self, text: str) -> None:
+        self.process.write(b"\x1b[200~" + text.encode() + b"\x1b[201~")
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def _read(self, wait_seconds: float) -> None:
+        if self._is_closed:
+            return
+        if select.select([self.process.fd], [], [], wait_seconds)[0]:
+            try:
+                read = os.read(self.process.fd, 65536)
+            except OSError:
+                read = b""
+            if not read:
+                self._is_closed = True
+            self.raw += read
+            self._stream.feed(read)
+
+    def wait(self, is_there: Callable[[], object], what: str) -> None:
+        end = time.monotonic() + DEADLINE_SECONDS
+        while not is_there():
+            if time.monotonic() > end or (self._is_closed and not is_there()):
+                raise AssertionError(f"waited in vain for {what}; the screen is\n{self.text}")
+            self._read(0.05)
+
+    def see(self, *texts: str) -> str:
+        """Waits until all of them are on the screen at once."""
+        self.wait(lambda: all(text in self.text for text in texts), f"{texts}")
+        return self.text
+
+    def see_no(self, text: str) -> None:
+        self.wait(lambda: text not in self.text, f"{text!r} to go")
+
+    def wait_for_file(self, path: Path, is_right: Callable[[str], bool] = bool) -> str:
+        """Its text, when there is one that is right."""
+        found = ""
+
+        def there() -> bool:
+            nonlocal found
+            try:
+                found = path.read_text()
+            except OSError:
+                return False
+            return is_right(found)
+
+        self.wait(there, f"{path.name}, which is {found!r}")
+        return found
+
+    def signal(self, number: int) -> None:
+        os.kill(self.process.pid, number)
+
+    def is_line_mode(self) -> bool:
+        """True if the terminal is as a shell wants it."""
+        flags = termios.tcgetattr(self.process.fd)[3]
+        return bool(flags & termios.ECHO) and bool(flags & termios.ICANON)
+
+    def is_silent_for(self, seconds: float) -> bool:
+        before = len(self.raw)
+        self._read(seconds)
+        return len(self.raw) == before
+
+    def ended(self) -> None:
+        """Waits for the end of the program, reading what it still has to say."""
+        end = time.monotonic() + DEADLINE_SECONDS
+        while self.process.isalive():
+            assert time.monotonic() < end, f"the program does not end; the screen is\n{self.text}"
+            self._read(0.05)
+
+    def close(self) -> None:
+        if self.process.isalive():
+            self.process.kill(signal.SIGCONT)
+            self.process.kill(signal.SIGKILL)
+            self.process.wait()
+        self.process.close()
