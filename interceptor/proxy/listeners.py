@@ -10,7 +10,9 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from time import monotonic, time
 from typing import Any, Final
 
@@ -199,6 +201,18 @@ class Listeners:
                     texts.append(label + shown)
         return texts
 
+    def on_network(self) -> Sequence[tuple[str, int]]:
+        """(address, port) under which other machines reach a regular listener; empty if only this one can."""
+        for listener in self._listeners:
+            for host, port in listener.addresses if listener.mode.name == "regular" else ():
+                if host not in ("0.0.0.0", "::"):
+                    found = [] if ip_address(host).is_loopback else [host]
+                else:
+                    found = _network_addresses()
+                if found:
+                    return [(address, port) for address in found]
+        return []
+
     def close(self) -> None:
         self._close_sockets(self._listeners)
         self._listeners = []
@@ -228,6 +242,20 @@ def _is_local(host: str, own_host: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _network_addresses() -> list[str]:
+    """This machine's IPv4 addresses, the one towards the rest of the world first. Nothing is sent."""
+    found: list[str] = []
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): asks the routing table only
+        found.append(probe.getsockname()[0])
+    if not found:
+        import psutil
+
+        entries = [entry for some in psutil.net_if_addrs().values() for entry in some if entry.family == socket.AF_INET]
+        found = [entry.address for entry in entries if not ip_address(entry.address).is_loopback]
+    return found
 
 
 def _bind_failure(mode: Mode, host: str, port: int, error: OSError) -> str:

@@ -30,6 +30,10 @@ class Listening(Protocol):
         """One short text for each address that is listened on."""
         ...
 
+    def on_network(self) -> Sequence[tuple[str, int]]:
+        """(address, port) under which other machines, such as a phone, reach us; empty if they cannot."""
+        ...
+
 
 class Application(Protocol):
     @property

@@ -37,6 +37,7 @@ from interceptor.tui.frame import Asking, Frame
 from interceptor.tui.history import History
 from interceptor.tui.keymap import Keymap
 from interceptor.tui.paint import Line
+from interceptor.tui.present.first_steps import first_steps
 from interceptor.tui.prompt import Prompt, Question
 from interceptor.tui.redraw import Redraw
 from interceptor.tui.screens import Screen, Stack
@@ -266,9 +267,9 @@ class Console:
         self._bottom.tell(message, level)
 
     def _empty_text(self) -> Sequence[str]:
-        addresses = self.app.listeners.describe()
-        where = f"Clients connect to {', '.join(addresses)}." if addresses else "Nothing is listening for clients."
-        return ["No flows yet.", where, "? shows the keys."]
+        return first_steps(
+            self.app.listeners.describe(), self.app.listeners.on_network(), self.app.options.onboarding_host
+        )
 
     # -- what happened elsewhere ------------------------------------------------------------------------------------------
 

@@ -58,6 +58,9 @@ class FakeHolds:
 
 
 class FakeListeners:
+    def on_network(self) -> Sequence[tuple[str, int]]:
+        return []
+
     def describe(self) -> Sequence[str]:
         return ["127.0.0.1:8080"]
 
