@@ -45,7 +45,7 @@ class Detect(Layer):
         self._first = b""
         self._held: list[PipeEvent] = []
         self._server: Connection | None = None
-        self._is_done = self._is_reaching = False
+        self._is_done = self._is_reaching = self._server_has_ended = False
 
     def receive(self, event: PipeEvent) -> None:
         if self._is_done:
@@ -63,9 +63,10 @@ class Detect(Layer):
             case HalfClosed() | Closed() if event.connection is self.connection:
                 self._client_left(event)
             case HalfClosed() | Closed():
+                self._server_has_ended = True
                 self._held.append(event)
-                if isinstance(event, Closed):
-                    self._server = None
+                if not self._first:
+                    self._go(Next.RELAY)  # the client is told, as without us
             case _:
                 pass
 
@@ -107,11 +108,15 @@ class Detect(Layer):
 
     def _go(self, decision: Next) -> None:
         self._finish()
-        server = self._server
+        server, held = self._server, self._held
         if decision not in (Next.RELAY, Next.IGNORE) and server is not None:
-            self._upstreams.release(server, has_served=False)
+            if self._server_has_ended:
+                self.wire(Close(server, "it has ended before anything was asked"))
+                held = [event for event in held if event.connection is self.connection]
+            else:
+                self._upstreams.release(server, has_served=False)
             server = None
-        self._proceed(self, decision, server, self._held)
+        self._proceed(self, decision, server, held)
 
     def _client_left(self, event: HalfClosed | Closed) -> None:
         if isinstance(event, HalfClosed) and self._first:

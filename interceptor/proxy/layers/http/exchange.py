@@ -309,9 +309,7 @@ class Exchange(Conversation):
         self.strands.append(self._from_client)
         self._from_client.start()
 
-    async def _pass_response(
-        self, down: Strand[Any], response: Response, size: int | None, is_local: bool = False
-    ) -> None:
+    async def _pass_response(self, down: Strand[Any], response: Response, size: int | None, is_local: bool = False) -> None:
         flow = self.flow
         flow.response = response
         is_whole = is_local or size == 0
@@ -349,9 +347,7 @@ class Exchange(Conversation):
                 assert_never(unreachable)
         await self._send_response(down, is_whole, size)
 
-    async def _send_response(
-        self, down: Strand[Any], is_whole: bool, size: int | None
-    ) -> None:
+    async def _send_response(self, down: Strand[Any], is_whole: bool, size: int | None) -> None:
         flow, response = self.flow, self.flow.response
         assert response is not None
         down.sink = self.downstream.connection
@@ -396,7 +392,9 @@ class Exchange(Conversation):
 
     def _upgrade(self) -> None:
         upstream = self.upstream
-        assert upstream is not None
+        if upstream is None or self._upstream_is_gone:  # a response of our own; the client cannot be served in that protocol
+            self._end("The response switches to another protocol, and there is no server to speak it.")
+            return self.downstream.abort("no server to switch to")
         self.flow.is_upgraded = True
         early = upstream.leave_pipe()
         self._close_flow()
@@ -434,9 +432,7 @@ class Exchange(Conversation):
                 case _:
                     raise AssertionError("a codec gave a second head")
 
-    async def _send_body(
-        self, strand: Strand[Any], body: Body, send: Callable[[bytes], None]
-    ) -> None:
+    async def _send_body(self, strand: Strand[Any], body: Body, send: Callable[[bytes], None]) -> None:
         if isinstance(body, MemoryBody) and body.size <= PIECE:
             return send(body.read()) if body.size else None
         position, size = 0, body.size
@@ -487,7 +483,7 @@ class Exchange(Conversation):
         """Before its time."""
         if self._is_over:
             return
-        self.flow.error = FlowError(reason, self.stack.wall_time())
+        self.flow.error = self.flow.error or FlowError(reason, self.stack.wall_time())  # the first one is the cause
         self._drop_upstream(reason)
         self._close_flow()
 

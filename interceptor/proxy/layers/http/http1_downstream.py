@@ -76,6 +76,8 @@ class Http1Downstream(Layer):
     # --- Receiver: from the wire ------------------------------------------------------------------------------
 
     def receive(self, event: PipeEvent) -> None:
+        if self._is_closed:
+            return  # what came with the bytes that ended it
         match event:
             case DataReceived(data=data):
                 self._last_heard = self.stack.now
