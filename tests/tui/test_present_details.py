@@ -81,6 +81,13 @@ def test_bars_fit_into_the_screen() -> None:
                 assert line_width(paragraph.line) <= columns
 
 
+def test_times_out_of_all_bounds_are_drawn_too() -> None:
+    """As a file may have them."""
+    flow = http_flow(milliseconds=10)
+    flow.request.timestamp_end = float("inf")
+    assert all(line_width(paragraph.line) <= 80 for paragraph in timing(flow, 80, START + 1))
+
+
 def test_a_connection_made_long_ago_is_in_the_table_without_a_bar() -> None:
     flow = http_flow()
     assert flow.client is not None

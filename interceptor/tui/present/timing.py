@@ -133,8 +133,8 @@ def _took(phase: Phase, end: float, is_live: bool) -> str:
 def _bar(start: float, end: float, whole: float, columns: int, style: str) -> Line:
     """Block characters from `start` to `end` on a scale of `whole`, in eighths of a column at the end."""
     scale = columns * 8 / whole if whole > 0 else 0.0
-    if not 0 <= scale < 1e12:
-        scale = 0.0
+    if not 0 < scale < 1e12:  # nothing to scale by, or times out of all bounds: an infinite one times nothing is no number
+        start = end = scale = 0.0
     left = min(int(start * scale) // 8, columns - 1)
     eighths = max(round(end * scale) - left * 8, 1)
     full, part = divmod(min(eighths, (columns - left) * 8), 8)
