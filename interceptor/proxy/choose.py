@@ -41,8 +41,8 @@ def choose(first: bytes, ingress: Ingress, settings: Settings) -> Next:
         return by_host
     if is_tls:
         return Next.TLS
-    if ingress.is_reverse and ingress.origin.scheme in ("http", "https"):
-        return Next.HTTP1
+    if ingress.is_reverse:  # the mode has said what it is
+        return Next.HTTP1 if ingress.origin.scheme in ("http", "https") else Next.RELAY
     return _http_or_raw(first, settings)
 
 
