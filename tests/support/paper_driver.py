@@ -119,6 +119,7 @@ class PaperStack:
         self.order: list[Effect] = []
         self._sent: dict[Connection, list[bytes]] = {}
         self._unread: dict[Connection, deque[PipeEvent]] = {}
+        self._has_ended: set[Connection] = set()
         self._is_running = False
 
     # --- running ----------------------------------------------------------------------------------------------
@@ -166,8 +167,10 @@ class PaperStack:
     def _arrives(self, event: PipeEvent) -> list[Effect]:
         """As from a socket: a paused one tells nothing but a hang-up."""
         connection, before = event.connection, len(self.order)
-        if connection in self.closed:
+        if connection in self.closed or (connection in self._has_ended and not isinstance(event, Closed)):
             return []
+        if isinstance(event, HalfClosed):
+            self._has_ended.add(connection)
         if connection in self.paused or self._unread.get(connection):
             self._unread.setdefault(connection, deque()).append(event)
             if isinstance(event, (HalfClosed, Closed)):
@@ -236,7 +239,7 @@ class PaperStack:
     # --- what happens -----------------------------------------------------------------------------------------
 
     def says(self, data: bytes, connection: Connection) -> list[Effect]:
-        return self._arrives(DataReceived(connection, data)) if data else []
+        return self._arrives(DataReceived(connection, data)) if data else []  # none after its end
 
     def ends(self, connection: Connection) -> list[Effect]:
         """It sends no more."""

@@ -78,7 +78,7 @@ class BodyUntilClose:
 class ChunkedBody:
     """Chunked, with trailers. `feed` raises HeadError for framing that is not strictly right."""
 
-    __slots__ = ("_h11", "announced", "has_ended", "rest", "trailers")
+    __slots__ = ("_h11", "_left", "announced", "has_ended", "rest", "trailers")
 
     def __init__(self) -> None:
         import h11  # 21 ms, needed only now
@@ -86,6 +86,7 @@ class ChunkedBody:
         self._h11: h11.Connection = h11.Connection(h11.SERVER, max_incomplete_event_size=64 * 1024)
         self._h11.receive_data(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         self._h11.next_event()
+        self._left = b""  # what h11 has been given and not yet read
         self.announced: int | None = None
         self.has_ended = False
         self.rest = b""
@@ -105,10 +106,13 @@ class ChunkedBody:
                     self.has_ended = True
                     self.rest = self._h11.trailing_data[0]
                     fields = [(bytes(name), bytes(value)) for name, value in event.headers.raw_items()]
+                    section = self._left + data
+                    _refuse_loose_trailers(section[: len(section) - len(self.rest)], len(fields))
                     self.trailers = read_trailer_fields(fields) if fields else None
                     break
                 else:
-                    refuse_bare_line_feed(self._h11.trailing_data[0], 0)
+                    self._left = self._h11.trailing_data[0]
+                    refuse_bare_line_feed(self._left, 0)
                     break
         except h11.RemoteProtocolError as error:
             raise HeadError(f"malformed chunked body ({error})", 0, data[:40]) from None
@@ -116,6 +120,15 @@ class ChunkedBody:
 
     def end_of_stream(self) -> bool:
         return self.has_ended
+
+
+def _refuse_loose_trailers(section: bytes, count: int) -> None:
+    """`section` ends with as many trailer lines and the empty one: h11 takes LF alone and folded lines there."""
+    for index, line in enumerate(section.rsplit(b"\n", count + 2)[:-1]):
+        if not line.endswith(b"\r"):
+            raise HeadError("a line ends in LF without CR", 0, line[-40:])
+        if index and line.startswith((b" ", b"\t")):  # before the first one there is the body
+            raise HeadError("a folded trailer field (obs-fold)", 0, line)
 
 
 class BodyWriter:
