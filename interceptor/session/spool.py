@@ -1,6 +1,6 @@
 """Large bodies on disk: one unlinked file for a whole session, handed out in blocks.
 
-    append ─▸ tail in memory (up to 64 KiB) ─▸ pwrite to this body's blocks ─▸ read ◂ blocks, then tail
+    append ─▸ tail in memory (up to 64 KiB) ─▸ queue of the thread that writes ─▸ this body's blocks ─▸ read ◂ blocks, queue, tail
 
 Why one file. A file for each body would cost a descriptor for each, in the process that needs descriptors for its connections,
 and a directory operation for each. Here a body owns a list of 64 KiB blocks; a block belongs to one body or is free.
@@ -8,32 +8,33 @@ and a directory operation for each. Here a body owns a list of 64 KiB blocks; a 
 * Nobody frees a body by hand, because duplicates of a flow share its handles: when the last reference to a `SpooledBody` has
   gone, its blocks are free. That may happen in any thread and in the middle of anything, so they are only noted then, and taken
   back by the next call that needs to know (`reclaim`). Free blocks are used again before the file grows. A reserve of them stays
-  on disk, because writing where pages are cached already is several times faster; where the others are a hole is punched (Linux).
+  on disk, because writing where the file has its place already is faster; where the others are a hole is punched (Linux).
 * The file has no name, so that nothing is left behind by a crash; it is made with the first byte.
+* Another thread writes (`spool_writer`), because the loop would spend more time there than on everything else a large body needs.
+  Blocks are given out, and limits kept, when bytes are queued; only what the disk itself refuses is known later.
 * A full disk, a limit reached, a write that fails: the body is truncated there, and the log told once. Never an exception, and
   never bytes behind a gap: a truncated body takes no more.
-* One thread appends (the event loop's). Any thread may read meanwhile.
+* One thread appends (the event loop's). Any thread may read meanwhile. The lock of the writer guards what a body knows.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-import threading
 import time
 import weakref
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from interceptor.model.body import Body
+from interceptor.session import spool_file
+from interceptor.session.spool_file import FREE_DISK_KEPT, free_bytes
+from interceptor.session.spool_writer import BLOCK as BLOCK
+from interceptor.session.spool_writer import GATHERED, Piece, SpoolWriter, Write
 
-BLOCK: Final = 64 * 1024
-FREE_DISK_KEPT: Final = 500_000_000
-"""Bytes that are left free on the disk if no limit was set."""
 RESERVE_BLOCKS: Final = 4_096
 """Free blocks that are kept on disk: 256 MiB."""
 _PUNCHED_AT_ONCE: Final = 1_024
@@ -47,51 +48,119 @@ Blocks: TypeAlias = "array[int]"
 class SpooledBody:
     """A body in the spool; see `interceptor.model.body.Body`. It lives as long as someone refers to it."""
 
-    __slots__ = ("__weakref__", "_blocks", "_spool", "_tail_size", "_written_and_tail", "is_truncated", "size")
+    __slots__ = (
+        "__weakref__", "_blocks", "_handed_over", "_queued", "_spool", "_tail", "_tail_size", "_writer", "is_truncated", "size"
+    )  # fmt: skip
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
+        self._writer = spool.writer
         self._blocks: Blocks = array("I")
-        # What is on disk, and the pieces behind it. Replaced together, so that a reader in another thread sees both as they were.
-        self._written_and_tail: tuple[int, list[bytes]] = (0, [])
+        self._queued: deque[Write] = deque()  # oldest first; what lies before the first of them is on disk
+        self._handed_over = 0  # to the writer: where the tail starts
+        self._tail: list[Piece] = []
         self._tail_size = 0
         self.size = 0
         self.is_truncated = False
 
     def append(self, piece: bytes) -> None:
-        if self.is_truncated:
-            return
-        self._written_and_tail[1].append(piece)
-        self._tail_size += len(piece)
-        self.size += len(piece)
-        if self._tail_size >= BLOCK:
-            self._write()
+        with self._writer.lock:
+            if self.is_truncated:
+                return
+            self._tail.append(piece)
+            self._tail_size += len(piece)
+            self.size += len(piece)
+            if self._tail_size >= BLOCK:
+                self._hand_over(self.size - self.size % BLOCK)
 
     def finish(self) -> None:
-        """Writes the tail too: nothing of it is held in memory after that. Appending may still go on."""
-        if self._tail_size:
-            self._write()
+        """Writes the tail too: soon nothing of it is held in memory. Appending may still go on."""
+        with self._writer.lock:
+            self._hand_over(self.size)
+
+    def settle(self) -> None:
+        """Waits until `is_truncated` and `size` are final for what was appended and finished: for those who are about to give up
+        the only other copy. Not for the way of the traffic."""
+        self._spool.settle()
+
+    @property
+    def bytes_in_memory(self) -> int:
+        with self._writer.lock:
+            return self.size - self._written
+
+    @property
+    def _written(self) -> int:
+        return self._queued[0].position if self._queued else self._handed_over
 
     def read(self, start: int = 0, count: int | None = None) -> bytes:
-        written, tail = self._written_and_tail
-        end = None if count is None else start + count
+        with self._writer.lock:  # one moment of it; what is on disk by then stays where it is as long as this body lives
+            end = self.size if count is None else min(start + count, self.size)
+            written = self._written
+            behind: list[tuple[int, Sequence[Piece], int]] = []
+            if end > written:
+                behind.extend((each.position, each.pieces, each.size) for each in self._queued)
+                behind.append((self._handed_over, tuple(self._tail), self._tail_size))
         pieces: list[bytes] = []
         if start < written:
-            pieces.extend(self._read_blocks(start, written if end is None else min(end, written)))
-        if end is None or end > written:
-            behind = b"".join(tail)
-            pieces.append(behind[max(0, start - written) : None if end is None else end - written])
+            pieces.extend(self._read_blocks(start, min(end, written)))
+        for position, parts, size in behind:
+            if position < end and start < position + size:
+                pieces.append(b"".join(parts)[max(0, start - position) : end - position])
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _write(self) -> None:
-        written, tail = self._written_and_tail
-        content = tail[0] if len(tail) == 1 else b"".join(tail)
-        kept = self._spool.write(self._blocks, written, content)
-        self._written_and_tail = (written + kept, [])
-        self._tail_size = 0
-        if kept < len(content):
-            self.size = written + kept
-            self.is_truncated = True
+    def _hand_over(self, end: int) -> None:
+        """Queues the bytes of the tail before `end`, in runs that lie together in the file: whole blocks if possible."""
+        while self._handed_over < end:
+            self._writer.wait_for_room()
+            start = self._handed_over
+            if self.is_truncated:  # meanwhile
+                return
+            if start % BLOCK or end - start < BLOCK:
+                stop = min(end, start - start % BLOCK + BLOCK)
+            else:
+                stop = min(end - end % BLOCK, start + GATHERED)
+            offset, length = self._spool.place(self._blocks, start, stop)
+            if not length:
+                self._cut(start)
+                return
+            write = Write(self, start, offset, self._take(length), length)
+            self._queued.append(write)
+            self._handed_over += length
+            self._writer.put(write)
+
+    def _take(self, count: int) -> list[Piece]:
+        """The first bytes of the tail, without copying them; but what is left of a piece is copied if it is small, because it may
+        keep a large one in memory for long."""
+        taken: list[Piece] = []
+        self._tail_size -= count
+        index = 0
+        while count:
+            piece = self._tail[index]
+            if len(piece) > count:
+                view = memoryview(piece)
+                taken.append(view[:count])
+                rest = view[count:]
+                self._tail[index] = bytes(rest) if len(rest) < BLOCK else rest
+                break
+            taken.append(piece)
+            count -= len(piece)
+            index += 1
+        del self._tail[:index]
+        return taken
+
+    def was_written(self) -> None:
+        self._queued.popleft()
+
+    def was_cut(self, position: int) -> None:
+        for write in self._queued:
+            write.is_void = True
+        self._queued.clear()
+        self._cut(position)
+
+    def _cut(self, position: int) -> None:
+        self._tail, self._tail_size = [], 0
+        self.size = self._handed_over = position
+        self.is_truncated = True
 
     def _read_blocks(self, start: int, end: int) -> Iterator[bytes]:
         for offset, length in _runs(self._blocks, start, end):
@@ -140,8 +209,9 @@ class Spool:
         self._is_full = False
         self._warned_at: float | None = None
         self._until_look = 0
-        self._punch = _punch_hole if sys.platform == "linux" else None
-        self._lock = threading.Lock() if not hasattr(os, "pread") else None
+        self._punch = spool_file.punch_hole if sys.platform == "linux" else None
+        self.writer = SpoolWriter()
+        weakref.finalize(self, self.writer.stop).atexit = False
 
     def new_body(self) -> SpooledBody:
         body = SpooledBody(self)
@@ -159,10 +229,11 @@ class Spool:
         """Whether the next block can be had, as far as is known."""
         if self._disk_limit is not None:
             return self.bytes_used + BLOCK <= self._disk_limit
-        return not self._is_full or bool(self._free) or _free_bytes(self._file) >= FREE_DISK_KEPT
+        return not self._is_full or bool(self._free) or free_bytes(self._file) >= FREE_DISK_KEPT
 
     def reclaim(self) -> None:
         """Takes back the blocks of bodies that are gone. Call now and then from the thread that appends."""
+        self._tell_failures()
         returned: list[int] = []
         while self._given_back:
             returned.extend(self._given_back.popleft())
@@ -187,50 +258,33 @@ class Spool:
         self._holes.extend(surplus)
         self._holes.sort(reverse=True)
 
-    def write(self, blocks: Blocks, position: int, content: bytes) -> int:
-        """Puts `content` at `position` of the body that owns `blocks`, which grow as needed; how many bytes were kept."""
-        end = position + len(content)
+    def place(self, blocks: Blocks, start: int, end: int) -> tuple[int, int]:
+        """Where bytes `start` to `end` of the body that owns `blocks` shall lie: (offset, length) of the first that lie together,
+        none if there is no room. `blocks` grow as needed."""
+        self._tell_failures()
         while len(blocks) * BLOCK < end:
             block = self._new_block()
             if block is None:
-                end = len(blocks) * BLOCK
                 break
             blocks.append(block)
-        file, view, kept = self._file, memoryview(content), 0
-        if file is None:
-            return 0
-        try:
-            for offset, length in _runs(blocks, position, end):
-                stop = kept + length
-                while kept < stop:
-                    done = self._write_at(file, view[kept:stop], offset)
-                    kept += done
-                    offset += done
-        except OSError as error:
-            self._refuse(f"The spool file cannot be written: {error.strerror}.")
-        return kept
+        return next(_runs(blocks, start, min(end, len(blocks) * BLOCK)), (0, 0))
 
     def read_at(self, offset: int, length: int) -> bytes:
-        if self._file is None:
-            return b""
-        if self._lock is None:
-            content = os.pread(self._file, length, offset)
-            while len(content) < length:  # a pread stops at 2 GiB, or at a signal
-                more = os.pread(self._file, length - len(content), offset + len(content))
-                if not more:
-                    break
-                content += more
-            return content
-        with self._lock:
-            os.lseek(self._file, offset, os.SEEK_SET)
-            return os.read(self._file, length)
+        return b"" if self._file is None else spool_file.read_at(self._file, offset, length)
 
-    def _write_at(self, file: int, content: memoryview, offset: int) -> int:
-        if self._lock is None:
-            return os.pwrite(file, content, offset)
-        with self._lock:
-            os.lseek(file, offset, os.SEEK_SET)
-            return os.write(file, content)
+    def settle(self) -> None:
+        """Waits until everything that was appended and finished is on disk, or its body is truncated."""
+        self.writer.settle()
+        self._tell_failures()
+
+    def close(self) -> None:
+        """Ends the thread that writes, when it has written. What is in the spool can still be read."""
+        self.writer.close()
+        self._tell_failures()
+
+    def _tell_failures(self) -> None:
+        while self.writer.failures:
+            self._refuse(self.writer.failures.popleft())
 
     def _new_block(self) -> int | None:
         if self._given_back:
@@ -257,7 +311,7 @@ class Spool:
             self._until_look -= 1
         else:
             self._until_look = _LOOK_EVERY
-            if _free_bytes(self._file) < FREE_DISK_KEPT:
+            if free_bytes(self._file) < FREE_DISK_KEPT:
                 self._until_look = 0
                 self._refuse(f"The disk has less than {FREE_DISK_KEPT // 1_000_000} MB free.")
                 return False
@@ -272,11 +326,15 @@ class Spool:
 
     def _open(self) -> bool:
         try:
-            self._file = _nameless_file(self._directory or _large_temporary_directory())
+            file = self._file = spool_file.nameless_file(self._directory or spool_file.large_temporary_directory())
         except OSError as error:
             self._refuse(f"The spool file cannot be made: {error.strerror}.")
             return False
-        weakref.finalize(self, os.close, self._file).atexit = False
+        past_cache = spool_file.past_the_cache(file)
+        self.writer.use(file, past_cache)
+        for each in (file, past_cache):  # a spool that has gone has nothing queued, because that refers to it
+            if each is not None:
+                weakref.finalize(self, os.close, each).atexit = False
         return True
 
 
@@ -290,47 +348,3 @@ def _runs(blocks: Blocks, start: int, end: int) -> Iterator[tuple[int, int]]:
         stop = min(end, (last + 1) * BLOCK)
         yield blocks[index] * BLOCK + start % BLOCK, stop - start
         start = stop
-
-
-def _large_temporary_directory() -> Path:
-    """/tmp is often memory; /var/tmp is a disk by convention. Who sets TMPDIR knows better."""
-    import tempfile  # here and below: not needed to start
-
-    large = Path("/var/tmp")
-    if os.name == "posix" and not os.environ.get("TMPDIR") and os.access(large, os.W_OK):
-        return large
-    return Path(tempfile.gettempdir())
-
-
-def _nameless_file(directory: Path) -> int:
-    if hasattr(os, "O_TMPFILE"):
-        try:
-            return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
-                raise
-    import tempfile
-
-    file, name = tempfile.mkstemp(prefix="interceptor-", dir=directory)
-    if os.name == "posix":
-        os.unlink(name)
-    return file
-
-
-def _free_bytes(file: int | None) -> int:
-    if file is None or not hasattr(os, "fstatvfs"):
-        return FREE_DISK_KEPT
-    facts = os.fstatvfs(file)
-    return facts.f_bavail * facts.f_frsize
-
-
-_KEEP_SIZE_AND_PUNCH_HOLE: Final = 0x01 | 0x02  # linux/falloc.h
-
-
-def _punch_hole(file: int, offset: int, length: int) -> bool:
-    """Gives the disk that part of the file back; False where the file system cannot."""
-    import ctypes
-
-    fallocate = ctypes.CDLL(None, use_errno=True).fallocate
-    fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    return bool(fallocate(file, _KEEP_SIZE_AND_PUNCH_HOLE, offset, length) == 0)

@@ -54,6 +54,7 @@ def move_bodies(flows: Iterable[Flow], spool: Spool) -> bool:
         places.append((place, shelf.size, body.size))
         shelf.append(body.read())
     shelf.finish()
+    shelf.settle()  # else a disk that fails would take the only copies
     if shelf.is_truncated:
         return False
     for place, start, size in places:
