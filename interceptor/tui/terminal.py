@@ -21,6 +21,8 @@ from typing import Any, Final
 import urwid
 from urwid.display import raw
 
+from interceptor.tui.terminal_output import TerminalOutput
+
 ESCAPE_WAIT_SECONDS: Final = 0.05
 """A lone escape is a key when nothing follows it for so long."""
 
@@ -50,9 +52,11 @@ class GuardedLoop(urwid.MainLoop):
 
     on_draw_failed: Callable[[Exception], None]
     on_gone: Callable[[], None]
+    output: TerminalOutput
 
     def draw_screen(self) -> None:
-        if not self.screen.started:
+        """Not while the terminal is behind: when it has caught up, the newest state is drawn."""
+        if not self.screen.started or self.output.is_behind:
             return
         try:
             super().draw_screen()
@@ -74,7 +78,8 @@ class Terminal:
     ) -> None:
         """`on_draw_failed`: nothing can be drawn; `on_gone`: there is no terminal any more."""
         self._loop = loop
-        self.screen = QuietScreen(bracketed_paste_mode=True, focus_reporting=False)
+        self._output = TerminalOutput(sys.stdout.fileno(), loop, self.draw, on_gone, shared=(sys.stdin.fileno(),))
+        self.screen = QuietScreen(output=self._output, bracketed_paste_mode=True, focus_reporting=False)
         self.screen.set_terminal_properties(colors=16 if os.environ.get("TERM", "") in FEW_COLOURS else 256)
         self.screen.set_input_timeouts(max_wait=None, complete_wait=ESCAPE_WAIT_SECONDS, resize_wait=ESCAPE_WAIT_SECONDS)
         self._urwid = GuardedLoop(
@@ -84,7 +89,7 @@ class Terminal:
             handle_mouse=has_mouse,
             event_loop=urwid.AsyncioEventLoop(loop=loop),
         )
-        self._urwid.on_draw_failed, self._urwid.on_gone = on_draw_failed, on_gone
+        self._urwid.on_draw_failed, self._urwid.on_gone, self._urwid.output = on_draw_failed, on_gone, self._output
         self._signals: list[int] = []
         self._is_lent = False
 
@@ -103,6 +108,7 @@ class Terminal:
         self._handle(signal.SIGINT, lambda: None if self._is_lent else on_interrupt())
         self._handle(signal.SIGTSTP, self.suspend)
         self._handle(signal.SIGWINCH, self._resized)
+        self._output.take()
         self._urwid.start()
 
     def _handle(self, number: int, deed: Callable[[], None]) -> None:
@@ -156,13 +162,14 @@ class Terminal:
         with suppress(Exception):
             if self.screen.started:  # it did not get to its end
                 self.screen.stop()
-        with suppress(Exception):
-            sys.stdout.flush()
+        self._output.give_back()
 
     def _stop(self) -> None:
         self._urwid.stop()
+        self._output.give_back()
 
     def _restart(self) -> None:
+        self._output.take()
         self._urwid.start()
         self._urwid.screen_size = None
         self.screen.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -380,10 +381,29 @@ def test_suspended_and_brought_back(start: Start) -> None:
     console.press("ctrl z")
     console.wait(lambda: state(console) == "T", "the program to stop")
     assert console.is_line_mode()
+    assert is_blocking(console)
     console.screen.reset()
     console.signal(signal.SIGCONT)
     console.see("/before", "[1/1]")
     assert not console.is_line_mode()
+
+
+def test_a_terminal_that_does_not_read_stops_nobody_and_loses_nothing(start: Start) -> None:
+    console = start(size=(200, 50))
+    with Origin() as origin:
+        for number in range(60):  # while nobody reads what is drawn, which is far more than a terminal keeps
+            assert console.answer("GET", origin.url(f"/path/{number}"))[1] == b"the answer"
+        console.answer("GET", origin.url("/last"))
+    console.see("/61]")
+    console.press("G")
+    console.see("[61/61]", "/last", *(f"/path/{number} " for number in range(20, 60)))
+    assert "[?25" not in console.text
+
+
+def is_blocking(console: Console) -> bool:
+    """Whether who shares the terminal can write to it without knowing that we did."""
+    flags = (Path(f"/proc/{console.process.pid}/fdinfo/{number}").read_text() for number in (0, 1))
+    return not any(int(text.partition("flags:")[2].split()[0], 8) & os.O_NONBLOCK for text in flags)
 
 
 def state(console: Console) -> str:

@@ -73,7 +73,8 @@ class Console(Driven):
         top = str(Path(__file__).parents[2])
         super().__init__(
             [sys.executable, *start, "-p", str(self.port), "--set", f"confdir={confdir}", *trust, *arguments],
-            *size,
+            size[0],
+            size[1],
             HOME=str(folder),
             PYTHONPATH=top,
             **environment,
