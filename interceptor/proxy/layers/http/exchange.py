@@ -50,12 +50,8 @@ from interceptor.proxy.layers.http.parts import (
 )
 from interceptor.proxy.layers.http.surroundings import Surroundings
 
-HOLD_LIMIT: Final = 5 * 1024 * 1024
-"""A body up to this size is collected so that a person may edit it."""
-
-HOLD_SECONDS: Final = 3.0
-"""…if it arrives within this time."""
-
+HOLD_LIMIT: Final = 5 * 1024 * 1024  # a body up to this size is collected so that a person may edit it,
+HOLD_SECONDS: Final = 3.0  # if it arrives within this time
 PIECE: Final = 64 * 1024
 TOO_LARGE: Final = "The body is larger than body_size_limit."
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -80,8 +76,7 @@ class Exchange(Conversation):
         self.upstream: Upstream | None = None
         self.response_has_begun = False
         self._surroundings, self._settings = surroundings, surroundings.settings
-        self._request_size = request_size
-        self._owes_continue = expects_continue
+        self._request_size, self._owes_continue = request_size, expects_continue
         self._first_target = (flow.request.scheme, flow.request.host, flow.request.port)
         self._request_is_over = self._response_is_over = self._upstream_is_gone = self._is_over = False
         self._has_whole_request = self._body_was_sent_live = self._is_sending = False
@@ -124,8 +119,8 @@ class Exchange(Conversation):
         flow, limit = self.flow, self._settings.body_size_limit
         if limit is not None and self._request_size is not None and self._request_size > limit:
             return await self._refuse_request(up, TOO_LARGE)
+        received, is_whole = flow.request.body, self._has_whole_request
         verdict = await up.ask(RunHook(up, RequestHead(flow)))
-        is_whole, is_replaced = self._has_whole_request, False
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
             if not is_whole:
                 self._say_continue()
@@ -138,14 +133,13 @@ class Exchange(Conversation):
                     case str():
                         return await self._refuse_request(up, collected)
                 is_whole = isinstance(collected, End)
-            received = flow.request.body
             verdict = await self._decide(up, RequestReady(flow), is_whole)
-            is_replaced = not is_whole and flow.request.body is not received
         match verdict:
             case Forward():
-                await self._send_request(up, is_whole, is_replaced)
+                await self._send_request(up, is_whole, is_replaced=not is_whole and flow.request.body is not received)
             case Respond(response=response):
                 self._request_is_over = is_whole
+                self._will_not_ask_for_body(response)
                 await self._pass_response(up, response, response.body.size, is_local=True)
                 await self._discard_request(up)
             case Kill() | Drop():
@@ -167,7 +161,7 @@ class Exchange(Conversation):
         kept = request.body  # what was collected, or what an edit put in its place
         self._is_sending = kept.size > 0
         if is_whole or is_replaced:
-            if kept.size or self.flow.is_modified:
+            if kept.size or self.flow.is_modified or self.downstream.connection is None:
                 fix_length(request, kept.size)
             upstream.request(request, kept.size)
         else:
@@ -179,7 +173,7 @@ class Exchange(Conversation):
             if not self._upstream_is_gone:
                 upstream.end(request.trailers)
             if is_replaced:
-                return await self._discard_request(up)
+                return await self._discard_request(up, is_recorded=False)
             self._request_has_ended()
             return self._finish_if_over()
         self._body_was_sent_live = True
@@ -203,12 +197,12 @@ class Exchange(Conversation):
                 case Abort(reason=reason):
                     return self._request_broke(reason)
 
-    async def _discard_request(self, up: Strand[RequestPart]) -> None:
+    async def _discard_request(self, up: Strand[RequestPart], is_recorded: bool = True) -> None:
         """The rest of a request that was answered without being read."""
         while not self._request_is_over and not self._is_over:
             match await up.next_item():
                 case Data(data=data):
-                    self._record(self.flow.request, data)
+                    is_recorded = is_recorded and self._record(self.flow.request, data)
                 case End():
                     self._request_has_ended()
                 case Abort(reason=reason):
@@ -229,6 +223,13 @@ class Exchange(Conversation):
             self.flow.request.timestamp_end = self.stack.wall_time()
         self._request_is_over = True
 
+    def _will_not_ask_for_body(self, response: Response) -> None:
+        """A client that waits for our 100 gets this answer at once: will its body follow? It need not (RFC 9110 §10.1.1)."""
+        has_begun = self.flow.request.body.size or (self._from_client is not None and self._from_client.mailbox)
+        if self._owes_continue and not has_begun:
+            response.headers["Connection"] = "close"
+            self._request_is_over = True
+
     def _say_continue(self) -> None:
         if self._owes_continue:
             self._owes_continue = False
@@ -238,10 +239,8 @@ class Exchange(Conversation):
 
     async def _reach(self, strand: Strand[RequestPart], is_fresh: bool) -> bool:
         """True with `upstream` set; else the client has been told why not."""
-        origin = self._origin()
-        reach = Reach(strand, origin, alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
-        reached: Reached | ConnectFailed = await strand.ask(reach)
-        match reached:
+        reach = Reach(strand, self._origin(), alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
+        match await strand.ask(reach):
             case Reached(connection=connection, is_reused=is_reused):
                 self.flow.server = strand.sink = connection
                 self._connection_was_reused = is_reused
@@ -297,7 +296,7 @@ class Exchange(Conversation):
                 case ResponseStarted(response=response, size=size):
                     return await self._pass_response(down, response, size)
                 case Abort(reason=reason, is_early=is_early):
-                    self._upstream_is_gone = True
+                    self._upstream_has_gone()
                     if is_early and self._may_try_again():
                         return self._add_strand(self._try_again)
                     return self._give_up(reason, 502)
@@ -316,6 +315,7 @@ class Exchange(Conversation):
         limit = self._settings.body_size_limit
         if not is_local and limit is not None and size is not None and size > limit:
             return self._give_up(TOO_LARGE, 502)
+        received = response.body
         verdict = await down.ask(RunHook(down, ResponseHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
             is_endless = (response.headers.get("content-type") or "").startswith("text/event-stream")
@@ -325,19 +325,17 @@ class Exchange(Conversation):
                     case End():
                         response.timestamp_end = self.stack.wall_time()
                     case Abort(reason=reason):
-                        self._upstream_is_gone = True
+                        self._upstream_has_gone()
                         return self._give_up(reason, 502)
                     case str():
                         return self._give_up(collected, 502)
                 is_whole = isinstance(collected, End)
-            received = response.body
             verdict = await self._decide(down, ResponseReady(flow), is_whole)
-            if not is_whole and flow.response is not None and flow.response.body is not received:
-                is_whole = True  # somebody put another body in its place
-                self._drop_upstream("the response body was replaced")
         match verdict:
             case Forward():
-                pass
+                if not is_whole and flow.response.body is not received:
+                    is_whole = True  # somebody put another body in its place
+                    self._drop_upstream("the response body was replaced")
             case Respond(response=response):
                 flow.response, is_whole = response, True
                 self._drop_upstream("the response was replaced")
@@ -375,7 +373,7 @@ class Exchange(Conversation):
                     response.trailers = trailers
                     return self._response_has_ended(response)
                 case Abort(reason=reason):
-                    self._upstream_is_gone = True
+                    self._upstream_has_gone()
                     self._end(reason)
                     return self.downstream.abort(reason)
                 case _:
@@ -405,8 +403,7 @@ class Exchange(Conversation):
     async def _collect(
         self, strand: Strand[Any], message: Request | Response, size: int | None, collect: Collect
     ) -> End | Abort | str | None:
-        """Records the body until its end, or as far as `collect` allows (None). An Abort if it broke, a text if it cannot be
-        kept."""
+        """Records the body to its end, or as far as `collect` allows (None); an Abort if it broke, a text if it cannot be kept."""
         is_hold = collect is Collect.FOR_HOLD
         limit = HOLD_LIMIT if is_hold else self._settings.stream_large_bodies
         if limit is not None and size is not None and size > limit:
@@ -459,6 +456,7 @@ class Exchange(Conversation):
         self.flow.error = FlowError(reason, self.stack.wall_time())
         self._drop_upstream(reason)
         page = error_response(status, reason, self.stack.wall_time())
+        self._will_not_ask_for_body(page)
         self.response_has_begun = True
         self.downstream.respond(self.flow.request, page, page.body.size)
         if self.flow.request.method != "HEAD":
@@ -469,8 +467,14 @@ class Exchange(Conversation):
 
     def _drop_upstream(self, reason: str) -> None:
         if self.upstream is not None and not self._upstream_is_gone:
-            self._upstream_is_gone = True
             self.upstream.abort(reason)
+            self._upstream_has_gone()
+
+    def _upstream_has_gone(self) -> None:
+        """Who waits for room on the way there need not: what is still to be sent is dropped."""
+        self._upstream_is_gone = True
+        if self.upstream is not None:
+            self.sink_drained(self.upstream.connection)
 
     def _finish_if_over(self) -> None:
         if self._request_is_over and self._response_is_over and not self._is_sending and not self._is_over:

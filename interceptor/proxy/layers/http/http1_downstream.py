@@ -64,6 +64,7 @@ class Http1Downstream(Layer):
         self._serving: Serving | None = None
         self._reader: BodyReader | None = None
         self._writer = BodyWriter(is_chunked=False)
+        self._response_has_no_body = False
         self._head_started_at = 0.0
         self._head: RequestHead | None = None
         self._keeps_alive = True
@@ -226,7 +227,7 @@ class Http1Downstream(Layer):
 
     def respond(self, request: Request, response: Response, size: int | None) -> None:
         fields, headers, status = response.headers.fields, response.headers, response.status_code
-        has_no_body = request.method == "HEAD" or status in (204, 304) or status < 200
+        self._response_has_no_body = has_no_body = request.method == "HEAD" or status in (204, 304) or status < 200
         is_old = self._head is not None and self._head.minor == 0
         is_chunked = "transfer-encoding" in headers and not has_no_body
         if is_old and "transfer-encoding" in headers:
@@ -243,6 +244,8 @@ class Http1Downstream(Layer):
         self.wire(Send(self.connection, write_status_head(status, response.reason, fields)))
 
     def data(self, data: bytes) -> None:
+        if self._response_has_no_body:
+            return  # an edit made it a 204 or 304
         self.wire(Send(self.connection, self._writer.data(data)))
 
     def end(self, trailers: Headers | None) -> None:

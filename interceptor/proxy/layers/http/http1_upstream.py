@@ -122,6 +122,8 @@ class Http1Upstream(Layer):
                     self._read_heads()
             case HalfClosed() | Closed():
                 self._keeps_alive = False
+                if isinstance(event, Closed):
+                    self._exchange.sink_drained(event.connection)  # there is no room to wait for any more
                 self._ended(event)
             case Congested(connection=connection):
                 self._exchange.sink_congested(connection)

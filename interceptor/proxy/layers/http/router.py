@@ -73,7 +73,9 @@ class Router:
             if self._origin is not None:
                 scheme, host, port = self._origin.scheme, self._origin.host, self._origin.port
         elif not target.startswith((b"/", b"*")):
-            scheme, host, port, authority, target = read_absolute_form(target)
+            scheme, host, port, authority, path = read_absolute_form(target)
+            names_server = method == "OPTIONS" and target.endswith(authority.encode("utf-8", "surrogateescape"))
+            target = b"*" if names_server else path  # RFC 9112 §3.2.4
             if self._origin is not None:  # the origin is a proxy itself, and shall be told the whole URL
                 is_absolute = True
         elif self._origin is None:
@@ -104,8 +106,11 @@ class Router:
             if not self._settings.keep_host_header and head.framing.host is not None:
                 headers["Host"] = request.host_field()
         elif self._origin is None and request.method != "CONNECT":
-            if authority and head.framing.host not in (None, authority.encode("utf-8", "surrogateescape")):
-                headers["Host"] = authority  # the target counts, not the field (RFC 9112 §3.2.2)
+            named = authority.encode("utf-8", "surrogateescape")
+            if named and head.framing.host is None:
+                headers.fields.insert(0, (b"Host", named))
+            elif named and head.framing.host != named:
+                headers["Host"] = named  # the target counts, not the field (RFC 9112 §3.2.2)
             headers.remove("Proxy-Connection")
 
     def serve(self, codec: Http1Downstream, request: Request, head: RequestHead, size: int | None) -> Serving:
