@@ -24,8 +24,8 @@ _STYLES: Final = {"error": "status error", "warn": "status warn", "alert": "stat
 class BottomLines:
     def __init__(self, app: Application, keymap: Keymap, invalidate: Callable[[], None]) -> None:
         self._app, self._keymap, self._invalidate = app, keymap, invalidate
-        self.message: tuple[str, str] | None = None
-        """(style, text), while there is one."""
+        self._message: tuple[str, str] | None = None
+        self._message_screen: Screen | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def status(self, flow: Flow | None, columns: int) -> Line:
@@ -66,13 +66,22 @@ class BottomLines:
     def tell(self, message: str, level: str = "info") -> None:
         if not message:
             return
-        self.message = (_STYLES.get(level, "strong"), message)
+        self._message = (_STYLES.get(level, "strong"), message)
+        self._message_screen = None
         if self._timer is not None:
             self._timer.cancel()
         with suppress(RuntimeError):  # before the loop runs, a message stays
             self._timer = asyncio.get_running_loop().call_later(MESSAGE_SECONDS, self._end)
         self._invalidate()
 
+    def message(self, screen: Screen) -> tuple[str, str] | None:
+        """(style, text), while there is one. It is for the screen on which it was first seen, and covers no other's hints."""
+        if self._message_screen is None:
+            self._message_screen = screen
+        elif self._message_screen is not screen:
+            self._message = None
+        return self._message
+
     def _end(self) -> None:
-        self.message = None
+        self._message = None
         self._invalidate()

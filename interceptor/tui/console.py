@@ -260,7 +260,7 @@ class Console:
         return self._bottom.hints(self.top, len(self.stack) == 1, columns)
 
     def message(self) -> tuple[str, str] | None:
-        return self._bottom.message
+        return self._bottom.message(self.top)
 
     def tell(self, message: str, level: str = "info") -> None:
         """A sentence at the bottom, for a while."""

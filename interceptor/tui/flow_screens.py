@@ -107,13 +107,13 @@ class FlowViewScreen(Screen):
                 self.detail.next_tab()
 
     def search(self, pattern: str, is_backwards: bool) -> str:
-        return self.detail.search(pattern, is_backwards)
+        return _unless_found(self.detail.search(pattern, is_backwards))
 
     def search_next(self) -> str:
-        return self.detail.search_next()
+        return _unless_found(self.detail.search_next())
 
     def search_previous(self) -> str:
-        return self.detail.search_previous()
+        return _unless_found(self.detail.search_previous())
 
     def hints(self) -> Sequence[Hint]:
         return [
@@ -126,3 +126,8 @@ class FlowViewScreen(Screen):
             ("console.command cut.save", "Save body"),
             *_FURTHER,
         ]
+
+
+def _unless_found(said: str) -> str:
+    """Which match of how many is in the line of the tabs, and counts on there; a message would cover the hints with old news."""
+    return "" if said[:1].isdigit() else said

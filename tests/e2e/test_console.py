@@ -307,7 +307,7 @@ def test_eighty_by_twenty_four_is_enough(start: Start) -> None:
         asked = console.ask("POST", origin.url("/held"), b"old")
         console.see("1 held", "/31]")
         console.press("G", "enter")
-        console.see("Request", "Resume", "Kill", "Edit")
+        console.see("Request", "Flow:", "Resume", "Kill", "Edit")  # a message does not cover the hints of the next screen
         console.edit("a", "old")
         console.press("end", "er", "ctrl s")
         console.see("request-body changed")
