@@ -18,3 +18,9 @@ def test_a_phone_is_told_the_address_that_it_reaches() -> None:
 
 def test_without_a_listener_it_is_for_files() -> None:
     assert "listening" in first_steps([], [], "interceptor.test")[1]
+
+
+def test_it_fits_on_a_small_screen() -> None:
+    alone = first_steps(["127.0.0.1:8080"], [], "interceptor.test")
+    on_network = first_steps(["*:8080"], [("192.168.100.100", 8080)], "interceptor.test")
+    assert max(map(len, alone + on_network)) <= 80

@@ -19,5 +19,8 @@ def first_steps(addresses: Sequence[str], on_network: Sequence[tuple[str, int]],
             f"then open http://{page_host}/ there and install the certificate.",
         ]
     else:
-        lines.append(f"For HTTPS they must trust the CA: open http://{page_host}/ through the proxy, or see `interceptor ca`.")
+        lines += [
+            f"For HTTPS they must trust our CA: open http://{page_host}/ through",
+            "the proxy, or see `interceptor ca`.",
+        ]
     return [*lines, "? shows the keys."]
