@@ -38,7 +38,7 @@ class Disk:
         self.writes: list[tuple[bool, int, int]] = []  # past the cache?, offset, size
         self.room: int | None = None
         self.refused_past_cache = 0
-        self.opened: list[int | None] = []
+        self.failing = 0  # so many writes fail, and then the disk is as before
         self._real = spool_file.write_at
         monkeypatch.setattr(spool_file, "write_at", self._write_at)
 
@@ -52,6 +52,9 @@ class Disk:
         if is_past and self.refused_past_cache:
             self.refused_past_cache -= 1
             raise OSError(errno.EINVAL, "Invalid argument")
+        if self.failing:
+            self.failing -= 1
+            raise OSError(errno.EIO, "Input/output error")
         if self.room is not None:
             if not self.room:
                 raise OSError(errno.ENOSPC, "No space left on device")
@@ -220,6 +223,27 @@ def test_a_full_disk_cuts_each_body_where_its_bytes_end(spool: Spool, disk: Disk
     assert spool.writer.held == 0
 
 
+def test_after_a_write_that_failed_only_the_others_go_on(spool: Spool, disk: Disk) -> None:
+    """Its later writes would stand behind a gap; those of other bodies, gathered with it, are done in their order."""
+    with disk.held_back():
+        first = appended(spool, noise(BLOCK))
+        assert disk.is_busy.wait(10)
+        broken, other = spool.new_body(), spool.new_body()
+        for number in range(3):
+            broken.append(noise(BLOCK, number))
+            other.append(noise(BLOCK, 100 + number))
+            other.append(noise(BLOCK, 200 + number))
+        broken.append(b"in its tail")
+        disk.failing = 2  # of the block of `first`, and of all that lies behind it
+    spool.settle()
+    assert [(body.is_truncated, body.size) for body in (first, broken, other)] == [(True, 0), (True, 0), (False, 6 * BLOCK)]
+    assert other.read() == b"".join(noise(BLOCK, base + number) for number in range(3) for base in (100, 200))
+    assert [offset for _, offset, _ in disk.writes] == sorted(offset for _, offset, _ in disk.writes)
+    assert {offset // BLOCK for _, offset, _ in disk.writes}.isdisjoint(broken._blocks)
+    assert (broken._tail, list(broken._queued), broken.read()) == ([], [], b"")
+    assert spool.writer.held == 0
+
+
 def test_a_failure_is_told_in_the_thread_that_appends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
     spool = Spool(tmp_path, warn=lambda message: threads.append(threading.current_thread().name))
@@ -234,9 +258,11 @@ def test_a_failure_is_told_in_the_thread_that_appends(tmp_path: Path, monkeypatc
 
 def test_a_file_system_that_refuses_writes_past_the_cache(spool: Spool, disk: Disk) -> None:
     disk.refused_past_cache = 1
-    bodies = [appended(spool, noise(3 * BLOCK, number)) for number in range(5)]
-    spool.settle()
-    assert [body.read() for body in bodies] == [noise(3 * BLOCK, number) for number in range(5)]
+    bodies = []
+    for number in range(3):
+        bodies.append(appended(spool, noise(3 * BLOCK, number)))
+        spool.settle()
+    assert [body.read() for body in bodies] == [noise(3 * BLOCK, number) for number in range(3)]
     assert not any(body.is_truncated for body in bodies)
     assert not any(is_past for is_past, _, _ in disk.writes), "it is not tried again"
 
