@@ -147,6 +147,7 @@ class App:
         if self._services is not None:
             self._services.hangups.close()
         self.store.flush()
+        self.store.spool.close()
 
     def _listen(self) -> None:
         options = self.options

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any, Final, assert_never
 
 from interceptor.model.body import Body, MemoryBody
-from interceptor.model.connection import Origin
 from interceptor.model.flow import FlowError, HttpFlow
 from interceptor.model.hooks import (
     Collect,
@@ -169,6 +168,8 @@ class Exchange(Conversation):
         if kept.size:
             await self._send_body(up, kept, upstream.data)
             self._is_sending = False
+            if self._is_over:
+                return
         if is_whole or is_replaced:
             if not self._upstream_is_gone:
                 upstream.end(request.trailers)
@@ -239,7 +240,7 @@ class Exchange(Conversation):
 
     async def _reach(self, strand: Strand[RequestPart], is_fresh: bool) -> bool:
         """True with `upstream` set; else the client has been told why not."""
-        reach = Reach(strand, self._origin(), alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
+        reach = Reach(strand, self._surroundings.origin_of(self.flow.request, self._first_target), alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
         match await strand.ask(reach):
             case Reached(connection=connection, is_reused=is_reused):
                 self.flow.server = strand.sink = connection
@@ -257,12 +258,6 @@ class Exchange(Conversation):
                 return False
             case unreachable:
                 assert_never(unreachable)
-
-    def _origin(self) -> Origin:
-        request, known = self.flow.request, self._surroundings.origin
-        if known is not None and (request.scheme, request.host, request.port) == self._first_target:
-            return known if known.scheme == request.scheme else Origin(request.scheme, known.host, known.port, known.server_name)
-        return request.origin
 
     async def _try_again(self, strand: Strand[RequestPart]) -> None:
         """The server closed a kept connection under a request of which it read nothing: once more, on a new one."""
@@ -359,6 +354,8 @@ class Exchange(Conversation):
             return self._upgrade()
         if kept.size and flow.request.method != "HEAD":
             await self._send_body(down, kept, self.downstream.data)
+        if self._is_over:
+            return
         if is_whole:
             return self._response_has_ended(response)
         self.stack.record(FlowChanged(flow))
@@ -403,7 +400,7 @@ class Exchange(Conversation):
     async def _collect(
         self, strand: Strand[Any], message: Request | Response, size: int | None, collect: Collect
     ) -> End | Abort | str | None:
-        """Records the body to its end, or as far as `collect` allows (None); an Abort if it broke, a text if it cannot be kept."""
+        """Records the body to its end or as far as `collect` allows (None); an Abort if it broke, a text if it cannot be kept."""
         is_hold = collect is Collect.FOR_HOLD
         limit = HOLD_LIMIT if is_hold else self._settings.stream_large_bodies
         if limit is not None and size is not None and size > limit:
@@ -437,7 +434,7 @@ class Exchange(Conversation):
             await strand.room()
             piece = await strand.ask(ReadBody(strand, body, position, min(PIECE, size - position)))
             if not piece:
-                return
+                return self.kill("The kept body could not be read back.")
             position += len(piece)
             send(piece)
 
