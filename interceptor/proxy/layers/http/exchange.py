@@ -240,7 +240,8 @@ class Exchange(Conversation):
 
     async def _reach(self, strand: Strand[RequestPart], is_fresh: bool) -> bool:
         """True with `upstream` set; else the client has been told why not."""
-        reach = Reach(strand, self._surroundings.origin_of(self.flow.request, self._first_target), alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
+        origin = self._surroundings.origin_of(self.flow.request, self._first_target)
+        reach = Reach(strand, origin, alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
         match await strand.ask(reach):
             case Reached(connection=connection, is_reused=is_reused):
                 self.flow.server = strand.sink = connection
