@@ -52,7 +52,8 @@ class TabBodies:
         listed, left_out = said(flow, is_full)
         if not listed:
             self._view.call_off()
-            return [note("No messages yet." if flow.is_live else "No messages.")], ()
+            why = [Paragraph([]), note(flow.error.message, "error")] if flow.error is not None else []
+            return [note("No messages yet." if flow.is_live else "No messages."), *why], ()
         zero = listed[0].timestamp if left_out else flow.created_at or listed[0].timestamp
 
         def job(cancelled: Cancelled) -> Rendered:

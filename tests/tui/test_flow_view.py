@@ -42,6 +42,17 @@ def test_a_response_with_its_body() -> None:
     ]
 
 
+def test_a_stream_that_never_began_says_all_of_why() -> None:
+    flow = tcp_flow()
+    flow.error = FlowError("the client does not trust the certificate: let it trust the CA; the proxy has a page on how", 0.0)
+    widget = detail()
+    widget.show(flow, None)
+    shown = screen(widget)
+    assert shown[1].endswith("…")
+    assert shown[3:5] == ["No messages.", ""]
+    assert " ".join(shown[5:]).split() == flow.error.message.split()
+
+
 def test_tabs_go_round_and_the_tab_is_kept_for_the_next_flow() -> None:
     widget = detail()
     widget.show(http_flow(), None)
