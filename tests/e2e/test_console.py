@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.certificates import ServerCertificate, TestAuthority
 from tests.support.console_program import PATIENCE_SECONDS, Console, Origin, request
+from tests.support.tunnel import through, trusting
 
 Start = Callable[..., Console]
 
@@ -122,6 +123,27 @@ def test_a_held_request_is_sent_over_tls_instead(start: Start, certificate: Serv
         console.set_line("g", "scheme: http", "https")
         console.press("a")
         assert asked.result(PATIENCE_SECONDS)[1] == b"over TLS"
+
+
+def test_a_held_request_of_a_tunnel_goes_to_another_server(start: Start, confdir: Path, certificate: ServerCertificate) -> None:
+    console = start()
+    with Origin(b"the first", certificate=certificate) as first, Origin(b"the other", certificate=certificate) as other:
+        console.set_intercept("~q")
+        with through(console.port, "localhost", first.port) as peer:
+            peer.socket.settimeout(PATIENCE_SECONDS)
+            peer.start_tls(trusting(confdir / "interceptor-ca-cert.pem"), "localhost")
+            peer.send(f"GET /private HTTP/1.1\r\nHost: localhost:{first.port}\r\n\r\n".encode())
+            console.see("https", "/private", "1 held")
+            console.edit("8", "Edit request-headers")
+            console.press("a", "X-New", "tab", "42", "enter", "q")
+            console.see("request-headers changed")
+            console.set_line("i", f"port: {first.port}", str(other.port))
+            console.press("a")
+            assert peer.read_response()[1] == b"the other"
+        head, _ = other.next()
+        assert b"\r\nX-New: 42\r\n" in head
+        assert f"\r\nHost: localhost:{other.port}\r\n".encode() in head
+        assert not first.was_asked()
 
 
 def test_a_killed_flow_ends_the_clients_connection(start: Start) -> None:
