@@ -121,7 +121,7 @@ class Exchange(Conversation):
         received, is_whole = flow.request.body, self._has_whole_request
         verdict = await up.ask(RunHook(up, RequestHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
-            if not is_whole:
+            if not is_whole and flow.request.body is received:  # else there is another in its place already
                 self._say_continue()
                 collected = await self._collect(up, flow.request, self._request_size, verdict.collect)
                 match collected:
@@ -132,7 +132,7 @@ class Exchange(Conversation):
                     case str():
                         return await self._refuse_request(up, collected)
                 is_whole = isinstance(collected, End)
-            verdict = await self._decide(up, RequestReady(flow), is_whole)
+            verdict = await self._decide(up, RequestReady(flow), is_whole or flow.request.body is not received)
         match verdict:
             case Forward():
                 await self._send_request(up, is_whole, is_replaced=not is_whole and flow.request.body is not received)
@@ -315,7 +315,8 @@ class Exchange(Conversation):
         verdict = await down.ask(RunHook(down, ResponseHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
             is_endless = (response.headers.get("content-type") or "").startswith("text/event-stream")
-            if not is_whole and not (is_endless and verdict.collect is Collect.FOR_HOLD):
+            is_replaced = response.body is not received
+            if not is_whole and not is_replaced and not (is_endless and verdict.collect is Collect.FOR_HOLD):
                 collected = await self._collect(down, response, size, verdict.collect)
                 match collected:
                     case End():
@@ -326,7 +327,7 @@ class Exchange(Conversation):
                     case str():
                         return self._give_up(collected, 502)
                 is_whole = isinstance(collected, End)
-            verdict = await self._decide(down, ResponseReady(flow), is_whole)
+            verdict = await self._decide(down, ResponseReady(flow), is_whole or is_replaced)
         match verdict:
             case Forward():
                 if not is_whole and flow.response.body is not received:
@@ -406,7 +407,7 @@ class Exchange(Conversation):
         limit = HOLD_LIMIT if is_hold else self._settings.stream_large_bodies
         if limit is not None and size is not None and size > limit:
             return None
-        deadline = self.stack.now + HOLD_SECONDS
+        deadline, taken = self.stack.now + HOLD_SECONDS, 0
         while True:
             part = await (strand.next_item(until=deadline) if is_hold else strand.next_item())
             match part:
@@ -415,7 +416,8 @@ class Exchange(Conversation):
                         return TOO_LARGE
                     if message.body.is_truncated:
                         return "The body could not be kept: the disk is full, or the spool's limit is reached."
-                    if limit is not None and message.body.size > limit:
+                    taken += len(data)
+                    if limit is not None and taken > limit:
                         return None
                 case End(trailers=trailers):
                     message.trailers = trailers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyUntilClos
 def read(reader: BodyReader, data: bytes, cuts: list[int]) -> bytes:
     """The body; what came behind it is in `reader.rest`, as far as the reader saw it."""
     body, edges = b"", sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if reader.has_ended:
             reader.rest += data[start:end]
         else:
