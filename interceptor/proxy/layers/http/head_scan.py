@@ -32,7 +32,7 @@ class HeadError(Exception):
     """The peer's head breaks the protocol. `offset` counts from the head's first byte; `status` is what to answer a client."""
 
     def __init__(self, reason: str, offset: int, culprit: bytes = b"", status: int = 400) -> None:
-        shown = f": {culprit[:60]!r}" if culprit else ""
+        shown = f": {repr(culprit[:60])[1:]}" if culprit else ""  # in quotes and escaped, without the b
         super().__init__(f"{reason} at byte {offset}{shown}")
         self.status = status
 
