@@ -106,8 +106,9 @@ def read_trailer_fields(fields: list[Field]) -> Headers:
     return Headers(fields)
 
 
-def refuse_bare_line_feed(data: bytes, start: int) -> None:
-    """For what is not yet a whole head: it will never become one if a line ends in LF alone."""
+def refuse_bare_line_feed(data: bytes | bytearray, start: int) -> None:
+    """For what is not yet a whole head: it will never become one if a line ends in LF alone. `start`: before it all is right;
+    the byte before it counts, since a CR may have come alone."""
     if match := _BARE_LF.search(data, start):
         raise HeadError("a line ends in LF without CR", match.start(), _line_around(data, match.start()))
 
@@ -168,8 +169,8 @@ def _where(block: bytes, name: bytes, is_last: bool = False) -> tuple[int, bytes
     return match.start(), match[0].rstrip(b"\r")
 
 
-def _line_around(data: bytes, offset: int) -> bytes:
-    return data[max(data.rfind(b"\n", 0, offset), 0) : offset + 1].lstrip(b"\n")
+def _line_around(data: bytes | bytearray, offset: int) -> bytes:
+    return bytes(data[max(data.rfind(b"\n", 0, offset), 0) : offset + 1].lstrip(b"\n"))
 
 
 def _explain_line(block: bytes, end: int, rule: str) -> HeadError:

@@ -128,7 +128,7 @@ class Http1Downstream(Layer):
             if end < 0:
                 if held.startswith(b"\r\n"):  # an empty line before the request (RFC 9112 §2.2)
                     del held[:2]
-                refuse_bare_line_feed(bytes(held[self._scanned - 1 if self._scanned else 0 :]), 0)
+                refuse_bare_line_feed(held, self._scanned)
                 self._scanned = len(held)
                 if held:
                     self.stack.alarms.setdefault(self._head_alarm, self.stack.now + self._settings.header_timeout)

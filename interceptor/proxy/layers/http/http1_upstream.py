@@ -150,7 +150,7 @@ class Http1Upstream(Layer):
         if (len(held) if end < 0 else end) > limit:
             raise HeadError(f"the header block is larger than {limit} bytes (header_size_limit)", limit)
         if end < 0:
-            refuse_bare_line_feed(bytes(held[self._scanned - 1 if self._scanned else 0 :]), 0)
+            refuse_bare_line_feed(held, self._scanned)
             self._scanned = len(held)
             return None
         block = bytes(held[: end + 4])

@@ -382,3 +382,26 @@ def test_a_body_that_follows_a_refusal_is_read_and_the_connection_kept() -> None
     assert len(driver.ended) == 1 and not driver.closed and driver.http.request.body.read() == b"abc"
     driver.says(GET)
     assert driver.sent(driver.client).startswith(b"HTTP/1.1 502 ")
+
+
+@pytest.mark.parametrize("cut", [14, 15, 16, 17])
+def test_a_head_may_be_split_at_its_line_ends(cut: int) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: a.test\r\nA: b\r\n\r\n"
+    assert head[14:16] == b"\r\n"
+    driver = PaperDriver()
+    for piece in (head[:cut], head[cut : cut + 1], head[cut + 1 : cut + 2], head[cut + 2 :]):
+        driver.says(piece)
+    assert driver.sent(driver.server) == head
+    for piece in (OK[:17], OK[17:18], OK[18:]):
+        driver.says(piece, driver.server)
+    assert driver.sent(driver.client) == OK
+
+
+def test_a_bare_line_feed_is_refused_as_soon_as_it_comes() -> None:
+    for head in (b"GET / HTTP/1.1\r\nA: b\n", b"GET / HTTP/1.1\n"):
+        driver = PaperDriver()
+        for index in range(len(head)):
+            assert not driver.closed
+            driver.says(head[index : index + 1])
+        assert driver.sent(driver.client).startswith(b"HTTP/1.1 400 ")
+        assert f"LF without CR at byte {len(head) - 1}" in driver.errors()[0]
