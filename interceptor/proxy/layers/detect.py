@@ -45,7 +45,7 @@ class Detect(Layer):
         self._first = b""
         self._held: list[PipeEvent] = []
         self._server: Connection | None = None
-        self._is_done = self._is_reaching = self._server_has_ended = False
+        self._is_done = self._is_reaching = self._server_has_ended = self._client_has_ended = False
 
     def receive(self, event: PipeEvent) -> None:
         if self._is_done:
@@ -93,7 +93,9 @@ class Detect(Layer):
         if self._is_reaching:
             return  # who reads on shall have what this gives
         decision = choose(self._first, self.ingress, self._settings)
-        if decision is Next.MORE:
+        if self._client_has_ended:  # there will be no more, so it is passed on as it is
+            self._go(Next.RELAY if self.ingress.origin is not None else Next.HTTP1)
+        elif decision is Next.MORE:
             self.stack.alarms.setdefault(self._silence, self.stack.now + SILENCE_SECONDS)
         else:
             self._go(decision)
@@ -121,7 +123,8 @@ class Detect(Layer):
     def _client_left(self, event: HalfClosed | Closed) -> None:
         if isinstance(event, HalfClosed) and self._first:
             self._held.append(event)
-            return self._go(Next.RELAY if self.ingress.origin is not None else Next.HTTP1)
+            self._client_has_ended = True
+            return self._look()
         self._finish()
         self.wire(Close(self.connection, "nothing was said"))
         if self._server is not None:
