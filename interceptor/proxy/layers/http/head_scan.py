@@ -80,7 +80,7 @@ def read_request_head(block: bytes, count_limit: int) -> RequestHead:
     framing = _framing(block, fields)
     if framing.is_chunked and minor == b"0":
         raise HeadError("Transfer-Encoding in an HTTP/1.0 request", *_where(block, b"transfer-encoding"))
-    if framing.host is None and minor == b"1":
+    if framing.host is None and minor == b"1" and method != b"CONNECT":  # whose target says it, as old clients rely on
         raise HeadError("HTTP/1.1 request without Host", 0, block[:end])
     return RequestHead(method, target, int(minor), fields, framing)
 

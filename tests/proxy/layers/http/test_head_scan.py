@@ -214,3 +214,7 @@ RIGHT = st.builds(
 def test_what_h11_takes_we_take_if_it_is_right(block: bytes) -> None:
     assert _as_h11_reads(block) is not None
     read_request_head(block, 100)
+
+
+def test_a_connect_may_do_without_host() -> None:
+    assert read_request_head(b"CONNECT a.test:443 HTTP/1.1\r\n\r\n", 100).target == b"a.test:443"
