@@ -205,13 +205,14 @@ class Upstreams(Layer):
         self.stack.inbox.appendleft(Replied(reach, Reached(idle.connection, idle.has_served)))
 
     def failed(self, reach: Reach, failed: ConnectFailed) -> None:
-        self._failures[_key(reach.origin)] = self.stack.now, failed
+        if not reach.is_taken:  # an exchange has told it already
+            self._failures[_key(reach.origin)] = self.stack.now, failed
         self.stack.inbox.append(Replied(reach, failed))
 
     def _reach(self, reach: Reach) -> None:
         key = _key(reach.origin)
         if key in self._failures:
-            failed_at, failed = self._failures.pop(key)
+            failed_at, failed = self._failures.pop(key) if reach.is_taken else self._failures[key]
             if self.stack.now - failed_at < FAILURE_SECONDS:
                 return self.stack.inbox.append(Replied(reach, failed))
         if idle := self._take_idle(key, reach):

@@ -266,7 +266,7 @@ class ClientTls(TlsTunnel):
         origin = self._ingress.origin
         if origin is None:
             return None
-        if self._ingress.is_reverse and origin.scheme in ("http", "https", "tls"):
+        if self._ingress.is_reverse:
             return origin if origin.is_tls else None
         return Origin("https", origin.host, origin.port, hello.server_name or origin.server_name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -174,6 +175,9 @@ SERVER_WORDS = [
 INGRESSES = [REGULAR, REGULAR, reverse("http://o.test:80"), reverse("tcp://o.test:80"), Ingress("x", Origin("tcp", "t.test", 80))]
 
 
+DROP_OR_KILL: list[Verdict] = [Kill("killed"), Drop()]
+
+
 class Fuzz:
     """One conversation of everything that may happen, in any order: `chance` decides."""
 
@@ -196,13 +200,13 @@ class Fuzz:
         if drawn < 0.75:
             return None
         if isinstance(hook, MessageReceived):
-            return self.chance.choice([Drop(), Kill("killed"), Forward(data=b"edited")])
+            return self.chance.choice([*DROP_OR_KILL, Forward(data=b"edited")])
         if isinstance(hook, (RequestHead, ResponseHead)) and drawn < 0.93:
             return Forward(collect=self.chance.choice([Collect.WHOLE, Collect.FOR_HOLD]))
         if drawn < 0.96:
             headers = Headers([(b"Content-Length", b"3")])
             return Respond(Response(self.chance.choice([101, 200, 204, 403]), b"OK", headers=headers, body=MemoryBody(b"abc")))
-        return self.chance.choice([Kill("killed"), Drop()])
+        return self.chance.choice(DROP_OR_KILL)
 
     def _word(self, words: list[bytes]) -> bytes:
         word = self.chance.choice(words)
@@ -211,7 +215,7 @@ class Fuzz:
     def step(self) -> None:
         driver, chance = self.driver, self.chance
         server = chance.choice(driver.servers) if driver.servers else driver.client
-        steps = [
+        steps: list[tuple[int, Callable[[], object]]] = [
             (35, lambda: driver.says(self._word(CLIENT_WORDS))),
             (30, lambda: driver.says(self._word(SERVER_WORDS), server) if driver.servers else None),
             (3, lambda: driver.vanishes(server, chance.choice(["", "connection reset by peer"]))),
@@ -228,7 +232,7 @@ class Fuzz:
     def _congestion(self) -> None:
         connection = self.chance.choice([self.driver.client, *self.driver.servers])
         if connection not in self.driver.closed:
-            self.driver.run(self.chance.choice([Congested, Drained])(connection))
+            self.driver.run(Congested(connection) if self.chance.random() < 0.5 else Drained(connection))
 
     def _answer(self) -> None:
         if self.driver.asked:
