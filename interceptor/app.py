@@ -312,6 +312,15 @@ def run_console(options: Options) -> int:
     return _run(_console(options))
 
 
+def all_commands(options: Options) -> Commands:
+    """What can be typed in the console. Nothing is started, no terminal is needed."""
+    from interceptor.tui.console import Console
+
+    app = App(options)
+    Console(app).register_commands()
+    return app.commands
+
+
 def _run(main: Coroutine[Any, Any, int]) -> int:
     # Flows that are kept are many and live long. What a request leaves is freed by reference counts, so the collector may look
     # seldom: with Python's own thresholds it walks over every kept flow again and again.

@@ -100,9 +100,9 @@ def _has_config(confdir: str) -> bool:
 
 
 def _show_commands(options: Options) -> int:
-    from interceptor.app import App
+    from interceptor.app import all_commands
 
-    commands = App(options).commands
+    commands = all_commands(options)
     for name in commands.names():
         sys.stdout.write(f"{commands.signature(name)}\n    {commands.help(name)}\n")
     return 0

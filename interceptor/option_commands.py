@@ -30,12 +30,14 @@ class OptionCommands:
         """Reads options from a YAML file."""
         self._options.update(**load_options(path))
 
-    def save(self, path: Path) -> None:
-        """Writes the options that were changed to a YAML file, whose comments stay."""
+    def save(self, path: Path | None = None) -> str:
+        """Writes the options that were changed to a YAML file, whose comments stay; by default the one read at the start."""
+        path = path or self._options.confdir_path / "config.yaml"
         try:
             save_options(self._options, path)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+        return f"written to {path}"
 
     def reset(self) -> None:
         """Sets all options to their defaults."""

@@ -20,6 +20,7 @@ from interceptor.commands import Commands
 from interceptor.option_commands import OptionCommands
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
+from interceptor.tui.keymap import CONTEXTS, Keymap
 from interceptor.versions import LIBRARIES
 
 ROOT = Path(__file__).parent.parent
@@ -45,10 +46,10 @@ class FakeApp(ModuleType):
             raise self.failure
         return 0
 
-    class App:
-        def __init__(self, options: Options) -> None:
-            self.commands = Commands(options)
-            OptionCommands(self.commands, options)
+    def all_commands(self, options: Options) -> Commands:
+        commands = Commands(options)
+        OptionCommands(commands, options)
+        return commands
 
 
 @pytest.fixture
@@ -252,6 +253,20 @@ def test_options_and_commands_are_listed(app: FakeApp, capsys: pytest.CaptureFix
     assert "\nlisten_port: 81\n" in capsys.readouterr().out
     assert main(["--commands"]) == 0
     assert "set option [value …]\n    Sets an option" in capsys.readouterr().out
+
+
+def test_all_commands_are_listed_without_a_terminal(tmp_path: Path) -> None:
+    code = "from interceptor.cli import main; raise SystemExit(main(['--commands']))"
+    environment = {**os.environ, "INTERCEPTOR_CONFDIR": str(tmp_path / "conf")}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    listed = {line.split()[0] for line in run.stdout.splitlines() if line and not line.startswith(" ")}
+    assert {"set", "options.save", "console.view.options", "console.nav.up", "flow.resume", "view.flows.load"} <= listed
+    bound = {binding.command.split()[0] for context in CONTEXTS for _, binding in Keymap().bindings(context)}
+    assert bound - listed == set(), "keys that run what does not exist"
+    assert not (tmp_path / "conf").exists(), "listing leaves nothing behind"
 
 
 def test_help_and_version_import_nothing_of_the_program() -> None:

@@ -17,7 +17,15 @@ from interceptor.tui.status_bar import Status, status_line
 
 MESSAGE_SECONDS: Final = 5.0
 
-_LABELS: Final = {"flowlist": "Flow:", "flowview": "Flow:", "eventlog": "Events:", "help": "Help:"}
+_LABELS: Final = {
+    "flowlist": "Flow:",
+    "flowview": "Flow:",
+    "eventlog": "Events:",
+    "help": "Help:",
+    "options": "Option:",
+    "commands": "List:",
+    "keybindings": "Key:",
+}
 _STYLES: Final = {"error": "status error", "warn": "status warn", "alert": "status alert"}
 
 

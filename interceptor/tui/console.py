@@ -37,9 +37,11 @@ from interceptor.tui.frame import Asking, Frame
 from interceptor.tui.history import History
 from interceptor.tui.keymap import Keymap
 from interceptor.tui.paint import Line
+from interceptor.tui.panes import Panes
 from interceptor.tui.present.first_steps import first_steps
 from interceptor.tui.prompt import Prompt, Question
 from interceptor.tui.redraw import Redraw
+from interceptor.tui.screen_commands import ScreenCommands
 from interceptor.tui.screens import Screen, Stack
 from interceptor.tui.terminal import Terminal
 
@@ -62,8 +64,10 @@ class Console:
         self.history = History(self._history_path())
         self.search_history = History()
         list_box = FlowListBox(app.view, app.options, {}, self._empty_text)
-        self.flow_list = FlowListScreen(list_box, app.view, self.open_flow)
+        self.flow_list = FlowListScreen(list_box, app.view, self.open_flow, self._show_beside)
         self.stack = Stack(self.flow_list)
+        self.panes = Panes(self.stack, self._event_log)
+        self.panes.layout = app.options.console_layout
         self._pasted: list[str] | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._last_failure = ""
@@ -112,12 +116,18 @@ class Console:
             for task in list(self._work):
                 task.cancel()
 
+    def register_commands(self) -> None:
+        """All commands that the console adds to the program's. Once."""
+        if "set" not in self.app.commands.names():
+            OptionCommands(self.app.commands, self.app.options)
+        commands = ConsoleCommands(self)
+        commands.register()
+        ScreenCommands(self, commands.open_prompt).register()
+        self.flow_commands.register()
+
     def _register(self, resolve: Callable[[str], Sequence[Flow]] | None) -> None:
         if "console.exit" not in self.app.commands.names():
-            if "set" not in self.app.commands.names():
-                OptionCommands(self.app.commands, self.app.options)
-            ConsoleCommands(self).register()
-            self.flow_commands.register()
+            self.register_commands()
 
         def resolve_here(spec: str) -> Sequence[Flow]:
             if spec == "@focus" and (flow := self.current_flow()) is not None:
@@ -257,7 +267,7 @@ class Console:
         return self._bottom.status(self.current_flow(), columns)
 
     def hints(self, columns: int) -> list[Line]:
-        return self._bottom.hints(self.top, len(self.stack) == 1, columns)
+        return self._bottom.hints(self.top, len(self.stack) == 1 and self.top is self.flow_list, columns)
 
     def message(self) -> tuple[str, str] | None:
         return self._bottom.message(self.top)
@@ -293,7 +303,7 @@ class Console:
         self.invalidate()
 
     def _logged(self, entry: Entry) -> None:
-        for screen in self.stack:
+        for screen in self.panes.screens():
             if isinstance(screen, EventLogScreen):
                 screen.add(entry)
         if entry.level in ("alert", "warn", "error"):
@@ -306,17 +316,20 @@ class Console:
                 self._terminal.set_palette(self._palette())
             if "console_mouse" in names:
                 self._terminal.set_mouse(options.console_mouse)
+        if "console_layout" in names:
+            self.panes.layout = options.console_layout
         self.invalidate()
 
     # -- screens ----------------------------------------------------------------------------------------------------------
 
     @property
     def top(self) -> Screen:
-        return self.stack.top
+        """The screen that has the keys."""
+        return self.panes.focused
 
     def current_flow(self) -> Flow | None:
         """What "@focus" means: the flow that is open, else the one under the cursor."""
-        for screen in reversed(list(self.stack)):
+        for screen in reversed(list(self.stack)) if self.top is not self.flow_list else ():
             if isinstance(screen, FlowViewScreen):
                 return screen.flow
         return self.app.view.focus
@@ -326,10 +339,12 @@ class Console:
 
     def push(self, screen: Screen) -> None:
         self.stack.push(screen)
+        self.panes.opened()
         self.invalidate()
 
     def close(self, screen: Screen) -> None:
         self.stack.remove(screen)
+        self.panes.closed()
         self.invalidate()
 
     def open_flow(self, flow: Flow) -> None:
@@ -342,8 +357,18 @@ class Console:
             self.push(screen)
         else:
             screen.detail.show(flow)
+            self.panes.focus(screen)
         self.app.view.focus = flow
         self.invalidate()
+
+    def _show_beside(self, flow: Flow) -> None:
+        """The cursor of the list is on this flow: a flow that is open beside it gives way."""
+        screen = self.flow_screen()
+        if screen is not None and self.panes.is_split:
+            screen.detail.show(flow)
+
+    def _event_log(self) -> EventLogScreen:
+        return EventLogScreen(list(self.app.eventlog.entries), self.app.options.console_eventlog_verbosity)
 
     def open_prompt(self, prompt: Prompt) -> None:
         self.prompt = prompt

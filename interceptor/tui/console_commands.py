@@ -7,7 +7,6 @@ command that was given to another one ("{choice}" is what was chosen) runs as if
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
 from interceptor.commands import Choices, CommandName, OptionName, quote
@@ -26,7 +25,8 @@ from interceptor.tui.flow_view import FlowDetail
 from interceptor.tui.grid_editor import GridEditor
 from interceptor.tui.help_screen import HelpScreen
 from interceptor.tui.history import History
-from interceptor.tui.keymap import CONTEXTS, Binding, Keymap
+from interceptor.tui.keymap import Keymap
+from interceptor.tui.panes import Panes
 from interceptor.tui.prompt import Prompt
 from interceptor.tui.screens import Screen, Stack, Step
 
@@ -41,6 +41,7 @@ class Desk(Shell, Protocol):
     history: History
     search_history: History
     stack: Stack
+    panes: Panes
     chooser: Chooser | None
 
     @property
@@ -91,9 +92,6 @@ class ConsoleCommands:
             "console.grideditor.insert": lambda: self._grid().insert(),
             "console.grideditor.delete": lambda: self._grid().delete(),
             "console.grideditor.editor": self.grid_editor,
-            "console.key.bind": self.key_bind,
-            "console.key.unbind": self.key_unbind,
-            "console.keymap.load": self.keymap_load,
             "view.focus.next": self.focus_next,
             "view.focus.prev": self.focus_previous,
             "view.focus.go": self.focus_go,
@@ -119,13 +117,14 @@ class ConsoleCommands:
         is_open = bool(command_str) and not command_str[-1]
         if command_str and not is_open:
             line += " " if len(command_str) == 1 else ""
-        self._command_prompt(line, len(line) - 1 if is_open else None)
+        self.open_prompt(line, len(line) - 1 if is_open else None)
 
     def command_set(self, option_name: OptionName) -> None:
         """Open the command prompt with the option's value in it."""
-        self._command_prompt(self._console.line.set_line(option_name))
+        self.open_prompt(self._console.line.set_line(option_name))
 
-    def _command_prompt(self, line: str, position: int | None = None) -> None:
+    def open_prompt(self, line: str, position: int | None = None) -> None:
+        """The command prompt with that line in it."""
         console = self._console
 
         def done(text: str | None) -> None:
@@ -199,9 +198,13 @@ class ConsoleCommands:
 
     def view_eventlog(self) -> None:
         """What the program had to say."""
-        for screen in self._console.stack:
+        console = self._console
+        if console.panes.is_split and len(console.stack) == 1:
+            console.panes.focus(console.panes.beside)
+            return
+        for screen in list(console.stack):
             if isinstance(screen, EventLogScreen):
-                self._console.close(screen)
+                console.close(screen)
         options = self._app.options
         self._console.push(EventLogScreen(list(self._app.eventlog.entries), options.console_eventlog_verbosity))
 
@@ -212,11 +215,13 @@ class ConsoleCommands:
     def view_pop(self) -> None:
         """Leave this screen; from the list of flows, quit."""
         console = self._console
-        if len(console.stack) == 1:
+        screen = console.stack.top  # beside the list, it is what one leaves first
+        if len(console.stack) > 1:
+            screen.leave(lambda: console.close(screen))
+        elif console.top is screen:
             console.quit_politely()
         else:
-            screen = console.top
-            screen.leave(lambda: console.close(screen))
+            console.panes.focus(screen)
 
     def exit(self) -> None:
         """Quit; asks only if something would be lost."""
@@ -324,23 +329,6 @@ class ConsoleCommands:
         """Edit the cell in $EDITOR."""
         self._editing.cell_externally(self._grid())
 
-    # -- keys -------------------------------------------------------------------------------------------------------------
-
-    def key_bind(self, contexts: Sequence[str], key: str, cmd: CommandName, *args: str) -> None:
-        """Let a key run a command, until the program ends."""
-        self._console.keymap.bind(Binding(key, _line(cmd, args), tuple(contexts)))
-
-    def key_unbind(self, contexts: Sequence[str], key: str) -> None:
-        """Let a key do nothing."""
-        unknown = [context for context in contexts if context not in CONTEXTS]
-        if unknown:
-            raise UserError(f"{unknown[0]!r} is not a context of keys; {', '.join(CONTEXTS)} are")
-        self._console.keymap.unbind(key, contexts)
-
-    def keymap_load(self, path: Path) -> str:
-        """Read key bindings from a file."""
-        return f"{self._console.keymap.load(path)} bindings read"
-
     # -- the list ---------------------------------------------------------------------------------------------------------
 
     def focus_next(self) -> None:
@@ -385,7 +373,7 @@ class ConsoleCommands:
     def eventlog_clear(self) -> None:
         """Empty the event log."""
         self._app.eventlog.clear()
-        for screen in self._console.stack:
+        for screen in self._console.panes.screens():
             if isinstance(screen, EventLogScreen):
                 screen.clear()
 

@@ -43,17 +43,36 @@ _ABOUT_THE_LIST: Sequence[Hint] = (
 class FlowListScreen(Screen):
     context = "flowlist"
 
-    def __init__(self, box: FlowListBox, view: View, open_flow: Callable[[Flow], None]) -> None:
-        self._box, self._view, self._open = box, view, open_flow
+    def __init__(
+        self,
+        box: FlowListBox,
+        view: View,
+        open_flow: Callable[[Flow], None],
+        moved_to: Callable[[Flow], None] = lambda flow: None,
+    ) -> None:
+        """`moved_to` is told when the user has moved the cursor to another flow."""
+        self._box, self._view, self._open, self._moved_to = box, view, open_flow, moved_to
         box.on_open = open_flow
 
     def render(self, size: tuple[int, int]) -> urwid.Canvas:
         return self._box.render(size, focus=True)
 
     def mouse(self, size: tuple[int, int], event: str, button: int, column: int, row: int) -> bool:
-        return bool(self._box.mouse_event(size, event, button, column, row, True))
+        before = self._view.focus
+        is_taken = bool(self._box.mouse_event(size, event, button, column, row, True))
+        self._tell_if_moved(before)
+        return is_taken
 
     def navigate(self, step: Step) -> None:
+        before = self._view.focus
+        self._go(step)
+        self._tell_if_moved(before)
+
+    def _tell_if_moved(self, before: Flow | None) -> None:
+        if (flow := self._view.focus) is not None and flow is not before:
+            self._moved_to(flow)
+
+    def _go(self, step: Step) -> None:
         match step:
             case Step.UP | Step.DOWN:
                 self._box.move(-1 if step is Step.UP else 1)

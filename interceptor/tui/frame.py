@@ -1,7 +1,6 @@
 """How the screen is laid out: title, screen, status, hints; over them the chooser, the prompt and messages.
 
-    title          only of screens that have one
-    screen         all that is left
+    screen         all that is left: one pane, or two, each with its title; a single one has a title only if it needs it
     status         one line
     hints          two lines, or none; messages and the prompt's input line take their place, its list grows upwards from there
 
@@ -18,6 +17,7 @@ import urwid
 from interceptor.tui.chooser import Chooser
 from interceptor.tui.pager import wrapped
 from interceptor.tui.paint import Line, cut, paint, visible, width_of
+from interceptor.tui.panes import Panes, Place
 from interceptor.tui.screens import Screen, Step
 
 LEAST_COLUMNS: Final = 40
@@ -42,6 +42,7 @@ class Shown(Protocol):
     @property
     def top(self) -> Screen: ...
 
+    panes: Panes
     prompt: Asking | None
     chooser: Chooser | None
 
@@ -94,24 +95,37 @@ class Frame(urwid.Widget):
 
     def _base(self, size: tuple[int, int]) -> urwid.Canvas:
         columns, rows = size
-        screen = self._shown.top
-        parts: list[tuple[urwid.Canvas, object, bool]] = []
-        if screen.title:
-            title: Line = [("title", cut(f" {visible(screen.title)}", columns))]
-            parts.append((paint([title], (columns, 1), "title"), None, False))
         bottom = self._bottom(columns)
-        body_rows = rows - len(parts) - 1 - len(bottom)
-        try:
-            body = screen.render((columns, body_rows))
-        except Exception as error:
-            self._shown.drawing_failed(error)
-            body = paint([[("error", f"This cannot be drawn: {type(error).__name__}: {error}")]], (columns, body_rows))
+        places = self._shown.panes.places(columns, rows - 1 - len(bottom))
         has_cursor = self._shown.prompt is None and self._shown.chooser is None
-        parts.append((body, None, has_cursor))
+        panes = [self._pane(place, len(places) > 1) for place in places]
+        parts: list[tuple[urwid.Canvas, object, bool]] = []
+        if len(places) > 1 and places[0].columns < columns:
+            border = paint([[("border", "│")]] * places[0].rows, (1, places[0].rows))
+            left, right = (
+                (pane, None, place.screen is self._shown.top, place.columns) for pane, place in zip(panes, places, strict=True)
+            )
+            parts.append((urwid.CanvasJoin([left, (border, None, False, 1), right]), None, has_cursor))
+        else:
+            for pane, place in zip(panes, places, strict=True):
+                parts.append((pane, None, has_cursor and place.screen is self._shown.top))
         parts.append((paint([self._shown.status(columns)], (columns, 1), "status"), None, False))
         if bottom:
             parts.append((paint(bottom, (columns, len(bottom))), None, False))
         return urwid.CanvasCombine(parts)
+
+    def _pane(self, place: Place, is_one_of_two: bool) -> urwid.Canvas:
+        screen, columns, rows = place.screen, place.columns, place.rows - (1 if place.title else 0)
+        try:
+            body = screen.render((columns, rows))
+        except Exception as error:
+            self._shown.drawing_failed(error)
+            body = paint([[("error", f"This cannot be drawn: {type(error).__name__}: {error}")]], (columns, rows))
+        if not place.title:
+            return body
+        style = "title focused" if is_one_of_two and screen is self._shown.top else "title"
+        title: Line = [(style, cut(f" {visible(place.title)}", columns))]
+        return urwid.CanvasCombine([(paint([title], (columns, 1), style), None, False), (body, None, True)])
 
     def _bottom(self, columns: int) -> list[Line]:
         lines = self._shown.hints(columns)
@@ -153,11 +167,18 @@ class Frame(urwid.Widget):
                 else:
                     chooser.cancel()
             return
-        screen = self._shown.top
-        first = 1 if screen.title else 0
-        body_rows = size[1] - first - 1 - len(self._shown.hints(size[0]))
-        if first <= row < first + body_rows:
-            is_taken = screen.mouse((size[0], body_rows), event, button, column, row - first)
+        for place in self._shown.panes.places(size[0], size[1] - 1 - len(self._shown.hints(size[0]))):
+            if place.column <= column < place.column + place.columns and place.row <= row < place.row + place.rows:
+                self._mouse_on(place, event, button, column - place.column, row - place.row)
+                return
+
+    def _mouse_on(self, place: Place, event: str, button: int, column: int, row: int) -> None:
+        """A click on a pane gives it the keys."""
+        screen, first = place.screen, 1 if place.title else 0
+        if event == "mouse press" and button == 1:
+            self._shown.panes.focus(screen)
+        if row >= first:
+            is_taken = screen.mouse((place.columns, place.rows - first), event, button, column, row - first)
             if not is_taken and event == "mouse press" and button in _WHEEL:
                 for _ in range(_WHEEL_ROWS):
                     screen.navigate(Step.UP if button == 4 else Step.DOWN)

@@ -9,6 +9,9 @@ folder adds bindings or replaces them; it has mitmproxy's format:
       cmd: flow.resume @all          # lines of a longer one are joined
       ctx: [flowlist, flowview]      # "context" is understood, too; global if there is none
       help: Let everything go
+    - key: z
+      cmd: ''                        # does nothing any more
+      ctx: [flowlist]
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ CONTEXTS: Final = {
     "help": "the help",
     "grideditor": "the editor of headers, queries, forms",
     "texteditor": "the editor of bodies",
+    "options": "the options",
+    "commands": "the list of commands",
+    "keybindings": "the key bindings",
 }
 
 
@@ -44,10 +50,17 @@ def _defaults() -> Iterable[Binding]:
     flows = ("flowlist", "flowview")
     everywhere = ("global",)
     common = ("commonkey", "global")
+    searchable = ("flowview", "eventlog", "help", "options", "commands", "keybindings")
     yield from (
         Binding(":", "console.command", common, "Command prompt"),
         Binding("?", "console.view.help", everywhere, "Help for this screen"),
         Binding("E", "console.view.eventlog", common, "Event log"),
+        Binding("O", "console.view.options", common, "Options"),
+        Binding("C", "console.view.commands", everywhere, "Commands"),
+        Binding("K", "console.view.keybindings", everywhere, "Key bindings"),
+        Binding("-", "console.layout.cycle", everywhere, "One pane, or two"),
+        Binding("ctrl right", "console.panes.next", everywhere, "The other pane"),
+        Binding("ctrl left", "console.panes.prev", everywhere, "The other pane"),
         Binding("q", "console.view.pop", common, "Leave this screen; from the list, quit"),
         Binding("esc", "console.view.pop", common, "Leave this screen"),
         Binding("Q", "console.exit", everywhere, "Quit"),
@@ -60,7 +73,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("P", "console.view.flow @focus", everywhere, "Open this flow"),
         Binding("enter", "console.nav.select", common, "Open, or edit"),
         Binding("tab", "console.nav.next", common, "Next tab"),
-        Binding("shift tab", "console.nav.previous", everywhere, "Previous tab"),
+        Binding("shift tab", "console.panes.next", everywhere, "The other pane; with one pane, the previous tab"),
         Binding("g", "console.nav.start", everywhere, "First"),
         Binding("home", "console.nav.start", everywhere, "First"),
         Binding("G", "console.nav.end", everywhere, "Last"),
@@ -123,9 +136,19 @@ def _defaults() -> Iterable[Binding]:
         Binding(
             "z", 'console.choose "Encode or decode…" request,response flow.encode.toggle @focus {choice}', ("flowview",), "Coding"
         ),
-        Binding("/", "console.search", ("flowview", "eventlog", "help"), "Search"),
-        Binding("n", "console.search.next", ("flowview", "eventlog", "help"), "Next match"),
-        Binding("N", "console.search.previous", ("flowview", "eventlog", "help"), "Previous match"),
+        Binding("/", "console.search", searchable, "Search"),
+        Binding("n", "console.search.next", searchable, "Next match"),
+        Binding("N", "console.search.previous", searchable, "Previous match"),
+    )
+    yield from (
+        Binding("d", "console.options.reset.focus", ("options",), "Reset this option"),
+        Binding("D", 'console.command.confirm "Reset all options?" options.reset', ("options",), "Reset all options"),
+        Binding("L", "console.command options.load ''", ("options",), "Load options from a file"),
+        Binding("S", "console.command options.save", ("options",), "Save the options"),
+        Binding("a", 'console.choose.cmd "Key for…" console.key.contexts console.key.add {choice}', ("keybindings",), "Add"),
+        Binding("enter", "console.key.edit.focus", ("keybindings",), "Change what the key runs"),
+        Binding("d", "console.key.unbind.focus", ("keybindings",), "Take the key away"),
+        Binding("x", "console.key.execute.focus", ("keybindings",), "Run what the key runs"),
     )
     yield from (
         Binding("z", "eventstore.clear", ("eventlog",), "Clear"),
@@ -134,6 +157,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("A", "console.grideditor.insert", ("grideditor",), "Insert a row"),
         Binding("d", "console.grideditor.delete", ("grideditor",), "Delete the row"),
         Binding("e", "console.grideditor.editor", ("grideditor",), "Cell in $EDITOR"),
+        Binding("shift tab", "console.nav.previous", ("grideditor",), "Previous cell"),
     )
 
 
@@ -194,7 +218,10 @@ class Keymap:
             raise UserError(f"{path} is not a list of bindings; '- key: …' begins one")
         bindings = [_binding(path, number, entry) for number, entry in enumerate(entries, 1)]
         for binding in bindings:
-            self.bind(binding)
+            if binding.command:
+                self.bind(binding)
+            else:
+                self.unbind(binding.key, binding.contexts)
         return len(bindings)
 
 
@@ -213,8 +240,8 @@ def _binding(path: Path, number: int, entry: Any) -> Binding:
     if unknown:
         raise UserError(f"{path}: binding {number} has {sorted(map(str, unknown))[0]!r}; key, cmd, ctx and help are known")
     key, command = entry.get("key"), entry.get("cmd")
-    if not isinstance(key, str) or (not key.strip(" ") and key != " ") or not isinstance(command, str) or not command.strip():
-        raise UserError(f"{path}: binding {number} needs a key and a cmd, both text")
+    if not isinstance(key, str) or (not key.strip(" ") and key != " ") or not isinstance(command, str):
+        raise UserError(f"{path}: binding {number} needs a key and a cmd, both text; cmd: '' lets the key do nothing")
     contexts = entry.get("ctx", entry.get("context", ["global"]))
     if isinstance(contexts, str):
         contexts = contexts.replace(",", " ").split()

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interceptor.commands import Commands
+from interceptor.config import load_config
 from interceptor.eventlog import EventLog
 from interceptor.model.flow import Flow, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Request, Response
@@ -152,6 +153,7 @@ async def main(folder: Path) -> None:
     from interceptor.tui.frame import Frame
 
     app = FakeApp(folder)
+    app.options.update(**load_config(folder))
     app.seed()
     app.eventlog.add("info", "listening at 127.0.0.1:8080")
     loop = asyncio.get_running_loop()

@@ -110,17 +110,13 @@ def test_a_wrong_file_says_where_and_binds_nothing(tmp_path: Path, text: str, sa
 def test_every_command_of_the_keys_exists(tmp_path: Path) -> None:
     """What the keys run is registered by the console or by the options."""
     from interceptor.commands import lex
-    from interceptor.option_commands import OptionCommands
     from interceptor.tui.console import Console
-    from interceptor.tui.console_commands import ConsoleCommands
     from interceptor.tui.keymap import CONTEXTS
     from tests.tui.fake_app import FakeApp
 
     app = FakeApp(tmp_path)
     console = Console(app)
-    OptionCommands(app.commands, app.options)
-    ConsoleCommands(console).register()
-    console.flow_commands.register()
+    console.register_commands()
     for context in CONTEXTS:
         for _, binding in console.keymap.bindings(context):
             words = [word.text for word in lex(binding.command)]
