@@ -139,6 +139,9 @@ class _Declared:
         "files", "Write finished flows to this file; +file appends, %Y-%m-%d and the like are filled in."
     )
     save_stream_filter = optional_text("files", "Write only flows that match this filter.", check=is_filter)
+    export_preserve_original_ip = switch(
+        False, "files", "Let an exported command connect to the address that answered, not to what the name means later."
+    )
 
     console_focus_follow = switch(False, "console", "Let the cursor follow new flows.")
     console_layout = text(

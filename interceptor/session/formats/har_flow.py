@@ -1,0 +1,288 @@
+"""An entry of a HAR file as a flow. Files come from anywhere, so nothing is believed: every value has the type that it must
+have, and nothing gets into a header, a method or a URL that would read as something else when it is sent.
+
+Browsers differ: pseudo-headers of HTTP/2 among the headers (Chrome), several fields of one name joined by newlines, "h2",
+"HTTP/2" and "http/2.0" for one version. Bodies of responses are decoded in the file; they get back the coding that the headers
+announce, so that header and body fit together. Where nobody knows the time of a phase, it took none.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote_plus, urlsplit
+
+from interceptor.model.body import MemoryBody
+from interceptor.model.connection import DEFAULT_PORTS, Connection, Side
+from interceptor.model.encoding import encode_content
+from interceptor.model.flow import FlowError, HttpFlow, WebSocketData, WebSocketMessage
+from interceptor.model.http import Field, Headers, Message, Request, Response
+from interceptor.session.formats.har_text import bytes_of, unpacked
+
+Entry = dict[str, Any]
+
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HOST: Final = re.compile(r"[^\x00-\x20\x7f/?#@\\]+")
+_YEAR_10000: Final = 253_402_300_800
+_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+_VERSIONS: Final = {
+    "h2": "HTTP/2.0", "http/2": "HTTP/2.0", "http/2.0": "HTTP/2.0", "h3": "HTTP/3", "http/3": "HTTP/3", "http/3.0": "HTTP/3",
+    "quic": "HTTP/3", "http/1.0": "HTTP/1.0", "http/1.1": "HTTP/1.1", "http/0.9": "HTTP/0.9",
+}  # fmt: skip
+
+
+class NotOurs(Exception):
+    """An entry that never was on the wire; the message says which."""
+
+
+class ConnectionsSeen:
+    """Server connections by what the file calls them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Connection] = {}
+
+    def server(self, name: str, host: str, port: int, ip: str, opened_at: float) -> Connection | None:
+        if not ip and not name:
+            return None
+        key = name, host, port, ip
+        if name and key in self._known:
+            return self._known[key]
+        resolved = (ip, port) if ip and ip != host else None
+        connection = Connection(Side.SERVER, (host, port), resolved, opened_at=opened_at)
+        if name:
+            self._known[key] = connection
+        return connection
+
+
+def flow_of(value: object, seen: ConnectionsSeen) -> HttpFlow:
+    """NotOurs, or ValueError, TypeError or LookupError if it is not as it should be."""
+    entry = _dict(value)
+    request = _request(_dict(entry["request"]))
+    flow = HttpFlow(0, request=request)
+    answer = _dict(entry.get("response") or {})
+    response = _response(answer, request)
+    started = _moment(entry.get("startedDateTime"))
+    times = _Times(started, _dict(entry.get("timings") or {}), entry.get("time"))
+    flow.created_at = request.timestamp_start = started
+    request.timestamp_end = times.sent
+    flow.ended_at = times.sent
+    if response is not None:
+        response.timestamp_start, response.timestamp_end = times.answered, times.ended
+        flow.response, flow.ended_at = response, times.ended
+        status = response.status_code
+        flow.is_upgraded = status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
+    said = _string(answer.get("_error")) or ("" if response is not None else "The file has no response.")
+    if said:
+        flow.error = FlowError(said, times.ended)
+    ip = _string(entry.get("serverIPAddress")).strip("[]")
+    flow.server = seen.server(_string(entry.get("connection")), request.host, request.port, ip, started)
+    flow.comment, flow.marker = _string(entry.get("comment")), _string(entry.get("_marker")).strip(":")
+    messages = entry.get("_webSocketMessages")
+    if messages is not None:
+        flow.websocket = WebSocketData([_message(_dict(each)) for each in _list(messages)])
+        if flow.websocket.messages:
+            flow.ended_at = max(flow.ended_at, flow.websocket.messages[-1].timestamp)
+    return flow
+
+
+class _Times:
+    """When things happened, from how long each took."""
+
+    def __init__(self, started: float, timings: Entry, total: object) -> None:
+        phases = {name: _seconds(timings.get(name)) for name in ("blocked", "dns", "connect", "send", "wait", "receive")}
+        self.sent = started + phases["send"]
+        self.answered = started + sum(value for name, value in phases.items() if name != "receive")
+        self.ended = self.answered + phases["receive"]
+        if not timings:
+            self.answered = self.ended = started + _seconds(total)
+
+
+# ---- messages
+
+
+def _request(entry: Entry) -> Request:
+    method = _string(entry["method"])
+    if not _TOKEN.fullmatch(method.encode("utf-8", "replace")):
+        raise ValueError("the method is none")
+    scheme, host, port, target = _destination(method, _string(entry["url"]))
+    headers, pseudo = _headers(entry.get("headers"))
+    request = Request(method, scheme, host, port, target, headers=headers)
+    request.http_version = _version(entry.get("httpVersion"))
+    authority = pseudo.get(b":authority", b"").decode("utf-8", "replace")
+    if authority and _HOST.fullmatch(authority):
+        request.authority = authority
+    post = entry.get("postData")
+    content = _post_data(_dict(post)) if post else b""
+    request.body = _body(content, entry, _whole(entry.get("bodySize")))
+    if content and "content-encoding" not in headers:
+        _fit_length(request)
+    return request
+
+
+def _destination(method: str, url: str) -> tuple[str, str, int, bytes]:
+    is_connect = method == "CONNECT" and "://" not in url
+    parts = urlsplit(f"http://{url}" if is_connect else url)
+    if parts.scheme not in _SCHEMES:
+        raise NotOurs(f"a request of the scheme {parts.scheme[:20]!r}, which is not HTTP")
+    scheme, host = _SCHEMES[parts.scheme], parts.hostname or ""
+    if not _HOST.fullmatch(host):
+        raise ValueError("the URL has no host")
+    port = parts.port or DEFAULT_PORTS[scheme]
+    if is_connect:
+        return scheme, host, port, url.encode("utf-8", "replace")
+    # Cut out of the URL as it stands: urlsplit drops an empty query, and line ends.
+    _, _, rest = url.partition("://")
+    at = re.search(r"[/?#]", rest)
+    path = rest[at.start() :].partition("#")[0] if at is not None else ""
+    if method == "OPTIONS" and not path:
+        return scheme, host, port, b"*"
+    path = path if path.startswith("/") else f"/{path}"
+    raw = path.encode("utf-8", "replace")
+    return scheme, host, port, re.sub(rb"[\x00-\x20\x7f]", lambda found: b"%%%02X" % found.group()[0], raw)
+
+
+def _post_data(post: Entry) -> bytes:
+    kind, text = _string(post.get("mimeType")), _string(post.get("text"))
+    if text:
+        return unpacked(text) if post.get("encoding") == "base64" else bytes_of(text, kind)
+    pairs = [_dict(each) for each in _list(post.get("params") or [])]
+    if kind.partition(";")[0].strip().lower() == "multipart/form-data":
+        return b""  # how it was cut into parts is not in the file
+    return "&".join(
+        f"{quote_plus(_string(pair.get('name')), errors='replace')}={quote_plus(_string(pair.get('value')), errors='replace')}"
+        for pair in pairs
+    ).encode()
+
+
+def _response(entry: Entry, request: Request) -> Response | None:
+    status = _whole(entry.get("status"))
+    if not status:
+        return None
+    if not 100 <= status <= 999:
+        raise ValueError(f"{status} is no status code")
+    reason = re.sub(rb"[\r\n\0]+", b" ", _string(entry.get("statusText")).encode("utf-8", "replace"))
+    headers, _ = _headers(entry.get("headers"))
+    response = Response(status, reason, headers=headers, http_version=_version(entry.get("httpVersion")))
+    content = _dict(entry.get("content") or {})
+    text = _string(content.get("text"))
+    raw = unpacked(text) if content.get("encoding") == "base64" else bytes_of(text, _string(content.get("mimeType")))
+    if raw and (coding := headers.get("content-encoding")) and not content.get("_isEncoded"):
+        try:
+            raw = encode_content(raw, coding)
+        except ValueError:  # a coding that we do not know: then the body is not in it
+            headers.remove("content-encoding")
+    response.body = _body(raw, content, _whole(content.get("size")) if request.method != "HEAD" else 0)
+    if raw:
+        _fit_length(response)
+    return response
+
+
+def _body(raw: bytes, entry: Entry, announced: int) -> MemoryBody:
+    """What the file does not have although there was something is a body that was not kept."""
+    body = MemoryBody(raw)
+    body.is_truncated = bool(entry.get("_isTruncated")) or (not raw and announced > 0)
+    return body
+
+
+def _fit_length(message: Message) -> None:
+    if "content-length" in message.headers and message.headers["content-length"] != str(message.body.size):
+        message.headers["Content-Length"] = str(message.body.size)
+
+
+def _headers(value: object) -> tuple[Headers, dict[bytes, bytes]]:
+    """(the fields, what HTTP/2 says beside them)."""
+    fields: list[Field] = []
+    pseudo: dict[bytes, bytes] = {}
+    for each in _list(value or []):
+        field = _dict(each)
+        text = _string(field.get("value"))
+        name = _string(field["name"]).encode("utf-8", "replace")
+        encoding = "latin-1" if field.get("_encoding") == "latin-1" else "utf-8"
+        for line in text.split("\n"):
+            raw = line.removesuffix("\r").encode(encoding, "replace")
+            if name.startswith(b":"):
+                pseudo[name] = raw
+                continue
+            if not _TOKEN.fullmatch(name):
+                raise ValueError(f"{name[:40]!r} is no name of a header")
+            if b"\r" in raw or b"\0" in raw:
+                raise ValueError(f"the header {name[:40].decode()} contains a control character")
+            fields.append((name, raw))
+    return Headers(fields), pseudo
+
+
+def _message(entry: Entry) -> WebSocketMessage:
+    is_text, data = entry.get("opcode") == 1, _string(entry.get("data"))
+    return WebSocketMessage(
+        entry.get("type") in ("send", "request"),
+        is_text,
+        data.encode("utf-8", "replace") if is_text else unpacked(data),
+        _timestamp(entry.get("time")),
+        bool(entry.get("_isDropped")),
+        bool(entry.get("_isInjected")),
+    )
+
+
+# ---- values of the type that they must have
+
+
+def _version(value: object) -> str:
+    said = _string(value).strip().lower()
+    if "quic" in said or said.startswith("h3"):
+        return "HTTP/3"
+    return _VERSIONS.get(said, "HTTP/1.1")
+
+
+def _moment(value: object) -> float:
+    if not value:
+        return 0.0
+    moment = datetime.fromisoformat(_string(value))
+    return _timestamp((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _timestamp(value: object) -> float:
+    number = _number(value)
+    if not 0 <= number < _YEAR_10000:
+        raise ValueError(f"{number} is no time that a calendar has")
+    return number
+
+
+def _seconds(value: object) -> float:
+    """From milliseconds; a phase that did not happen took no time, and nothing takes longer than a year."""
+    return min(max(0.0, _number(value)) / 1000, 31_536_000.0)
+
+
+def _number(value: object) -> float:
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{type(value).__name__} stands where a number belongs")
+    return float(value) if math.isfinite(value) else 0.0
+
+
+def _whole(value: object) -> int:
+    return int(_number(value))
+
+
+def _string(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)  # a connection's number, a value of a form
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} stands where text belongs")
+    return value
+
+
+def _dict(value: object) -> Entry:
+    if not isinstance(value, dict):
+        raise TypeError(f"{type(value).__name__} stands where an object belongs")
+    return value
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{type(value).__name__} stands where a list belongs")
+    return value

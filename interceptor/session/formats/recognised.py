@@ -1,0 +1,25 @@
+"""Flows of a file whose format nobody has named: its first bytes tell. `{` begins a HAR file, digits begin mitmproxy's format."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final, cast
+
+from interceptor.model.flow import Flow
+
+_MARK: Final = b"\xef\xbb\xbf"  # which some programs put in front of UTF-8
+_ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+
+
+def read_flows(stream: BinaryIO, skipped: Callable[[str], None]) -> Iterator[Flow]:
+    """As the `read_flows` of the format that it is."""
+    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", stream))
+    first = buffered.peek(64)
+    if first.removeprefix(_MARK).lstrip().startswith(b"{") or first.startswith(_ZLIB):
+        from interceptor.session.formats import har
+
+        return har.read_flows(buffered, skipped)
+    from interceptor.session.formats import mitmproxy_flow
+
+    return mitmproxy_flow.read_flows(buffered, skipped)
