@@ -24,6 +24,7 @@ from interceptor.options import Options
 from interceptor.session.store import Schedule, Store
 from interceptor.session.undo import Undo
 from interceptor.session.view import View
+from interceptor.specs.errors import UserError
 from interceptor.specs.filter import parse
 
 
@@ -136,6 +137,11 @@ class FakeApp:
         self.killed.append(flow)
         self.store.touch(flow)
 
+    async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
+        if name == "brave":
+            raise UserError("brave was not found on this machine")
+        return f"{name or 'a browser'} started with {' '.join(arguments) or 'nothing'}"
+
     def seed(self) -> None:
         """Three finished flows."""
         json = b'{"name": "demo", "items": [1, 2, 3], "nested": {"a": null, "b": true}}'
@@ -178,7 +184,8 @@ async def main(folder: Path) -> None:
         while True:
             await asyncio.sleep(0.01)
             ticks += 1
-            (folder / "ticks").write_text(str(ticks))
+            (folder / "ticks.new").write_text(str(ticks))
+            (folder / "ticks.new").replace(folder / "ticks")  # whoever reads it never sees it half written
 
     loop.add_signal_handler(signal.SIGUSR1, arrive)
     loop.add_signal_handler(signal.SIGUSR2, break_drawing)
