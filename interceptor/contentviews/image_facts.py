@@ -1,4 +1,4 @@
-"""What an image says of itself in its first bytes: format, dimensions, depth. No picture is decoded.
+"""What an image says of itself in its first bytes: format, dimensions, depth. Under them a small picture.
 
 PNG (W3C PNG §11.2.2), GIF (GIF89a §18), JPEG (ITU T.81 §B.2.2), WebP (RFC 9649 §2), BMP, ICO.
 """
@@ -10,13 +10,15 @@ from struct import error as StructError
 from struct import unpack_from
 from typing import Final
 
-from interceptor.contentviews.rendered import Line, NotThisView, Rendered
+from interceptor.contentviews.picture import picture
+from interceptor.contentviews.rendered import Cancelled, Line, NotThisView, Rendered
 from interceptor.specs.sizes import format_size
 
 Facts = list[tuple[str, str]]
 
 _PNG_COLOURS: Final = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 _JPEG_NAMES: Final = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC3: "lossless"}
+_DRAWN: Final = ("PNG", "GIF", "JPEG", "WebP", "BMP")
 _MOST_SEGMENTS: Final = 10_000
 
 
@@ -33,13 +35,16 @@ def image_facts(body: bytes) -> Facts | None:
     return None
 
 
-def show_image(body: bytes) -> Rendered:
+def show_image(body: bytes, cancelled: Cancelled) -> Rendered:
     facts = image_facts(body)
     if facts is None:
         raise NotThisView("no image of a known format, or cut off in its header")
     values = dict(facts)
     facts.append(("Size", f"{len(body)} bytes ({format_size(len(body))})"))
     lines: list[Line] = [[("key", f"{name + ':':<12}"), ("string", value)] for name, value in facts]
+    if facts[0][1].startswith(_DRAWN):
+        drawn, reason = picture(body, cancelled)
+        lines += [[], *drawn] if drawn else [[], [("comment", reason)]]
     return Rendered("image", f"Image, {values['Format']}, {values.get('Dimensions', 'unknown dimensions')}", lines)
 
 

@@ -14,18 +14,28 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from interceptor.contentviews.cbor_view import read_cbor, show_cbor
 from interceptor.contentviews.charset import looks_binary, to_utf8
+from interceptor.contentviews.dns_view import dns_text, read_dns, show_dns
 from interceptor.contentviews.form import show_form
-from interceptor.contentviews.hexdump import HexLines, show_hex
+from interceptor.contentviews.graphql_view import looks_like_graphql, show_graphql
+from interceptor.contentviews.grpc_view import read_grpc, show_grpc
+from interceptor.contentviews.hexdump import HexLines, hex_text, read_hex, show_hex
 from interceptor.contentviews.highlight import JAVASCRIPT_TYPES
 from interceptor.contentviews.image_facts import image_facts, show_image
 from interceptor.contentviews.json_view import show_json
+from interceptor.contentviews.jwt_view import is_jwt, show_jwt
 from interceptor.contentviews.markup import show_markup
+from interceptor.contentviews.msgpack_view import read_msgpack, show_msgpack
 from interceptor.contentviews.multipart import show_multipart
+from interceptor.contentviews.notation import MOST_EDITED, editable_text
+from interceptor.contentviews.protobuf_text import read_protobuf
+from interceptor.contentviews.protobuf_view import show_protobuf
 from interceptor.contentviews.query import show_query
 from interceptor.contentviews.rendered import Cancelled, ContentFacts, NotThisView, RenderCancelled, Rendered, never
-from interceptor.contentviews.text import show_language, show_text
+from interceptor.contentviews.text import show_css, show_javascript, show_text
 from interceptor.contentviews.visible import escape_control
+from interceptor.contentviews.zip_view import show_zip
 from interceptor.model.body import Body
 from interceptor.model.encoding import PartialContent, TooLarge, codings, decode_content
 from interceptor.specs.errors import UserError
@@ -43,18 +53,37 @@ _VIEWS: Final[dict[str, _Show]] = {
     "raw": show_text,
     "json": lambda body, facts, cancelled: show_json(to_utf8(body, facts)[0], cancelled),
     "xml/html": lambda body, facts, cancelled: show_markup(to_utf8(body, facts)[0], facts.media_type, cancelled),
-    "javascript": lambda body, facts, cancelled: show_language(
-        "javascript", "JavaScript", "text/javascript", body, facts, cancelled
+    "javascript": show_javascript,
+    "css": show_css,
+    "graphql": lambda body, facts, cancelled: show_graphql(
+        to_utf8(body, facts)[0], facts.media_type == "application/graphql", cancelled
     ),
-    "css": lambda body, facts, cancelled: show_language("css", "CSS", "text/css", body, facts, cancelled),
     "url-encoded": lambda body, facts, cancelled: show_form(body, cancelled),
     "multipart form": show_multipart,
     "query": lambda body, facts, cancelled: show_query(facts, cancelled),
-    "image": lambda body, facts, cancelled: show_image(body),
+    "image": lambda body, facts, cancelled: show_image(body, cancelled),
+    "protobuf": lambda body, facts, cancelled: show_protobuf(body, cancelled),
+    "grpc": show_grpc,
+    "msgpack": lambda body, facts, cancelled: show_msgpack(body, cancelled),
+    "cbor": lambda body, facts, cancelled: show_cbor(body, cancelled),
+    "dns": lambda body, facts, cancelled: show_dns(body),
+    "jwt": show_jwt,
+    "zip archive": lambda body, facts, cancelled: show_zip(body),
     "hex dump": lambda body, facts, cancelled: show_hex(body),
 }
+_READERS: Final[dict[str, Callable[[str, bytes, ContentFacts], bytes]]] = {
+    "protobuf": lambda text, original, facts: read_protobuf(text),
+    "grpc": lambda text, original, facts: read_grpc(text, facts),
+    "msgpack": lambda text, original, facts: read_msgpack(text),
+    "cbor": lambda text, original, facts: read_cbor(text),
+    "dns": lambda text, original, facts: read_dns(text, original),
+    "hex dump": lambda text, original, facts: read_hex(text),
+}
+_HEX_WIDTH: Final = 5
 _SAMPLE: Final = 8192
-_PRETTY: Final = frozenset({"json", "xml/html", "url-encoded"})
+_PRETTY: Final = frozenset({"json", "xml/html", "url-encoded", "protobuf", "msgpack", "cbor"})
+_BINARY: Final = frozenset({"", "image", "multipart form", "protobuf", "grpc", "msgpack", "cbor", "dns", "zip archive"})
+"""Views whose content is nothing to be wondered at if it is binary."""
 _BY_TYPE: Final = {
     **dict.fromkeys(JAVASCRIPT_TYPES, "javascript"),
     "text/css": "css",
@@ -69,7 +98,22 @@ _BY_TYPE: Final = {
     "application/csp-report": "json",
     "image/svg+xml": "xml/html",
     "text/html": "xml/html",
+    "application/graphql": "graphql",
+    "application/jwt": "jwt",
+    "application/dns-message": "dns",
+    "application/zip": "zip archive",
+    "application/x-zip-compressed": "zip archive",
+    "application/java-archive": "zip archive",
+    "application/vnd.android.package-archive": "zip archive",
+    **dict.fromkeys(
+        ("application/protobuf", "application/x-protobuf", "application/x-protobuffer", "application/vnd.google.protobuf"),
+        "protobuf",
+    ),
+    **dict.fromkeys(("application/msgpack", "application/x-msgpack", "application/vnd.msgpack"), "msgpack"),
+    **dict.fromkeys(("application/cbor", "application/cose", "application/cbor-seq", "application/dns+cbor"), "cbor"),
 }
+_BY_SUFFIX: Final = {"json": "json", "xml": "xml/html", "cbor": "cbor", "cbor-seq": "cbor", "zip": "zip archive", "jwt": "jwt"}
+_BY_SUFFIX_ONLY: Final = {"proto": "protobuf", "protobuf": "protobuf", "msgpack": "msgpack"}
 _MAY_BE_JSON: Final = frozenset({"json", "url-encoded", "xml/html", "javascript"})
 _LOOKS_LIKE_MARKUP: Final = re.compile(rb"\s*<(?:\?xml|!doctype|html|svg|!--|[A-Za-z_][^<>]*+>)", re.IGNORECASE)
 _LOOKS_LIKE_MULTIPART: Final = re.compile(rb"--[^\r\n]{1,200}\r?\ncontent-disposition:", re.IGNORECASE)
@@ -86,7 +130,7 @@ def render(
     """Decoded content under the view of that name. UserError if there is no such view; RenderCancelled if `cancelled` says so."""
     if view != "auto" and view not in _VIEWS:
         raise UserError(f"there is no content view {view!r}; there are {', '.join(names())}.")
-    if not body and view != "query":
+    if not body and view not in ("query", "jwt"):
         if view == "auto" and metadata.is_request and metadata.query:
             return _shown("query", body, metadata, cancelled)
         return Rendered("raw" if view == "auto" else view, "No content", [])
@@ -97,7 +141,7 @@ def render(
             return _plain(body, metadata, cancelled, str(reason))
     note = ""
     typed = _typed(metadata.media_type)
-    if typed not in ("", "image", "multipart form") and _is_binary(body, metadata):
+    if typed not in _BINARY and _is_binary(body, metadata):
         typed, note = "", f"binary, although sent as {escape_control(metadata.media_type)}"
     for name in _candidates(body, typed):
         if name in _PRETTY and len(body) > pretty_limit:
@@ -137,6 +181,45 @@ def render_body(
         content, what = _decoded(raw, content_encoding, limit)
         notes.insert(0, what)
     return _described(render(content, view, facts, cancelled=cancelled, pretty_limit=pretty_limit), notes)
+
+
+def editable() -> Sequence[str]:
+    """The views whose text can be edited and written back; all others are edited as what they are, text."""
+    return list(_READERS)
+
+
+def edit_text(view: str, body: bytes, facts: ContentFacts) -> str:
+    """Decoded content under an editable view, as text for an editor. UserError if it cannot be shown so, or is too much."""
+    _reader(view)
+    if view == "hex dump":
+        if len(body) > MOST_EDITED // _HEX_WIDTH:
+            raise UserError("this is too much to edit as a hex dump.")
+        return hex_text(body)
+    if not body:
+        return ""
+    try:
+        return dns_text(body) + "\n" if view == "dns" else editable_text(_shown(view, body, facts, never).lines)
+    except NotThisView as reason:
+        raise UserError(f"this cannot be edited as {view}: {reason}.") from None
+
+
+def reencode(view: str, edited_text: str, original: bytes, facts: ContentFacts) -> bytes:
+    """The content that an edited text of that view means; `original` itself if nothing was edited. UserError names the line."""
+    read = _reader(view)
+    if len(edited_text) > 2 * MOST_EDITED:
+        raise UserError("this is too much text.")
+    try:
+        if edited_text.rstrip() == edit_text(view, original, facts).rstrip():
+            return original
+    except UserError:
+        pass  # what cannot be shown so can still be replaced
+    return read(edited_text, original, facts)
+
+
+def _reader(view: str) -> Callable[[str, bytes, ContentFacts], bytes]:
+    if view not in _READERS:
+        raise UserError(f"the view {view!r} cannot be edited; those that can are {', '.join(_READERS)}.")
+    return _READERS[view]
 
 
 def _decoded(raw: bytes, content_encoding: str, limit: int) -> tuple[bytes, str]:
@@ -184,21 +267,28 @@ def _typed(media_type: str) -> str:
     if found:
         return found
     top, _, subtype = media_type.partition("/")
-    if subtype == "json" or subtype.endswith("+json"):
-        return "json"
-    if subtype == "xml" or subtype.endswith("+xml"):
-        return "xml/html"
+    if subtype.startswith("grpc"):  # grpc+proto, grpc-web+json, grpc-web-text
+        return "grpc"
+    suffix = subtype.rpartition("+")[2]
+    if suffix in _BY_SUFFIX or (suffix != subtype and suffix in _BY_SUFFIX_ONLY):
+        return _BY_SUFFIX.get(suffix) or _BY_SUFFIX_ONLY[suffix]
     return {"multipart": "multipart form", "image": "image"}.get(top, "")
 
 
 def _candidates(body: bytes, typed: str) -> Iterator[str]:
     """Views in the order in which to try them, those of a lying content type too."""
     if (not typed or typed in _MAY_BE_JSON) and body[:4096].lstrip()[:1] in (b"{", b"["):
+        if looks_like_graphql(body):
+            yield "graphql"
         yield "json"
     if typed:
         yield typed
     if image_facts(body) is not None:
         yield "image"
+    if body.startswith(b"PK\3\4") and typed != "zip archive":
+        yield "zip archive"
+    if not typed and is_jwt(body):
+        yield "jwt"
     if not typed or typed == "image":
         if _LOOKS_LIKE_MARKUP.match(body[:4096]) and body[-64:].rstrip().endswith(b">"):
             yield "xml/html"

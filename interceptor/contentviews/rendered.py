@@ -12,6 +12,7 @@ Sequences of this package can be read from several threads.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ STYLES: Final = (
     "name",
     "function",
 )
+
+COLOURS: Final = re.compile(r"fg:(#[0-9a-f]{6}|default) bg:(#[0-9a-f]{6}|default)")
+"""Pictures need colours rather than meanings: styles of this form stand beside those of `STYLES`."""
 
 LONGEST_LINE: Final = 20_000
 CUT_MARK: Final = ("marker", "…")

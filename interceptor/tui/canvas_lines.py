@@ -16,6 +16,7 @@ import urwid
 
 from interceptor.contentviews.visible import escape_control
 from interceptor.tui.palettes import focused
+from interceptor.tui.picture_colours import picture_colours
 from interceptor.tui.present.text import Line, cut, width
 
 Styles = Mapping[str, str]
@@ -66,7 +67,8 @@ def _row(line: Line, columns: int, styles: Styles, is_focused: bool) -> tuple[by
             runs[-1] = (runs[-1][0], runs[-1][1] + size)
         else:
             drawn = focused(style) if is_focused else style
-            runs.append((styles.get(drawn, drawn), size))
+            colours = picture_colours(style) if style.startswith("fg:") else None
+            runs.append((colours or styles.get(drawn, drawn), size))
             last = style
     missing = columns - (len(text) if text.isascii() else width(text))
     if missing:

@@ -21,12 +21,11 @@ from typing import Any, Final
 import urwid
 from urwid.display import raw
 
+from interceptor.tui.picture_colours import FEW_COLOURS
 from interceptor.tui.terminal_output import TerminalOutput
 
 ESCAPE_WAIT_SECONDS: Final = 0.05
 """A lone escape is a key when nothing follows it for so long."""
-
-FEW_COLOURS: Final = frozenset({"linux", "vt100", "vt220", "ansi", "dumb"})
 
 
 class QuietScreen(raw.Screen):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interceptor.contentviews.registry import PRETTY_LIMIT, names, render, render_body
-from interceptor.contentviews.rendered import STYLES, ContentFacts, Line, RenderCancelled, text_of
+from interceptor.contentviews.rendered import COLOURS, STYLES, ContentFacts, Line, RenderCancelled, text_of
 from interceptor.model.body import MemoryBody
 from interceptor.model.encoding import encode_content
 from interceptor.model.http import Headers, Request, Response
@@ -62,6 +62,18 @@ def texts(lines: Sequence[Line]) -> list[str]:
         ("テスト".encode("shift_jis") * 50, "text/plain; charset=shift_jis", "raw"),
         ("abc".encode("utf-16"), "text/plain", "raw"),
         ('{"a":1}'.encode("utf-16"), "application/json", "json"),
+        (b'{"query": "{a}"}', "application/json", "graphql"),
+        (b'{"query": "{a}"}', "", "graphql"),
+        (b"\x08\1", "application/x-protobuf", "protobuf"),
+        (b"\x08\1", "application/vnd.example+proto; a=b", "protobuf"),
+        (b"\0\0\0\0\2\x08\1", "application/grpc-web+proto", "grpc"),
+        (b"\0\0\0\0\2\x08\1", "application/grpc", "grpc"),
+        (b"\0\0\0\0\7\x08\1", "application/grpc", "hex dump"),
+        (b"\x81\xa1a\x01", "application/msgpack", "msgpack"),
+        (b"\x81\xa1a\x01", "application/vnd.example+msgpack", "msgpack"),
+        (b"\xa1aa\x01", "application/cbor", "cbor"),
+        (b"\xa1aa\x01", "application/senml+cbor", "cbor"),
+        (b"\0\7\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", "application/dns-message", "dns"),
     ],
 )
 def test_auto(body: bytes, content_type: str, view: str) -> None:
@@ -99,13 +111,21 @@ def test_large_content_is_indented_only_on_request() -> None:
     assert render(body[:100], "auto", ContentFacts("application/json"), pretty_limit=50).view_name == "raw"
 
 
-@pytest.mark.parametrize("view", ["json", "xml/html", "url-encoded", "multipart form", "javascript", "css"])
+@pytest.mark.parametrize(
+    "view",
+    ["json", "xml/html", "url-encoded", "multipart form", "javascript", "css", "protobuf", "grpc", "msgpack", "cbor", "graphql"],
+)
 def test_cancelling_reaches_the_views(view: str) -> None:
     body = {
         "json": b"[" + b"1," * 9000 + b"1]",
         "xml/html": b"<a>" * 9000,
         "url-encoded": FORM,
         "multipart form": MULTIPART,
+        "protobuf": b"\x08\1" * 9000,
+        "grpc": b"\0\0\0\0\0" * 2,
+        "msgpack": b"\1" * 9000,
+        "cbor": b"\1" * 9000,
+        "graphql": b'{"query": "{a}"}',
     }.get(view, b"a b")
     with pytest.raises(RenderCancelled):
         render(body, view, ContentFacts(), cancelled=lambda: True)
@@ -171,7 +191,9 @@ def test_facts_of_a_message() -> None:
 @given(
     body=st.binary(max_size=300) | st.text(alphabet="<>{}[]\"a1,:=&%\\/-'\n\r\t\0 é", max_size=200).map(str.encode),
     view=st.sampled_from(list(names())),
-    content_type=st.sampled_from(["", "application/json", "text/html", "text/css", "text/x-python", "image/png", "multipart/x"])
+    content_type=st.sampled_from(
+        ["", "application/json", "text/html", "text/css", "text/x-python", "image/png", "multipart/x", "application/grpc"]
+    )
     | st.text(max_size=30)
     | st.sampled_from(["utf-8", "utf-16", "utf-7", "idna", "rot13", "hex", "unicode_escape", "big5", "x\0", "iso2022_jp"]).map(
         lambda name: f"text/plain; charset={name}"
@@ -186,7 +208,7 @@ def test_any_bytes_under_any_view(body: bytes, view: str, content_type: str, con
     assert len(shown.lines) == len(list(shown.lines))
     for line in shown.lines:
         for style, text in line:
-            assert style in STYLES
+            assert style in STYLES or COLOURS.fullmatch(style)
             assert text and not any(character < " " and character != "\t" for character in text)
             text.encode()  # nothing that a terminal cannot be sent
 
