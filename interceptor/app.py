@@ -442,7 +442,7 @@ async def _start_work(app: App) -> bool:
 
 async def _read(app: App, path: str) -> Any:
     """The flows of a file, the loop breathing between them."""
-    from interceptor.session.formats.mitmproxy_flow import read_flows
+    from interceptor.session.formats.recognised import read_flows
 
     try:
         stream = sys.stdin.buffer if path == "-" else open(Path(path).expanduser(), "rb")  # noqa: SIM115

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
@@ -24,10 +25,12 @@ from interceptor.tui import palettes
 from interceptor.tui.application import Application
 from interceptor.tui.bottom_lines import BottomLines
 from interceptor.tui.chooser import Chooser
+from interceptor.tui.clipboard import copy_sequence
 from interceptor.tui.command_line import CommandLine
 from interceptor.tui.console_commands import ConsoleCommands
 from interceptor.tui.crash_note import crash_note
 from interceptor.tui.event_log_screen import EventLogScreen
+from interceptor.tui.export_commands import ExportCommands
 from interceptor.tui.flow_changes import FlowChanges
 from interceptor.tui.flow_commands import FlowCommands
 from interceptor.tui.flow_list import FlowListBox
@@ -124,6 +127,7 @@ class Console:
         commands.register()
         ScreenCommands(self, commands.open_prompt).register()
         self.flow_commands.register()
+        ExportCommands(self.app, self, self.flow_commands.saved).register()
 
     def _register(self, resolve: Callable[[str], Sequence[Flow]] | None) -> None:
         if "console.exit" not in self.app.commands.names():
@@ -398,6 +402,13 @@ class Console:
         if self._terminal is not None:
             self._terminal.lend()
 
+    def copy(self, text: str) -> None:
+        """Into the clipboard of the machine that the terminal is on. UserError if it is too long."""
+        sequence = copy_sequence(text, os.environ)
+        if self._terminal is not None and self._terminal.is_ours:
+            self._terminal.screen.write(sequence)
+            self._terminal.screen.flush()
+
     def take_terminal_back(self) -> None:
         if self._terminal is not None:
             self._terminal.take_back()
@@ -416,9 +427,8 @@ class Console:
             self._pasted.append({"enter": "\n", "tab": "\t"}.get(key, key if len(key) == 1 else ""))
         elif key in ("focus in", "focus out", "window resize"):
             return
-        elif key == "ctrl l":
-            if self._terminal is not None:
-                self._terminal.screen.clear()
+        elif key == "ctrl l" and not self._redraw_all():
+            pass
         elif self.prompt is not None:
             self.prompt.keypress(key)
         elif self.chooser is not None:
@@ -427,6 +437,13 @@ class Console:
             binding = self.keymap.find(self.top.context, key)
             if binding is not None:
                 self.execute(binding.command)
+
+    def _redraw_all(self) -> bool:
+        """Draws everything anew, what another program has written over, too. True if ctrl l means more on this screen."""
+        if self._terminal is not None:
+            self._terminal.screen.clear()
+        is_free = self.prompt is None and self.chooser is None
+        return is_free and self.keymap.find(self.top.context, "ctrl l") is not None
 
     def _paste(self, text: str) -> None:
         if self.prompt is not None:

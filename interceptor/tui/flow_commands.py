@@ -21,6 +21,7 @@ from interceptor.tui import edit_flow
 from interceptor.tui.application import Application
 from interceptor.tui.cut import cut
 from interceptor.tui.flow_changes import FlowChanges
+from interceptor.tui.har_file import save_har
 
 _SLICE = 50
 """So many flows are written or read before the loop gets its turn."""
@@ -239,8 +240,14 @@ class FlowCommands:
     # -- files ------------------------------------------------------------------------------------------------------------
 
     def save(self, flows: Sequence[Flow], path: Path) -> None:
-        """Write flows to a file in mitmproxy's format; +path appends."""
-        self._start(self._save(list(_some(flows)), _file(path)))
+        """Write flows to a file: as HAR if its name ends in .har, else in mitmproxy's format; +path appends."""
+        from interceptor.session.formats.har import is_har_name
+
+        chosen, target = list(_some(flows)), _file(path)
+        self._start(self._save_har(chosen, target) if is_har_name(target.name) else self._save(chosen, target))
+
+    async def _save_har(self, flows: Sequence[Flow], path: Path) -> None:
+        self._tell(await save_har(flows, path, self.saved))
 
     async def _save(self, flows: Sequence[Flow], path: Path) -> None:
         from interceptor.session.formats.mitmproxy_flow import write_flow
@@ -270,7 +277,7 @@ class FlowCommands:
         self._start(self._load(_file(path)))
 
     async def _load(self, path: Path) -> None:
-        from interceptor.session.formats.mitmproxy_flow import read_flows
+        from interceptor.session.formats.recognised import read_flows
 
         loaded: list[Flow] = []
         try:

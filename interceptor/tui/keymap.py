@@ -46,6 +46,9 @@ class Binding:
     help: str = ""
 
 
+_EXPORT: Final = 'console.choose.cmd "Export as…" export.formats console.command export.file {choice} @focus ""'
+
+
 def _defaults() -> Iterable[Binding]:
     flows = ("flowlist", "flowview")
     everywhere = ("global",)
@@ -103,6 +106,8 @@ def _defaults() -> Iterable[Binding]:
         Binding("d", "view.flows.remove @focus", flows, "Delete"),
         Binding(";", "console.command flow.comment @focus ''", flows, "Comment"),
         Binding("b", "console.command cut.save @focus response.content ''", flows, "Save the response body"),
+        Binding("x", _EXPORT, flows, "Export to a file"),
+        Binding("ctrl l", "console.command cut.clip @focus ''", flows, "Copy a part to the clipboard"),
         Binding("F", "set console_focus_follow toggle", flows, "Follow new flows"),
     )
     yield from (
