@@ -134,7 +134,7 @@ class FlowText:
 
     def _body(self, request: Request, message: Message, body: Body) -> Iterator[str]:
         from interceptor.contentviews.registry import render_body
-        from interceptor.contentviews.rendered import ContentFacts
+        from interceptor.contentviews.rendered import COLOURS, ContentFacts
 
         facts, coding = ContentFacts.of(request, message), message.headers.get("content-encoding", "") or ""
         if self.detail >= 4:
@@ -142,9 +142,12 @@ class FlowText:
         else:
             rendered = render_body(body, coding, self.view, facts)
         yield self._paint("faint", f"[{one_line(rendered.description)}]")
+        lines = rendered.lines
+        if rendered.view_name == "image":  # its facts alone: a picture without its colours is noise
+            lines = [line for line in lines if line and not any(COLOURS.fullmatch(style) for style, _ in line)]
         yield from self._cut(
-            ("".join(self._paint(style, one_line(text), _STYLE_COLOURS) for style, text in line) for line in rendered.lines),
-            len(rendered.lines),
+            ("".join(self._paint(style, one_line(text), _STYLE_COLOURS) for style, text in line) for line in lines),
+            len(lines),
             "lines",
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from interceptor.addons.finished import FinishedFlows
 from interceptor.dump import Dump
@@ -113,6 +114,13 @@ def test_bodies_are_readable_and_cut_at_detail_3() -> None:
     assert [line.strip() for line in full if line.strip().rstrip(",").isdigit()] == [*(f"{n}," for n in range(99)), "99"]
     assert any(line.strip().endswith("more lines)") for line in short)
     assert len(short) < BODY_LINES + 15 < len(full)
+
+
+def test_images_are_facts_without_a_picture() -> None:
+    output = io.BytesIO()
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(output, "PNG")
+    shown = text(http(body=output.getvalue(), Content_Type="image/png"), detail=4)
+    assert "Dimensions: 4 × 4" in shown and "▀" not in shown
 
 
 def test_conversations_are_shown_from_detail_3_on() -> None:
