@@ -38,6 +38,8 @@ from interceptor.specs.sizes import parse_size
 if TYPE_CHECKING:
     from interceptor.addons.finished import FinishedFlows
     from interceptor.certs.authority import Authority
+    from interceptor.certs.leaf import LeafKeys
+    from interceptor.launch.browser import Browsers
     from interceptor.proxy.driver import Services
     from interceptor.proxy.listeners import Listeners
     from interceptor.proxy.tls_service import TlsService
@@ -76,6 +78,7 @@ class App:
         self._listeners: Listeners | None = None
         self._services: Services | None = None
         self._tls: TlsService | None = None
+        self._browsers: Browsers | None = None
         self._configure_flows()
         self.commands.flow_resolver = self.resolve
 
@@ -86,6 +89,13 @@ class App:
         from interceptor.certs.authority import Authority
 
         return Authority.load_or_create(self.options.confdir_path, self.options.ca_key_type, self.options.key_size)
+
+    @cached_property
+    def leaf_keys(self) -> LeafKeys:
+        """Of all certificates that are shown to clients; the same as long as the program runs."""
+        from interceptor.certs.leaf import LeafKeys
+
+        return LeafKeys()
 
     @property
     def listeners(self) -> Listeners:
@@ -114,7 +124,8 @@ class App:
         settings = TlsSettings(**chosen)
         keylog = KeyLog(os.environ.get("SSLKEYLOGFILE"))
         own = OwnCertificates(options.certs, options.cert_passphrase)
-        return TlsService(ClientContexts(self.authority, own, settings, keylog), UpstreamContexts(settings, keylog))
+        clients = ClientContexts(self.authority, own, settings, keylog, self.leaf_keys)
+        return TlsService(clients, UpstreamContexts(settings, keylog))
 
     # --- life -----------------------------------------------------------------------------------------------
 
@@ -142,6 +153,8 @@ class App:
         gc.freeze()  # what is there now stays: the collector need not look at it
 
     def close(self) -> None:
+        if self._browsers is not None:
+            self._browsers.close()
         if self._listeners is not None:
             self._listeners.close()
         if self._services is not None:
@@ -239,6 +252,21 @@ class App:
         self.intercept.kill(flow)
         if flow.is_live:
             self.listeners.kill(flow.id, "Killed by the user.")
+
+    async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
+        """Starts a browser that comes through the first regular listener; what to tell the user. UserError if it cannot be."""
+        from interceptor.certs.leaf import public_key_pin
+        from interceptor.launch.browser import Browsers, Way
+
+        address = self.listeners.local_address()
+        if address is None:
+            raise UserError("a browser needs a listener in regular mode: set mode regular")
+        if self._browsers is None:
+            self._browsers = Browsers(self._warn)
+        # The CA is in no chain that clients are shown, so a browser that looks for keys in the chain needs that of the leaves.
+        keys = (self.authority.certificate.public_key(), self.leaf_keys.ec.public_key())
+        way = Way(*address, self.authority.cert_path, [public_key_pin(key) for key in keys])
+        return await self._browsers.start(name, way, arguments)
 
     def resolve(self, spec: str) -> Sequence[Flow]:
         """The flows that `@all`, `@marked`, …, `@1,2` or a filter names. UserError if it is none of these."""

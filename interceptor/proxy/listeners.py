@@ -201,6 +201,13 @@ class Listeners:
                     texts.append(label + shown)
         return texts
 
+    def local_address(self) -> tuple[str, int] | None:
+        """(host, port) under which programs on this machine reach the first regular listener; None if there is none."""
+        for listener in self._listeners:
+            for host, port in listener.addresses if listener.mode.name == "regular" else ():
+                return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+        return None
+
     def on_network(self) -> Sequence[tuple[str, int]]:
         """(address, port) under which other machines reach a regular listener; empty if only this one can."""
         for listener in self._listeners:

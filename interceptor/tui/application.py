@@ -61,6 +61,10 @@ class Application(Protocol):
         """A new flow on the list, which is not sent."""
         ...
 
+    async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
+        """Starts a browser that comes through us; what to tell the user."""
+        ...
+
     def kill(self, flow: Flow) -> None:
         """Ends the flow on the wire."""
         ...

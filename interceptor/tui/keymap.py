@@ -58,6 +58,7 @@ def _defaults() -> Iterable[Binding]:
         Binding(":", "console.command", common, "Command prompt"),
         Binding("?", "console.view.help", everywhere, "Help for this screen"),
         Binding("E", "console.view.eventlog", common, "Event log"),
+        Binding("B", "browser.start", everywhere, "Start a browser that comes through here"),
         Binding("O", "console.view.options", common, "Options"),
         Binding("C", "console.view.commands", everywhere, "Commands"),
         Binding("K", "console.view.keybindings", everywhere, "Key bindings"),

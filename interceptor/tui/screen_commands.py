@@ -6,11 +6,12 @@ the next run too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from interceptor.commands import Choices, CommandName, Commands, quote
+from interceptor.launch.browsers import NAMES
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 from interceptor.tui.application import Application
@@ -37,6 +38,7 @@ class Desk(OptionsDesk, Protocol):
     def top(self) -> Screen: ...
     def execute(self, line: str) -> None: ...
     def invalidate(self) -> None: ...
+    def start(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
 class ScreenCommands:
@@ -60,6 +62,7 @@ class ScreenCommands:
             "console.key.edit.focus": self.key_edit_focus,
             "console.key.execute.focus": self.key_execute_focus,
             "console.keymap.load": self.keymap_load,
+            "browser.start": self.browser_start,
             "console.layout.cycle": self.layout_cycle,
             "console.layout.options": self.layout_options,
             "console.panes.next": self.panes_next,
@@ -163,6 +166,16 @@ class ScreenCommands:
     def key_execute_focus(self) -> None:
         """Run what the key under the cursor runs."""
         self._console.execute(self._focused_key()[2].command)
+
+    # -- browser ----------------------------------------------------------------------------------------------------------
+
+    def browser_start(self, browser: Annotated[str, Choices(lambda: NAMES)] = "", *arguments: str) -> None:
+        """Start a browser with a fresh profile that comes through here; the arguments are for it."""
+
+        async def work() -> None:
+            self._console.tell(await self._console.app.start_browser(browser, arguments))
+
+        self._console.start(work())
 
     # -- panes ------------------------------------------------------------------------------------------------------------
 

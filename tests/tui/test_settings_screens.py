@@ -202,3 +202,13 @@ def test_the_layout_of_the_options_is_there_from_the_start(tmp_path: Path, start
     (tmp_path / "config.yaml").write_text("console_layout: vertical\n")
     driven = start()
     driven.see("Flows", "Events", "listening at")
+
+
+def test_a_browser_is_started_and_why_not_is_said(start: Start) -> None:
+    driven = start()
+    driven.press("B")
+    driven.see("a browser started with nothing")
+    driven.press(":", "browser.start edge --incognito", "enter")
+    driven.see("edge started with --incognito")
+    driven.press(":", "browser.start brave", "enter")
+    driven.see("brave was not found on this machine")
