@@ -367,7 +367,7 @@ def test_nothing_is_drawn_when_nothing_happens(start: Start, tmp_path: Path) -> 
 
 def test_keys_of_the_user(tmp_path: Path, start: Start) -> None:
     (tmp_path / "keys.yaml").write_text("- key: ctrl t\n  cmd: set showhost toggle\n  ctx: [flowlist]\n  help: Names\n")
-    driven = start()
+    driven = start(100, 40)
     driven.press("ctrl t")
     driven.see("showhost: true")
     driven.press("?")
