@@ -27,6 +27,7 @@ from interceptor.model.http import Request
 from interceptor.option_commands import OptionCommands
 from interceptor.options import Options
 from interceptor.proxy.settings import Settings
+from interceptor.session.selection import Selection
 from interceptor.session.spool import Spool
 from interceptor.session.store import Store
 from interceptor.session.undo import Undo
@@ -80,7 +81,7 @@ class App:
         self._tls: TlsService | None = None
         self._browsers: Browsers | None = None
         self._configure_flows()
-        self.commands.flow_resolver = self.resolve
+        self.commands.flow_resolver = Selection(self.store, self.view, _filter).resolve
 
     # --- parts that are made when they are needed -----------------------------------------------------------
 
@@ -267,30 +268,6 @@ class App:
         keys = (self.authority.certificate.public_key(), self.leaf_keys.ec.public_key())
         way = Way(*address, self.authority.cert_path, [public_key_pin(key) for key in keys])
         return await self._browsers.start(name, way, arguments)
-
-    def resolve(self, spec: str) -> Sequence[Flow]:
-        """The flows that `@all`, `@marked`, …, `@1,2` or a filter names. UserError if it is none of these."""
-        match spec:
-            case "@all":
-                return list(self.store)
-            case "@focus":
-                return [self.view.focus] if self.view.focus is not None else []
-            case "@shown":
-                return list(self.view)
-            case "@hidden":
-                return list(self.view.hidden())
-            case "@marked":
-                return [flow for flow in self.store if flow.marker]
-            case "@unmarked":
-                return [flow for flow in self.store if not flow.marker]
-        if spec.startswith("@"):
-            numbers = spec[1:].split(",")
-            if not all(number.strip().isdigit() for number in numbers):
-                raise UserError(f"no flows are called {spec!r}; try @focus, @shown, @marked, @all or a filter")
-            found = [self.store.get(int(number)) for number in numbers]
-            return [flow for flow in found if flow is not None]
-        wanted = _filter(spec)
-        return [flow for flow in self.store if wanted is None or wanted.matches(flow)]
 
     # --- small joints ---------------------------------------------------------------------------------------
 
