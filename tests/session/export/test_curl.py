@@ -76,7 +76,10 @@ NASTY = st.sampled_from(
         b"",
     ]
 )
-TARGETS = (st.binary(max_size=30) | NASTY).map(lambda raw: b"/" + bytes(byte for byte in raw if byte > 0x20 and byte != 0x7F))
+PLAIN_TARGETS = st.text("/.[]{}-a1,%2e?&;='", max_size=20).map(lambda text: b"/" + text.encode())
+TARGETS = PLAIN_TARGETS | (st.binary(max_size=30) | NASTY).map(
+    lambda raw: b"/" + bytes(byte for byte in raw if byte > 0x20 and byte != 0x7F)
+)
 OWN = {b"host", b"content-length", b"transfer-encoding", b"expect", b"connection", b"upgrade", b"te", b"http2-settings"}
 
 
@@ -90,6 +93,8 @@ OWN = {b"host", b"content-length", b"transfer-encoding", b"expect", b"connection
 )
 @example("dash", "PUT", b"/", [], b"\x00777\x019\x0a")
 @example("bash", "POST", b"/../a/./b?[1-3]{a,b}#frag", [(b"Host", b"other"), (b"host-", b"x")], b"\n\n")
+@example("bash", "GET", b"/../a/./b", [], b"")
+@example("dash", "GET", b"/x?[1-3]{a,b}", [], b"")
 @example("bash", "POST", b"/%2e%2e/%zz?a=b&c='d'", [(b"User-Agent", b""), (b"Accept", b""), (b"X-", b";")], b"@/etc/passwd")
 @example("bash", "POST", b"*", [(b"Content-Type", b"a"), (b"Accept", b"1"), (b"accept", b"2")], b"--next")
 def test_what_arrives_is_what_was_recorded(

@@ -10,7 +10,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from interceptor.model.body import MemoryBody
@@ -244,6 +244,8 @@ KINDS = st.sampled_from(
     target=st.text("aä/?&=%.+[]\"'<>\\^", max_size=12), host=st.sampled_from(["h.example", "192.0.2.1", "::1", "bücher.example"]),
     port=st.integers(1, 65535),
 )  # fmt: skip
+@example(b"text/plain; charset=utf-16", b"", b"a\0b\0", b"a\0b\0", b"OK", "", "h.example", 80)
+@example(b"text/plain; charset=iso-2022-jp", b"", b"a\x1b(B", b"a\x1b(Bb", b"OK", "", "h.example", 80)
 def test_bytes_come_back(
     kind: bytes, value: bytes, request_body: bytes, response_body: bytes, reason: bytes, target: str, host: str, port: int
 ) -> None:
