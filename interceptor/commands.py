@@ -11,6 +11,7 @@ pieces that touch are one word. There is no chaining. A signature is looked at w
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -150,11 +151,13 @@ class Commands:
         return [Completion(word.start, quote(offer), help) for offer, help in offers if offer.startswith(word.text)]
 
     def _complete_name(self, word: Word) -> list[Completion]:
-        """Names that begin with the word, then names that have it elsewhere."""
+        """Names that begin with the word, then names that have it elsewhere; if there are none, those that have its characters
+        in that order, the closest together first."""
         names = self.names()
         starting = [name for name in names if name.startswith(word.text)]
         within = [name for name in names if word.text in name and name not in starting]
-        return [Completion(word.start, name, self._commands[name].help) for name in starting + within]
+        found = starting + within or _having_in_order(word.text, names)
+        return [Completion(word.start, name, self._commands[name].help) for name in found]
 
     def _parameter_at(self, before: Sequence[Word]) -> Parameter | None:
         """The parameter that the next word belongs to, also behind a command that takes a command."""
@@ -198,6 +201,13 @@ class Commands:
                 name = f"{parameter.name}, " if parameter.name not in parameter.type.needs else ""
                 raise UserError(f"{command.name} needs {name}{parameter.type.needs}")
         return values
+
+
+def _having_in_order(characters: str, names: Sequence[str]) -> list[str]:
+    """`vfd` is in `view.flows.duplicate`."""
+    pattern = re.compile(".*?".join(map(re.escape, characters)), re.IGNORECASE)
+    spans = {name: match.end() - match.start() for name in names if (match := pattern.search(name))}
+    return sorted(spans, key=spans.__getitem__)
 
 
 def lex(text: str) -> list[Word]:

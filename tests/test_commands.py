@@ -183,6 +183,12 @@ def test_names_are_completed_first_from_their_start(commands: Commands) -> None:
     assert completed(commands, "") == list(commands.names())
 
 
+def test_a_name_is_found_by_some_of_its_characters_in_order(commands: Commands) -> None:
+    assert completed(commands, "fmk") == ["flow.mark"]
+    assert completed(commands, "VOR") == ["view.order"]
+    assert completed(commands, "kmf") == []
+
+
 def test_arguments_are_completed_by_type(commands: Commands) -> None:
     assert completed(commands, "flow.mark @m") == ["flow.mark @marked"]
     assert "flow.mark @focus" in completed(commands, "flow.mark ")

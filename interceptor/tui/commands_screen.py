@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from interceptor.commands import Commands
 from interceptor.tui.keymap import CONTEXTS, Keymap
@@ -10,6 +11,8 @@ from interceptor.tui.listing import Listing, Row
 from interceptor.tui.paint import Line
 from interceptor.tui.quick_help import key_text
 from interceptor.tui.screens import Hint
+
+SIGNATURE_COLUMNS: Final = 46
 
 
 class CommandsScreen(Listing):
@@ -38,8 +41,8 @@ class CommandsScreen(Listing):
         line: Line = [
             ("key", f" {name}"),
             ("note", arguments),
-            ("text", " " * max(2, 44 - len(signature))),
-            ("dim", help_text),
+            ("text", " " * max(2, SIGNATURE_COLUMNS - len(signature))),
+            ("dim", help_text if len(signature) < SIGNATURE_COLUMNS else ""),  # the rows stay in line; it is below
         ]
         about: list[Line] = [[("strong", name), ("note", arguments)], [("text", help_text)]]
         if keys:

@@ -77,7 +77,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("P", "console.view.flow @focus", everywhere, "Open this flow"),
         Binding("enter", "console.nav.select", common, "Open, or edit"),
         Binding("tab", "console.nav.next", common, "Next tab"),
-        Binding("shift tab", "console.panes.next", everywhere, "The other pane; with one pane, the previous tab"),
+        Binding("shift tab", "console.panes.next", everywhere, "The other pane, or the previous tab"),
         Binding("g", "console.nav.start", everywhere, "First"),
         Binding("home", "console.nav.start", everywhere, "First"),
         Binding("G", "console.nav.end", everywhere, "Last"),

@@ -212,3 +212,22 @@ def test_a_browser_is_started_and_why_not_is_said(start: Start) -> None:
     driven.see("edge started with --incognito")
     driven.press(":", "browser.start brave", "enter")
     driven.see("brave was not found on this machine")
+
+
+@pytest.mark.parametrize(
+    ("key", "order", "paths"),
+    [
+        ("5", "status", ["/index.html", "/data.json", "/login"]),
+        ("6", "type", ["/data.json", "/index.html", "/login"]),
+        ("7", "size", ["/login", "/index.html", "/data.json"]),
+    ],
+)
+def test_the_list_is_ordered_by_what_its_columns_show(start: Start, key: str, order: str, paths: list[str]) -> None:
+    driven = start()
+    driven.press("o")
+    driven.see("Order by…", "duration", "host", f"{key} {order}")
+    driven.press(key)
+    driven.see(f"[order:{order}]")
+    assert sorted(paths, key=driven.text.index) == paths
+    driven.press("v")
+    driven.wait(lambda: sorted(paths, key=driven.text.index) == paths[::-1], "the reverse order")
