@@ -88,7 +88,7 @@ class Listing(Screen):
                 index = 0 if step is Step.START else last
             case Step.NEXT | Step.PREVIOUS:
                 index = _next_group(rows, index, 1 if step is Step.NEXT else -1)
-            case Step.SELECT | Step.RIGHT:
+            case Step.SELECT:
                 self.select()
                 return
         self._index = max(0, min(last, index))

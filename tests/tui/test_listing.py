@@ -49,6 +49,9 @@ def test_going_about() -> None:
     assert screen.current == "c3"
     screen.navigate(Step.START)
     assert shown(screen)[:2] == ["a", "a0"], "the heading above the cursor is seen"
+    for step in (Step.RIGHT, Step.LEFT):
+        screen.navigate(step)
+    assert (screen.current, screen.chosen) == ("a0", []), "an arrow changes nothing"
     screen.navigate(Step.SELECT)
     assert screen.chosen == ["a0"]
 
