@@ -32,7 +32,7 @@ from interceptor.model.http import Request, Response
 from interceptor.model.records import BodyData, FlowChanged, FlowEnded, FlowStarted
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached, ReadBody, RunHook
 from interceptor.proxy.core.conversation import Conversation, Strand
-from interceptor.proxy.core.events import TimedOut
+from interceptor.proxy.core.events import Drained, PipeEvent, TimedOut
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.layers.http.lengths import fix_length
 from interceptor.proxy.layers.http.pages import error_response
@@ -242,23 +242,20 @@ class Exchange(Conversation):
         """True with `upstream` set; else the client has been told why not."""
         origin = self._surroundings.origin_of(self.flow.request, self._first_target)
         reach = Reach(strand, origin, alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
-        match await strand.ask(reach):
-            case Reached(connection=connection, is_reused=is_reused):
-                self.flow.server = strand.sink = connection
-                self._connection_was_reused = is_reused
-                self.upstream = upstream = self._surroundings.make_upstream(self, connection)
-                self._from_server = Strand(self, self._response, upstream.pause, upstream.resume)
-                self._from_server.sink = self.downstream.connection
-                self.strands.append(self._from_server)
-                self._from_server.start()
-                return True
-            case ConnectFailed() as failed:
-                self.flow.server = failed.connection
-                self._give_up(str(failed), 502)
-                await self._discard_request(strand)
-                return False
-            case unreachable:
-                assert_never(unreachable)
+        answer: Reached | ConnectFailed = await strand.ask(reach)
+        if isinstance(answer, ConnectFailed):
+            self.flow.server = answer.connection
+            self._give_up(str(answer), 502)
+            await self._discard_request(strand)
+            return False
+        self.flow.server = strand.sink = answer.connection
+        self._connection_was_reused = answer.is_reused
+        self.upstream = upstream = self._surroundings.make_upstream(self, answer.connection)
+        self._from_server = Strand(self, self._response, upstream.pause, upstream.resume)
+        self._from_server.sink = self.downstream.connection
+        self.strands.append(self._from_server)
+        self._from_server.start()
+        return True
 
     async def _try_again(self, strand: Strand[RequestPart]) -> None:
         """The server closed a kept connection under a request of which it read nothing: once more, on a new one."""
@@ -459,8 +456,7 @@ class Exchange(Conversation):
         self._will_not_ask_for_body(page)
         self.response_has_begun = True
         self.downstream.respond(self.flow.request, page, page.body.size)
-        if self.flow.request.method != "HEAD":
-            self.downstream.data(page.body.read())
+        self.downstream.data(page.body.read())
         self._response_is_over = True
         self.downstream.end(None)
         self._finish_if_over()
@@ -471,10 +467,13 @@ class Exchange(Conversation):
             self._upstream_has_gone()
 
     def _upstream_has_gone(self) -> None:
-        """Who waits for room on the way there need not: what is still to be sent is dropped."""
+        """Who waits for room on the way there need not, but not in this turn: what is still to be sent is dropped."""
         self._upstream_is_gone = True
-        if self.upstream is not None:
-            self.sink_drained(self.upstream.connection)
+        if self.upstream is not None and self.upstream.connection in self.congested:
+            self.stack.post(self, Drained(self.upstream.connection))
+
+    def receive(self, event: PipeEvent) -> None:
+        self.sink_drained(event.connection)
 
     def _finish_if_over(self) -> None:
         if self._request_is_over and self._response_is_over and not self._is_sending and not self._is_over:

@@ -292,3 +292,23 @@ def test_a_client_that_leaves_between_requests_leaves_none() -> None:
     driver.says(OK, driver.server)
     driver.ends(driver.client)
     assert driver.errors() == [""] and driver.server in driver.closed
+
+
+@pytest.mark.parametrize("end", ["killed", "malformed answer", "client leaves"])
+def test_a_broken_upload_that_waits_for_room_ends_once(end: str) -> None:
+    """What is still read of it when the server is let go must not end the exchange a second time."""
+    driver = PaperDriver()
+    driver.says(b"POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n")
+    driver.run(Congested(driver.server))
+    driver.says(b"3\r\nabc\r\nnonsense\r\n")
+    match end:
+        case "killed":
+            driver.kill(driver.http, "Killed by the user.")
+            assert driver.errors() == ["Killed by the user."] and driver.sent(driver.client) == b""
+        case "malformed answer":
+            driver.says(b"nonsense\r\n\r\n", driver.server)
+            assert driver.sent(driver.client).count(b"HTTP/1.1 502 ") == 1 and "server's response" in driver.errors()[0]
+        case _:
+            driver.vanishes(driver.client)
+            assert driver.errors() == [LEFT]
+    assert driver.client in driver.closed and driver.server in driver.closed and not driver.ended_by_driver
