@@ -124,7 +124,8 @@ async def test_one_that_cannot_be_started_leaves_nothing(tmp_path: Path, monkeyp
 async def test_firefox_has_the_ca_in_its_profile(tmp_path: Path) -> None:
     ca_file = TestAuthority(tmp_path / "ca").ca_file
     keep = tmp_path / "kept"
-    fake = Fake(tmp_path, "firefox", f"import shutil; shutil.copytree(profile, {str(keep)!r}); time.sleep(600)")
+    copying = f"import shutil; shutil.copytree(profile, {f'{keep}.new'!r}); os.rename({f'{keep}.new'!r}, {str(keep)!r})"
+    fake = Fake(tmp_path, "firefox", f"{copying}; time.sleep(600)")
     browsers = Browsers(lambda text: None, fake.machine)
     assert await browsers.start("firefox", way(ca_file)) == "firefox started"
     [(profile, arguments, files)] = await fake.started()
