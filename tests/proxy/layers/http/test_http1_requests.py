@@ -208,10 +208,11 @@ def test_a_malformed_request_gets_a_page_and_a_row(head: bytes, status: bytes, r
 
 
 def test_refused_once_and_nothing_more_is_read() -> None:
-    driver = PaperDriver(TUNNELLED, paper_settings(is_eager=False))
+    driver = PaperDriver(TUNNELLED, dials=lambda address: None)
     driver.says(b"GET /p HTTP/1.1\r\nA b: c\r\n\r\n")
-    driver.says(GET)
-    assert driver.sent(driver.client).count(b"HTTP/1.1") == 1 and len(driver.flows) == 1
+    driver.says(b"GET /p HTTP/1.1\r\nHost: a\r\n\r\n")  # both wait for the server, and are read in one turn
+    driver.connected(driver.dialling())
+    assert driver.sent(driver.client).count(b"HTTP/1.1 400 ") == 1 and len(driver.flows) == 1
 
 
 # --- limits and time ------------------------------------------------------------------------------------------
