@@ -82,6 +82,7 @@ class Stack:
         self.outermost: Callable[[Effect], None] = self.emit
         self.flow_ids = flow_ids if flow_ids is not None else count(1)
         self.open_flows: dict[int, Flow] = {}
+        self.at_turn_end: list[Callable[[], None]] = []  # what to call when the event has been delivered, once
         self.killers: dict[int, Callable[[str], None]] = {}  # by flow id: who ends it when the user says so
         self.now = 0.0
         self.failure: Exception | None = None
@@ -107,6 +108,8 @@ class Stack:
         self.now, self._is_running = now, True
         try:
             self._deliver(event)
+            while self.at_turn_end:
+                self.at_turn_end.pop()()
         except Exception as error:
             self._fail(error)
         finally:
@@ -194,5 +197,5 @@ class Stack:
             self.withdraw(ask)
         for connection in [c for c in self.pipes if not isinstance(c, StreamConnection)]:
             self.emit(Close(connection, f"internal error: {type(error).__name__}: {error}"))
-        for kept in (self.pipes, self.inbox, self.alarms):
+        for kept in (self.pipes, self.inbox, self.alarms, self.at_turn_end):
             kept.clear()

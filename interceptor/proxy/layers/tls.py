@@ -58,6 +58,7 @@ class TlsTunnel(Tunnel):
         self.facts = TlsFacts()
         self._ssl: SSL.Connection | None = None
         self._got_close_notify = False
+        self._plain: list[bytes] = []  # to be encrypted when the turn ends
 
     @property
     def stage(self) -> str:  # type: ignore[override]
@@ -179,9 +180,20 @@ class TlsTunnel(Tunnel):
     # --- above ▸ below ----------------------------------------------------------------------------------------
 
     def from_above(self, data: bytes) -> None:
-        ssl = self._ssl
+        if self.state is State.OPEN:
+            if not self._plain:
+                self.stack.at_turn_end.append(self._encrypt)
+            self._plain.append(data)
+
+    def _encrypt(self) -> None:
+        """What one turn sends becomes as few records as it can: a response's head and its body are one, if both are there."""
+        ssl, plain = self._ssl, self._plain
+        if not plain:
+            return  # done already, because the connection was closed in this turn
+        self._plain = []
         if self.state is not State.OPEN or ssl is None:
             return
+        data = plain[0] if len(plain) == 1 else b"".join(plain)
         try:
             for start in range(0, len(data), 16384):
                 ssl.send(data[start : start + 16384])
@@ -192,6 +204,7 @@ class TlsTunnel(Tunnel):
 
     def control_from_above(self, effect: PipeEffect) -> None:
         if isinstance(effect, (Close, HalfClose)) and self.state is State.OPEN and self._ssl is not None:
+            self._encrypt()
             with suppress(SSL.Error):
                 self._ssl.shutdown()
             self._flush()
