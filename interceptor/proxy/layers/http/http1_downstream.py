@@ -22,6 +22,7 @@ from interceptor.proxy.layers.http.head_scan import (
     write_status_head,
 )
 from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyWriter, ChunkedBody, CountedBody
+from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Data, End, RequestPart
 from interceptor.proxy.settings import Settings
@@ -226,19 +227,19 @@ class Http1Downstream(Layer):
             self.wire(Send(self.connection, write_status_head(response.status_code, response.reason, fields)))
 
     def respond(self, request: Request, response: Response, size: int | None) -> None:
-        fields, headers, status = response.headers.fields, response.headers, response.status_code
+        fields, status = response.headers.fields, response.status_code
+        has_coding, connection = framing_of(fields)
         self._response_has_no_body = has_no_body = request.method == "HEAD" or status in (204, 304) or status < 200
         is_old = self._head is not None and self._head.minor == 0
-        is_chunked = "transfer-encoding" in headers and not has_no_body
-        if is_old and "transfer-encoding" in headers:
+        is_chunked = has_coding and not has_no_body
+        if is_old and has_coding:
             fields = [item for item in fields if item[0].lower() != b"transfer-encoding"]
             is_chunked, size = False, None
         if size is None and not is_chunked and not has_no_body:
             self._keeps_alive = False
-        tokens = (headers.get("connection") or "").lower()
-        if "close" in tokens:
+        if b"close" in connection:
             self._keeps_alive = False
-        elif is_old and self._keeps_alive and "keep-alive" not in tokens:
+        elif is_old and self._keeps_alive and b"keep-alive" not in connection:
             fields = [*fields, (b"Connection", b"keep-alive")]
         self._writer = BodyWriter(is_chunked)
         self.wire(Send(self.connection, write_status_head(status, response.reason, fields)))

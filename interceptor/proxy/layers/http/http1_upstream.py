@@ -22,6 +22,7 @@ from interceptor.proxy.layers.http.head_scan import (
     write_request_head,
 )
 from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyUntilClose, BodyWriter, ChunkedBody, CountedBody
+from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted
 from interceptor.proxy.settings import Settings
 
@@ -63,7 +64,7 @@ class Http1Upstream(Layer):
 
     def request(self, request: Request, size: int | None) -> None:
         fields = request.headers.fields
-        is_chunked = "transfer-encoding" in request.headers
+        is_chunked, connection = framing_of(fields)
         minor = 0 if request.http_version == "HTTP/1.0" else 1
         if size is None and not is_chunked:
             fields, is_chunked = [*fields, (b"Transfer-Encoding", b"chunked")], True
@@ -74,8 +75,7 @@ class Http1Upstream(Layer):
             target = request.authority.encode()
         elif request.is_absolute:
             target = request.url.encode("utf-8", "surrogateescape")
-        connection = (request.headers.get("connection") or "").lower()
-        if "close" in connection or (minor == 0 and "keep-alive" not in connection):
+        if b"close" in connection or (minor == 0 and b"keep-alive" not in connection):
             self._keeps_alive = False
         head = write_request_head(request.method.encode("utf-8", "surrogateescape"), target, minor, fields)
         self.wire(Send(self.connection, head))

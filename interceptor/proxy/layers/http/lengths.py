@@ -1,8 +1,9 @@
-"""Content-Length follows the body that is sent, where an edit or a replacement changed it."""
+"""What a message's fields say about its framing as it is sent, and Content-Length that follows the body, where an edit or a
+replacement changed it."""
 
 from __future__ import annotations
 
-from interceptor.model.http import Request, Response
+from interceptor.model.http import Field, Request, Response
 
 
 def fix_length(message: Request | Response, size: int, method: str = "") -> None:
@@ -18,3 +19,15 @@ def fix_length(message: Request | Response, size: int, method: str = "") -> None
         headers.set_all("Content-Length", [str(size)])
     elif not declared and size:
         headers.add("Content-Length", str(size))
+
+
+def framing_of(fields: list[Field]) -> tuple[bool, bytes]:
+    """(whether there is a Transfer-Encoding, the values of Connection in lower case). One pass: every message goes through here."""
+    is_chunked, connection = False, b""
+    for name, value in fields:
+        size = len(name)
+        if size == 10 and name.lower() == b"connection":
+            connection += value.lower() + b","
+        elif size == 17 and name.lower() == b"transfer-encoding":
+            is_chunked = True
+    return is_chunked, connection
