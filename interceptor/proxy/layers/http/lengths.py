@@ -22,7 +22,7 @@ def fix_length(message: Request | Response, size: int, method: str = "") -> None
 
 
 def framing_of(fields: list[Field]) -> tuple[bool, bytes]:
-    """(whether there is a Transfer-Encoding, the values of Connection in lower case). One pass: every message goes through here."""
+    """(whether there is a Transfer-Encoding, the values of Connection in lower case). One pass: every message comes by here."""
     is_chunked, connection = False, b""
     for name, value in fields:
         size = len(name)
