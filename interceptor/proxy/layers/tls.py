@@ -243,6 +243,7 @@ class ClientTls(TlsTunnel):
         self._mark = Mark(self._pause, self._resume)
         self._hello: ClientHello | None = None
         self._upstream: Connection | None = None
+        self._attempted: Connection | None = None  # could not be reached; names the server on the row of a failure
 
     def opened_below(self) -> None:
         self.facts.started_at = self.stack.wall_time()
@@ -296,6 +297,8 @@ class ClientTls(TlsTunnel):
         # A failure is told in the language of the protocol inside, where it can be: HTTP will reach again and answer 502.
         if isinstance(answer, Reached):
             self._upstream = answer.connection
+        else:
+            self._attempted = answer.connection
         self._mint()
 
     def _mint(self) -> None:
@@ -352,7 +355,7 @@ class ClientTls(TlsTunnel):
         self.stack.alarms.pop(self._too_late, None)
         if self._hello is None and not self._held:
             return  # a client that connected and said nothing
-        record_failure(self.stack, self._ingress, self.connection, self._upstream, reason)
+        record_failure(self.stack, self._ingress, self.connection, self._upstream or self._attempted, reason)
 
     def _pause(self) -> None:
         self.below.emit(PauseReading(self.connection))
