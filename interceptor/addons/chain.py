@@ -1,16 +1,20 @@
 """The chain of addons: asks everyone who has a say in a hook, in a fixed order, interception last.
 
-    rules and access (in the order given) ─▸ the user's interception ─▸ verdict
+    access ─▸ rules ─▸ scripts ─▸ the user's interception ─▸ verdict
 
 An addon is any object with methods named after hooks: `client_connected(client, mode)`, `http_connect(flow)`,
 `requestheaders(flow)`, `request(flow)`, `responseheaders(flow)`, `response(flow)`, `tcp_message(flow, from_client, data)`.
-Each returns a verdict, or None for no say. The first that is not a `Forward` ends the round. A hook in which nobody has a say
-costs a dictionary look-up. An addon that raises is reported and counts as having no say.
+Each returns a verdict, None for no say, or a coroutine that does: then this hook alone waits for it. The first that is not a
+`Forward` ends the round. An addon whose say comes and goes has an attribute `hooks`, the names of those that it has a say in now,
+and whoever changes it calls `refresh`. A hook in which nobody has a say costs a dictionary look-up. An addon that raises is
+reported and counts as having no say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from enum import IntEnum
 from typing import Any, Final
 
 from interceptor.addons.intercept import Intercept
@@ -30,7 +34,7 @@ from interceptor.model.hooks import (
     Verdict,
 )
 
-_NAMES: Final[dict[type[Hook], str]] = {
+NAMES: Final[dict[type[Hook], str]] = {
     ClientConnected: "client_connected",
     ConnectRequested: "http_connect",
     RequestHead: "requestheaders",
@@ -42,45 +46,107 @@ _NAMES: Final[dict[type[Hook], str]] = {
 _WANTS_WHOLE: Final = {RequestHead: "request", ResponseHead: "response"}
 """Whoever has a say about a message with its body makes the head ask for the body."""
 
+Said = Verdict | None
+Method = Callable[..., Said | Coroutine[Any, Any, Said]]
+
+
+class Place(IntEnum):
+    """Where in the chain an addon stands; those of one place are asked in the order in which they were added."""
+
+    ACCESS = 0
+    RULES = 1
+    SCRIPTS = 2
+
 
 class Chain:
     """Implements `model.hooks.Decider`. `report` tells the event log of an addon that raised."""
 
-    def __init__(
-        self, addons: Sequence[object], intercept: Intercept, report: Callable[[str, BaseException], None]
-    ) -> None:
+    def __init__(self, addons: Sequence[object], intercept: Intercept, report: Callable[[str, BaseException], None]) -> None:
+        """`addons` are those of the first place."""
         self._intercept, self._report = intercept, report
-        self._by_hook: dict[type[Hook], list[Callable[..., Verdict | None]]] = {}
-        for kind, name in _NAMES.items():
-            methods = [getattr(addon, name) for addon in addons if hasattr(addon, name)]
-            if methods:
-                self._by_hook[kind] = methods
-        self._collecting = frozenset(
-            kind for kind, name in _WANTS_WHOLE.items() if any(hasattr(addon, name) for addon in addons)
-        )
+        self._addons: list[tuple[Place, object]] = [(Place.ACCESS, addon) for addon in addons]
+        self._by_hook: dict[type[Hook], list[Method]] = {}
+        self._collecting: frozenset[type[Hook]] = frozenset()
+        self._thinking: dict[Hook, asyncio.Task[None]] = {}
+        self.refresh()
+
+    # --- who is asked -----------------------------------------------------------------------------------------
+
+    def add(self, addon: object, place: Place) -> None:
+        self._addons.append((place, addon))
+        self._addons.sort(key=lambda placed: placed[0])
+        self.refresh()
+
+    def remove(self, addon: object) -> None:
+        """Nothing if it is not there. What it was asked already it may still answer."""
+        self._addons = [placed for placed in self._addons if placed[1] is not addon]
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Looks anew at who has a say in what."""
+        by_name: dict[str, list[Method]] = {}
+        for _, addon in self._addons:
+            names = getattr(addon, "hooks", None)
+            for name in NAMES.values():
+                if hasattr(addon, name) and (names is None or name in names):
+                    by_name.setdefault(name, []).append(getattr(addon, name))
+        self._collecting = frozenset(kind for kind, name in _WANTS_WHOLE.items() if name in by_name)
+        self._by_hook = {
+            kind: by_name.get(name, []) for kind, name in NAMES.items() if name in by_name or kind in self._collecting
+        }
+
+    # --- asking -----------------------------------------------------------------------------------------------
 
     def decide(self, hook: Hook, answer: Callable[[Verdict], None]) -> Verdict | None:
-        kind = type(hook)
-        methods = self._by_hook.get(kind)
+        methods = self._by_hook.get(type(hook))
         if methods is None and not self._intercept.is_active:
             return FORWARD
-        verdict: Verdict = FORWARD
-        for method in methods or ():
-            said = self._ask(method, hook)
-            if isinstance(said, Forward):
-                verdict = _stronger(verdict, said) if isinstance(verdict, Forward) else said
-            elif said is not None:
-                return said
-        if kind in self._collecting:
-            verdict = Forward(Collect.WHOLE)
-        if not self._intercept.is_active or not isinstance(verdict, Forward):
-            return verdict
-        return self._intercept.decide(hook, verdict, answer)
+        so_far = Forward(Collect.WHOLE) if type(hook) in self._collecting else FORWARD
+        return self._ask_from(0, methods or (), hook, so_far, answer)
 
     def withdraw(self, hook: Hook) -> None:
+        if task := self._thinking.pop(hook, None):
+            task.cancel()
         self._intercept.withdraw(hook)
 
-    def _ask(self, method: Callable[..., Verdict | None], hook: Hook) -> Verdict | None:
+    def _ask_from(
+        self, place: int, methods: Sequence[Method], hook: Hook, verdict: Forward, answer: Callable[[Verdict], None]
+    ) -> Verdict | None:
+        """The rest of a round, given what was said so far; None if the answer comes later."""
+        for index in range(place, len(methods)):
+            said = self._ask(methods[index], hook, verdict)
+            if isinstance(said, Coroutine):
+                rest = self._wait(said, index + 1, methods, hook, verdict, answer)
+                self._thinking[hook] = asyncio.get_running_loop().create_task(rest)
+                return None
+            if isinstance(said, Forward):
+                verdict = _joined(verdict, said)
+            elif said is not None:
+                return said
+        return self._intercept.decide(hook, verdict, answer) if self._intercept.is_active else verdict
+
+    async def _wait(
+        self,
+        thought: Coroutine[Any, Any, Said],
+        place: int,
+        methods: Sequence[Method],
+        hook: Hook,
+        verdict: Forward,
+        answer: Callable[[Verdict], None],
+    ) -> None:
+        try:
+            said = await thought
+        except Exception as error:
+            self._report(f"{methods[place - 1].__qualname__} failed", error)
+            said = None
+        self._thinking.pop(hook, None)
+        final: Verdict | None = said
+        if said is None or isinstance(said, Forward):
+            final = self._ask_from(place, methods, hook, verdict if said is None else _joined(verdict, said), answer)
+        if final is not None:
+            answer(final)
+
+    def _ask(self, method: Method, hook: Hook, verdict: Forward) -> Said | Coroutine[Any, Any, Said]:
         arguments: tuple[Any, ...]
         match hook:
             case HttpHook(flow=flow):
@@ -88,7 +154,7 @@ class Chain:
             case ClientConnected(client=client, mode=mode):
                 arguments = client, mode
             case MessageReceived(flow=tcp_flow, from_client=from_client, data=data):
-                arguments = tcp_flow, from_client, data
+                arguments = tcp_flow, from_client, data if verdict.data is None else verdict.data
             case _:
                 return None
         try:
@@ -98,8 +164,10 @@ class Chain:
             return None
 
 
-def _stronger(one: Verdict, other: Forward) -> Forward:
-    """Both want to go on: the body is collected if either wants it, an edit of a message is kept."""
-    assert isinstance(one, Forward)
-    collect = Collect.WHOLE if Collect.WHOLE in (one.collect, other.collect) else other.collect
-    return Forward(collect, other.data if other.data is not None else one.data)
+def _joined(one: Forward, other: Forward) -> Forward:
+    """Both want to go on: the body streams if either insists, else it is collected if either wants it; the last edit of a message
+    counts."""
+    wishes = (one.collect, other.collect)
+    strongest = (Collect.STREAM, Collect.WHOLE, Collect.FOR_HOLD)
+    collect = next((wish for wish in strongest if wish in wishes), Collect.NO)
+    return Forward(collect, one.data if other.data is None else other.data)

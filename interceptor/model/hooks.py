@@ -80,6 +80,7 @@ class Collect(Enum):
     """Whether the body is to be there before the next decision."""
 
     NO = "no"  # let it stream
+    STREAM = "stream"  # it may not be, whoever else wants it; the next decision is made before it has come
     WHOLE = "whole"  # a rule or a script wants it, whatever its size
     FOR_HOLD = "for hold"  # a person may want it: up to 5 MiB and 3 s, else hold at the head
 

@@ -402,7 +402,7 @@ class Exchange(Conversation):
         """Records the body to its end or as far as `collect` allows (None); an Abort if it broke, a text if it cannot be kept."""
         is_hold = collect is Collect.FOR_HOLD
         limit = HOLD_LIMIT if is_hold else self._settings.stream_large_bodies
-        if limit is not None and size is not None and size > limit:
+        if collect is Collect.STREAM or (limit is not None and size is not None and size > limit):
             return None
         deadline, taken = self.stack.now + HOLD_SECONDS, 0
         while True:
