@@ -223,6 +223,10 @@ class App:
 
     # --- what the faces and commands do ---------------------------------------------------------------------
 
+    def filter(self, text: str) -> Filter | None:
+        """The filter that was typed; None of an empty one, which all flows match. UserError if it is none."""
+        return _filter(text)
+
     def replay(self, flow: HttpFlow) -> HttpFlow:
         """Sends the request of this flow again; what comes of it is a new flow."""
         request = flow.request.copy()

@@ -129,7 +129,11 @@ def _parse_truth(word: str, world: World) -> bool:
 
 
 def _parse_bytes(word: str, world: World) -> bytes:
-    """UTF-8, with \\n, \\r, \\t, \\0, \\\\ and \\xNN for what cannot be typed."""
+    return typed_bytes(word)
+
+
+def typed_bytes(word: str) -> bytes:
+    """What the text means where bytes are wanted: UTF-8, with \\n, \\r, \\t, \\0, \\\\ and \\xNN for what cannot be typed."""
     from re import sub
 
     escapes = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"0": b"\0", b"\\": b"\\"}

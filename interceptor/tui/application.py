@@ -16,6 +16,7 @@ from interceptor.options import Options
 from interceptor.session.store import Store
 from interceptor.session.undo import Undo
 from interceptor.session.view import View
+from interceptor.specs.filter import Filter
 
 
 class Holds(Protocol):
@@ -52,6 +53,10 @@ class Application(Protocol):
     def intercept(self) -> Holds: ...
     @property
     def listeners(self) -> Listening: ...
+
+    def filter(self, text: str) -> Filter | None:
+        """The filter that was typed; None of an empty one, which all flows match. UserError if it is none."""
+        ...
 
     def replay(self, flow: HttpFlow) -> HttpFlow:
         """Sends the request of this flow again; what comes of it is a new flow."""

@@ -52,7 +52,7 @@ class BottomLines:
                 is_marked_only=view.show_marked_only,
                 intercept=options.intercept,
                 is_intercepting=options.intercept_active,
-                view_filter=options.view_filter,
+                view_filter=view.filter.text if view.filter is not None else None,
                 is_following=options.console_focus_follow,
                 tags=[f"W:{options.save_stream_file}"] if options.save_stream_file else (),
                 addresses=self._app.listeners.describe(),

@@ -35,10 +35,12 @@ from interceptor.tui.flow_changes import FlowChanges
 from interceptor.tui.flow_commands import FlowCommands
 from interceptor.tui.flow_list import FlowListBox
 from interceptor.tui.flow_screens import FlowListScreen, FlowViewScreen
+from interceptor.tui.flow_settings import FlowSettings
 from interceptor.tui.flow_view import FlowDetail
 from interceptor.tui.frame import Asking, Frame
 from interceptor.tui.history import History
 from interceptor.tui.keymap import Keymap
+from interceptor.tui.list_commands import ListCommands
 from interceptor.tui.paint import Line
 from interceptor.tui.panes import Panes
 from interceptor.tui.present.first_steps import first_steps
@@ -64,6 +66,7 @@ class Console:
         self.line = CommandLine(app.commands, app.options)
         self.changes = FlowChanges(app.store, app.undo)
         self.flow_commands = FlowCommands(app, self.changes, self.tell, self.start)
+        self.flow_settings = FlowSettings()
         self.history = History(self._history_path())
         self.search_history = History()
         list_box = FlowListBox(app.view, app.options, {}, self._empty_text)
@@ -127,6 +130,7 @@ class Console:
         commands.register()
         ScreenCommands(self, commands.open_prompt).register()
         self.flow_commands.register()
+        ListCommands(self.app, self, self.flow_settings).register()
         ExportCommands(self.app, self, self.flow_commands.saved).register()
 
     def _register(self, resolve: Callable[[str], Sequence[Flow]] | None) -> None:
@@ -298,6 +302,7 @@ class Console:
 
     def flows_removed(self, flows: list[Flow]) -> None:
         self.flow_commands.saved.difference_update(flows)
+        self.flow_settings.forget(flows)
         screen = self.flow_screen()
         if screen is not None and screen.flow in flows:
             if (following := self.app.view.focus) is not None:
@@ -356,7 +361,7 @@ class Console:
         if screen is None:
             from interceptor.contentviews.registry import render_body
 
-            screen = FlowViewScreen(FlowDetail(self.app.options, render_body, {}, self.invalidate))
+            screen = FlowViewScreen(FlowDetail(self.app.options, render_body, {}, self.invalidate, settings=self.flow_settings))
             screen.detail.show(flow)
             self.push(screen)
         else:
@@ -459,4 +464,5 @@ class Console:
         elif isinstance(result, (bool, int)):
             self.tell(str(result).lower())
         elif isinstance(result, (list, tuple)):
-            self.tell(", ".join(map(str, result)) or "nothing")
+            texts = [f"@{each.id}" if isinstance(each, Flow) else str(each) for each in result]
+            self.tell(", ".join(texts) or "nothing")

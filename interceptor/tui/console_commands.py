@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Protocol
 
 from interceptor.commands import Choices, CommandName, OptionName, quote
-from interceptor.model.flow import Flow
-from interceptor.session.orders import ORDERS
+from interceptor.model.flow import Flow, HttpFlow
 from interceptor.specs.errors import UserError
 from interceptor.tui import edit_flow
 from interceptor.tui.application import Application
@@ -22,9 +21,10 @@ from interceptor.tui.event_log_screen import EventLogScreen
 from interceptor.tui.flow_changes import FlowChanges
 from interceptor.tui.flow_screens import FlowViewScreen
 from interceptor.tui.flow_view import FlowDetail
-from interceptor.tui.grid_editor import GridEditor
+from interceptor.tui.grid_commands import GridCommands
 from interceptor.tui.help_screen import HelpScreen
 from interceptor.tui.history import History
+from interceptor.tui.history_commands import HistoryCommands
 from interceptor.tui.keymap import Keymap
 from interceptor.tui.panes import Panes
 from interceptor.tui.prompt import Prompt
@@ -83,25 +83,18 @@ class ConsoleCommands:
             "console.edit.focus": self.edit_focus,
             "console.edit.focus.options": self.edit_focus_options,
             "console.bodyview": self.bodyview,
+            "console.bodyview.options": self.bodyview_options,
             "console.flowview.mode": self.flowview_mode,
             "console.flowview.mode.set": self.flowview_mode_set,
             "console.flowview.mode.options": self.flowview_mode_options,
             "console.flowview.wrap": self.flowview_wrap,
             "console.flowview.shift": self.flowview_shift,
-            "console.grideditor.add": lambda: self._grid().add(),
-            "console.grideditor.insert": lambda: self._grid().insert(),
-            "console.grideditor.delete": lambda: self._grid().delete(),
-            "console.grideditor.editor": self.grid_editor,
-            "view.focus.next": self.focus_next,
-            "view.focus.prev": self.focus_previous,
-            "view.focus.go": self.focus_go,
-            "view.order.options": self.order_options,
-            "view.properties.marked.toggle": self.marked_toggle,
-            "view.settings.setval.toggle": self.setting_toggle,
             "eventstore.clear": self.eventlog_clear,
         }
         for name, function in functions.items():
-            add(name, function, _GRID_HELP.get(name, ""))
+            add(name, function)
+        GridCommands(self._app.commands, self._editing, lambda: self._console.top).register()
+        HistoryCommands(self._app.commands, self._console.history).register()
 
     def _navigator(self, step: Step) -> Callable[[], None]:
         def navigate() -> None:
@@ -282,6 +275,13 @@ class ConsoleCommands:
         content_type = edit_flow.message_of(flow, body).headers.get("content-type") or ""
         self._console.start(self._editing.view(edit_flow.read_content(flow, body), content_type))
 
+    def bodyview_options(self) -> Sequence[str]:
+        """Messages of the flow whose bodies can be shown."""
+        flow = self._flow()
+        if not isinstance(flow, HttpFlow):
+            return []
+        return ["request", *(["response"] if flow.response is not None else [])]
+
     def flowview_mode(self) -> str:
         """The content view of the flow that is open."""
         screen = self._console.flow_screen()
@@ -311,64 +311,7 @@ class ConsoleCommands:
             raise UserError("no flow is open")
         return screen.detail
 
-    def setting_toggle(self, flows: Sequence[Flow], key: str) -> None:
-        """Switch a setting of flows: fullcontents."""
-        screen = self._console.flow_screen()
-        if key != "fullcontents" or screen is None:
-            raise UserError("fullcontents of the flow that is open is the only setting")
-        screen.detail.toggle_full()
-
-    # -- grid editor ------------------------------------------------------------------------------------------------------
-
-    def _grid(self) -> GridEditor:
-        if not isinstance(self._console.top, GridEditor):
-            raise UserError("no table is being edited")
-        return self._console.top
-
-    def grid_editor(self) -> None:
-        """Edit the cell in $EDITOR."""
-        self._editing.cell_externally(self._grid())
-
-    # -- the list ---------------------------------------------------------------------------------------------------------
-
-    def focus_next(self) -> None:
-        """The next flow."""
-        self._focus(1)
-
-    def focus_previous(self) -> None:
-        """The previous flow."""
-        self._focus(-1)
-
-    def focus_go(self, offset: int) -> None:
-        """The flow in that row, counted from 0; from the end if negative."""
-        view = self._app.view
-        if len(view):
-            self._show(view[max(0, min(len(view) - 1, offset if offset >= 0 else len(view) + offset))])
-
-    def _focus(self, step: int) -> None:
-        view, flow = self._app.view, self._console.current_flow()
-        at = view.index(flow) if flow is not None else None
-        if at is None:
-            if view.focus is not None:  # the flow that is open is not on the list any more
-                self._show(view.focus)
-            return
-        if not 0 <= at + step < len(view):
-            self._console.tell("this is the last flow" if step > 0 else "this is the first flow")
-            return
-        self._show(view[at + step])
-
-    def _show(self, flow: Flow) -> None:
-        self._app.view.focus = flow
-        if self._console.flow_screen() is not None:
-            self._console.open_flow(flow)
-
-    def order_options(self) -> Sequence[str]:
-        """What flows can be sorted by."""
-        return list(ORDERS)
-
-    def marked_toggle(self) -> None:
-        """Show marked flows only, or all."""
-        self._app.view.show_marked_only = not self._app.view.show_marked_only
+    # -- the event log ----------------------------------------------------------------------------------------------------
 
     def eventlog_clear(self) -> None:
         """Empty the event log."""
@@ -376,13 +319,6 @@ class ConsoleCommands:
         for screen in self._console.panes.screens():
             if isinstance(screen, EventLogScreen):
                 screen.clear()
-
-
-_GRID_HELP = {
-    "console.grideditor.add": "Add a row behind this one.",
-    "console.grideditor.insert": "Add a row before this one.",
-    "console.grideditor.delete": "Delete this row.",
-}
 
 
 def _line(command: str, arguments: Sequence[str]) -> str:

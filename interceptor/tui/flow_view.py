@@ -18,6 +18,7 @@ import urwid
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.tui.body_view import BodyView, RenderBody
 from interceptor.tui.canvas_lines import Styles, canvas
+from interceptor.tui.flow_settings import FULL_CONTENTS, FlowSettings
 from interceptor.tui.present.details import details
 from interceptor.tui.present.marks import HELD
 from interceptor.tui.present.message import missing_response, request_head, response_head
@@ -49,9 +50,11 @@ class FlowDetail(urwid.Widget):
         styles: Styles,
         schedule_redraw: Callable[[], None],
         now: Callable[[], float] = time.time,
+        settings: FlowSettings | None = None,
     ) -> None:
         super().__init__()
         self._options = options
+        self._settings = settings if settings is not None else FlowSettings()
         self._styles = styles
         self._schedule_redraw = schedule_redraw
         self._now = now
@@ -61,7 +64,6 @@ class FlowDetail(urwid.Widget):
         self._windows: dict[str, ScrolledText] = {}
         self._made_for: tuple[str, int] | None = None  # the tab and width of the document in the window; None: make it anew
         self._views: dict[tuple[int, str], str] = {}
-        self._full: set[tuple[int, str]] = set()
         self._tab_ends: list[tuple[int, str]] = []
         self._tab_row = 0
 
@@ -118,7 +120,7 @@ class FlowDetail(urwid.Widget):
     def toggle_full(self) -> None:
         """Pretty-prints a body that is too large for it to be done unasked; shows all messages, not only the newest."""
         if self._flow is not None:
-            self._full ^= {(self._flow.id, self._tab)}
+            self._settings.toggle(self._flow, FULL_CONTENTS)
             self.refresh()
 
     # Moving and searching: the window of this tab does it
@@ -193,7 +195,7 @@ class FlowDetail(urwid.Widget):
         tab = self._tab
         if tab == "detail":
             return Document(details(flow, columns, self._now()))
-        is_full = (flow.id, tab) in self._full
+        is_full = self._settings.is_on(flow, FULL_CONTENTS)
         if not isinstance(flow, HttpFlow) or tab == "messages":
             head, lines = self._bodies.messages(flow, tab, self.content_view(), is_full)
             return Document(head, lines)

@@ -179,6 +179,8 @@ class GridEditor(Screen):
             ("console.grideditor.insert", "Insert row"),
             ("console.grideditor.delete", "Delete row"),
             ("console.grideditor.editor", "Cell in $EDITOR"),
+            ("console.command console.grideditor.load ''", "File to cell"),
+            ("console.command console.grideditor.save ''", "To CSV"),
             ("console.view.pop", "Save, back"),
         )
 

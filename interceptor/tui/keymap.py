@@ -162,7 +162,10 @@ def _defaults() -> Iterable[Binding]:
         Binding("a", "console.grideditor.add", ("grideditor",), "Add a row"),
         Binding("A", "console.grideditor.insert", ("grideditor",), "Insert a row"),
         Binding("d", "console.grideditor.delete", ("grideditor",), "Delete the row"),
+        Binding("r", "console.command console.grideditor.load ''", ("grideditor",), "File into the cell"),
+        Binding("R", "console.command console.grideditor.load_escaped ''", ("grideditor",), "File with escapes into the cell"),
         Binding("e", "console.grideditor.editor", ("grideditor",), "Cell in $EDITOR"),
+        Binding("w", "console.command console.grideditor.save ''", ("grideditor",), "Table to a CSV file"),
         Binding("shift tab", "console.nav.previous", ("grideditor",), "Previous cell"),
     )
 

@@ -21,11 +21,12 @@ from interceptor.eventlog import EventLog
 from interceptor.model.flow import Flow, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
+from interceptor.session.selection import Selection
 from interceptor.session.store import Schedule, Store
 from interceptor.session.undo import Undo
 from interceptor.session.view import View
 from interceptor.specs.errors import UserError
-from interceptor.specs.filter import parse
+from interceptor.specs.filter import Filter, parse
 
 
 def request(method: str = "GET", path: str = "/", body: bytes = b"", **headers: str) -> Request:
@@ -73,10 +74,10 @@ class FakeApp:
         self.folder = folder
         self.options = Options(confdir=str(folder), **options)
         self.commands = Commands(self.options)
-        self.commands.flow_resolver = self._resolve
         self.eventlog = EventLog()
         self.store = Store(schedule or (lambda delay, deed: asyncio.get_running_loop().call_later(delay, deed)))
         self.view = View(self.store)
+        self.commands.flow_resolver = Selection(self.store, self.view, self.filter).resolve
         self.undo = Undo()
         self.intercept = FakeHolds(self)
         self.listeners = FakeListeners()
@@ -91,22 +92,6 @@ class FakeApp:
             self.view.set_order(options.view_order, options.view_order_reversed)
         self.view.focus_follow = options.console_focus_follow
 
-    def _resolve(self, spec: str) -> Sequence[Flow]:
-        match spec:
-            case "@all":
-                return list(self.store)
-            case "@focus":
-                return [self.view.focus] if self.view.focus is not None else []
-            case "@shown":
-                return list(self.view)
-            case "@hidden":
-                return self.view.hidden()
-            case "@marked" | "@unmarked":
-                return [flow for flow in self.store if bool(flow.marker) == (spec == "@marked")]
-            case _:
-                wanted = parse(spec)
-                return [flow for flow in self.store if wanted.matches(flow)]
-
     def arrive(self, flow: HttpFlow) -> HttpFlow:
         if self.options.intercept_active and self.options.intercept and parse(self.options.intercept).matches(flow):
             flow.held, flow.is_live = HoldPoint.RESPONSE if flow.response else HoldPoint.REQUEST, True
@@ -120,6 +105,9 @@ class FakeApp:
         head = f"{sent.method} {sent.url}\r\n".encode() + bytes(sent.headers) + b"\r\n" + sent.body.read()
         (self.folder / "sent").write_bytes(head)
         self.store.touch(flow)
+
+    def filter(self, text: str) -> Filter | None:
+        return parse(text) if text else None
 
     def replay(self, flow: HttpFlow) -> HttpFlow:
         twin = HttpFlow(0, request=flow.request.copy(), replay_of=flow.id, created_at=time.time())

@@ -174,7 +174,7 @@ def test_prompt_completes_options_with_their_help(start: Start) -> None:
     driven.press("false", "enter")
     driven.see("console_mouse: false")
     driven.press(":")
-    driven.see("flow.")
+    driven.see("browser.start")
     driven.press("up")
     driven.see(": set console_mouse false")
     driven.press("ctrl u", "set console_mouse=true", "enter")

@@ -1,0 +1,190 @@
+"""Commands about the list, the history and the grid, by their names and on the real console's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interceptor.model.flow import HttpFlow
+from interceptor.specs.errors import UserError
+from interceptor.tui.console import Console
+from interceptor.tui.grid_editor import GridEditor
+from interceptor.tui.history import History
+from tests.support.console_screen import Driven
+from tests.tui.driven import fake_app
+from tests.tui.fake_app import FakeApp, request, response
+
+Start = Callable[..., Driven]
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Console:
+    app = FakeApp(tmp_path, schedule=lambda delay, deed: deed())
+    made = Console(app)
+    made.register_commands()
+    for number, method in enumerate(("GET", "POST", "GET"), 1):
+        app.store.add(
+            HttpFlow(0, request=request(method, f"/{number}"), response=response(200, b"x" * number), created_at=number)
+        )
+    app.store.flush()
+    return made
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    running: list[Driven] = []
+
+    def begin(columns: int = 100, rows: int = 30) -> Driven:
+        driven = fake_app(tmp_path, columns, rows)
+        running.append(driven)
+        driven.see("/index.html", "/login", "[1/3]")
+        return driven
+
+    yield begin
+    for driven in running:
+        driven.close()
+
+
+def run(console: Console, line: str) -> Any:
+    return console.app.commands.execute(line)
+
+
+def paths(flows: Any) -> list[str]:
+    return [flow.request.path for flow in flows]
+
+
+def test_a_filter_for_now_leaves_the_option_alone(console: Console) -> None:
+    run(console, "view.filter.set '~m POST'")
+    assert paths(console.app.view) == ["/2"]
+    assert console.app.options.view_filter is None
+    assert "[f:~m POST]" in "".join(text for _, text in console.status(100))
+    run(console, "view.filter.set ''")
+    assert len(console.app.view) == 3
+    with pytest.raises(UserError):
+        run(console, "view.filter.set '~nonsense x'")
+
+
+def test_a_spec_is_resolved_and_shown(console: Console) -> None:
+    assert paths(run(console, "view.flows.resolve '~m GET'")) == ["/1", "/3"]
+    run(console, "view.focus.go 1")
+    assert paths(run(console, "view.flows.resolve @focus")) == ["/2"]
+    console.execute("view.flows.resolve '~m GET'")
+    assert console.message() == ("strong", "@1, @3")
+
+
+def test_the_order_is_asked_for_set_and_reversed(console: Console) -> None:
+    assert run(console, "view.order") == "time"
+    assert "duration" in run(console, "view.order.options")
+    run(console, "view.order.set method")
+    assert run(console, "view.order") == "method"
+    assert paths(console.app.view) == ["/1", "/3", "/2"]
+    run(console, "view.order.reverse true")
+    assert paths(console.app.view) == ["/2", "/3", "/1"]
+    run(console, "view.order.reverse false")
+    assert paths(console.app.view) == ["/1", "/3", "/2"]
+    with pytest.raises(UserError):
+        run(console, "view.order.set colour")
+
+
+def test_length_bounds_and_marks(console: Console) -> None:
+    assert run(console, "view.properties.length") == 3
+    assert [run(console, f"view.properties.inbounds {index}") for index in (-1, 0, 2, 3)] == [False, True, True, False]
+    assert run(console, "view.properties.marked") is False
+    run(console, "view.properties.marked.toggle")
+    assert run(console, "view.properties.marked") is True
+    assert run(console, "view.properties.length") == 0
+
+
+def test_settings_of_flows(console: Console) -> None:
+    assert run(console, "view.settings.getval @1 fullcontents false") == "false"
+    run(console, "view.settings.setval @all fullcontents true")
+    assert run(console, "view.settings.getval @3 fullcontents false") == "true"
+    run(console, "view.settings.setval.toggle @3 fullcontents")
+    assert run(console, "view.settings.getval @3 fullcontents x") == "false"
+    assert run(console, "view.settings.getval @1 fullcontents x") == "true"
+    with pytest.raises(UserError, match="fullcontents"):
+        run(console, "view.settings.setval @all colour blue")
+
+
+def test_a_whole_body_is_asked_for_by_flow_and_seen(console: Console) -> None:
+    flow = console.app.view[0]
+    console.open_flow(flow)
+    screen = console.flow_screen()
+    assert screen is not None
+    screen.render((80, 20))
+    run(console, "view.settings.setval.toggle @focus fullcontents")
+    assert console.flow_settings.is_on(flow, "fullcontents")
+    console.flows_removed([flow])
+    assert not console.flow_settings.is_on(flow, "fullcontents")
+
+
+def test_bodies_that_can_be_viewed(console: Console) -> None:
+    assert run(console, "console.bodyview.options") == ["request", "response"]
+    unanswered = console.app.create(request("GET", "/new"))
+    console.app.store.flush()
+    console.app.view.focus = unanswered
+    assert run(console, "console.bodyview.options") == ["request"]
+
+
+def test_the_history_by_commands(console: Console, tmp_path: Path) -> None:
+    for line in ("set intercept ~q", "flow.resume @all", "set view_order size"):
+        run(console, f"commands.history.add '{line}'")
+    assert run(console, "commands.history.get") == ["set intercept ~q", "flow.resume @all", "set view_order size"]
+    run(console, "commands.history.filter set")
+    assert [run(console, "commands.history.prev") for _ in range(3)] == ["set view_order size", "set intercept ~q", ""]
+    assert run(console, "commands.history.next") == "set view_order size"
+    assert run(console, "commands.history.next") == "set"
+    assert History(tmp_path / "command_history").entries == console.history.entries
+    run(console, "commands.history.clear")
+    assert run(console, "commands.history.get") == []
+    assert not (tmp_path / "command_history").exists()
+
+
+def grid(console: Console) -> tuple[GridEditor, list[list[tuple[str, ...]]]]:
+    saved: list[list[tuple[str, ...]]] = []
+    editor = GridEditor("Edit query", ("Name", "Value"), [("a", "1")], saved.append, console.tell)
+    console.push(editor)
+    return editor, saved
+
+
+def test_a_file_is_read_into_a_cell_as_it_is_or_with_escapes(console: Console, tmp_path: Path) -> None:
+    editor, _ = grid(console)
+    (tmp_path / "raw").write_bytes(b"x\\n\xff")
+    run(console, f"console.grideditor.load {tmp_path / 'raw'}")
+    assert editor.cell == "x\\n\\xff"
+    (tmp_path / "escaped").write_text("tab\\there\\x00\n")
+    run(console, f"console.grideditor.load_escaped {tmp_path / 'escaped'}")
+    assert editor.cell == "tab\\x09here\\x00"
+    with pytest.raises(UserError, match="cannot be read"):
+        run(console, f"console.grideditor.load {tmp_path / 'missing'}")
+
+
+def test_a_table_is_saved_as_csv(console: Console, tmp_path: Path) -> None:
+    editor, _ = grid(console)
+    editor.cell = 'q "u", x'
+    run(console, f"console.grideditor.save {tmp_path / 'table.csv'}")
+    assert (tmp_path / "table.csv").read_bytes() == b'"q ""u"", x",1\r\n'
+    console.close(editor)
+    with pytest.raises(UserError, match="no table"):
+        run(console, f"console.grideditor.save {tmp_path / 'table.csv'}")
+
+
+def test_the_grids_keys_for_files(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    (tmp_path / "cell.txt").write_text("from-a-file")
+    driven.press("down", "e", "6")
+    driven.see("Edit query")
+    driven.press("l", "r")
+    driven.see(": console.grideditor.load")
+    driven.press(str(tmp_path / "cell.txt"), "enter")
+    driven.see("11 bytes read into the cell", "from-a-file")
+    driven.press("w")
+    driven.see(": console.grideditor.save")
+    driven.press(str(tmp_path / "table.csv"), "enter")
+    driven.see("1 row saved in")
+    assert (tmp_path / "table.csv").read_text() == "x,from-a-file\n"
+    driven.press("q")
+    driven.see("query changed", "x=from-a-file")
