@@ -16,9 +16,10 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from interceptor.addons.chain import Chain
+from interceptor.addons.client_replay import ClientReplay, why_not
 from interceptor.addons.intercept import Intercept
 from interceptor.commands import Commands
 from interceptor.eventlog import EventLog
@@ -37,7 +38,6 @@ from interceptor.specs.modes import check_modes, parse_mode
 from interceptor.specs.sizes import parse_size
 
 if TYPE_CHECKING:
-    from interceptor.addons.finished import FinishedFlows
     from interceptor.certs.authority import Authority
     from interceptor.certs.leaf import LeafKeys
     from interceptor.launch.browser import Browsers
@@ -75,6 +75,7 @@ class App:
         )
         self.view = View(self.store)
         self.intercept = Intercept(self.store.touch)
+        self.replays = ClientReplay(options, self.store, self.replay)
         self._settings: Settings | None = None
         self._listeners: Listeners | None = None
         self._services: Services | None = None
@@ -360,19 +361,19 @@ async def _dump(options: Options, as_json: bool) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and sys.platform != "win32":
             loop.add_signal_handler(getattr(signal, name), stop)
-    save = None
+    savers: list[Closing] = []
     try:
         dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json)
         dump.on_output_closed = stop
         app.start()
-        save = _save_stream(app)
+        savers = _savers(app)
         work = loop.create_task(_start_work(app))
         work.add_done_callback(lambda task: _work_done(task, ended, options))
         return await ended
     finally:
         app.close()
-        if save is not None:
-            save.close()
+        for saver in savers:
+            saver.close()
         uninstall()
 
 
@@ -382,18 +383,18 @@ async def _console(options: Options) -> int:
     loop = asyncio.get_running_loop()
     app = App(options)
     uninstall = app.eventlog.install(loop)
-    save = None
+    savers: list[Closing] = []
     try:
         console = Console(app)
         app.start()
-        save = _save_stream(app)
+        savers = _savers(app)
         work = loop.create_task(_start_work(app))
         work.add_done_callback(lambda task: _report_work(task, app))
         return await console.run()
     finally:
         app.close()
-        if save is not None:
-            save.close()
+        for saver in savers:
+            saver.close()
         uninstall()
 
 
@@ -405,10 +406,23 @@ def _stopper(ended: asyncio.Future[int]) -> Callable[[], None]:
     return stop
 
 
-def _save_stream(app: App) -> Any:
+class Closing(Protocol):
+    def close(self) -> None: ...
+
+
+def _savers(app: App) -> list[Closing]:
+    """Those who write finished flows to files, as the options say."""
+    from interceptor.addons.hardump import HarDump
     from interceptor.addons.save import SaveStream
 
-    return SaveStream(app.options, app.store, _write_flow)
+    stream = SaveStream(app.options, app.store, _write_flow)
+    return [stream, HarDump(app.options, app.store, _har_writer)]
+
+
+def _har_writer(stream: Any, name: str) -> Any:
+    from interceptor.session.formats.har import HarWriter, is_packed_name
+
+    return HarWriter(stream, is_packed_name(name))
 
 
 def _write_flow(stream: Any, flow: Flow) -> None:
@@ -441,8 +455,9 @@ async def _start_work(app: App) -> bool:
                 app.store.add(flow)
     for path in options.client_replay:
         async for flow in _read(app, path):
-            if isinstance(flow, HttpFlow):
-                await _replayed(app, flow)
+            if isinstance(flow, HttpFlow) and why_not(flow) is None:
+                app.replays.add([flow])
+    await app.replays.finished()
     if options.rfile or options.client_replay:
         app.store.flush()
         return True
@@ -463,23 +478,3 @@ async def _read(app: App, path: str) -> Any:
             yield flow
             if count % 50 == 49:
                 await asyncio.sleep(0)
-
-
-async def _replayed(app: App, flow: HttpFlow) -> None:
-    """Until the answer is there, or will not come."""
-    from interceptor.addons.finished import FinishedFlows
-
-    done = asyncio.get_running_loop().create_future()
-    again = app.replay(flow)
-
-    def look(ended: list[Flow]) -> None:
-        if again in ended and not done.done():
-            done.set_result(None)
-
-    listener: FinishedFlows = FinishedFlows(look)
-    app.store.subscribe(listener)
-    try:
-        app.store.touch(again)
-        await done
-    finally:
-        app.store.unsubscribe(listener)

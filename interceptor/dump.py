@@ -66,6 +66,7 @@ class Dump:
 
             self._filter = parse(options.dumper_filter)
         self._text.detail, self._text.view, self._text.show_host = options.flow_detail, view, options.showhost
+        self._text.lines = options.content_view_lines_cutoff
 
     def _print(self, flows: list[Flow]) -> None:
         if self._is_closed or self._options.flow_detail < 1:

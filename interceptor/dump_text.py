@@ -21,9 +21,7 @@ from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketData
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.specs.sizes import format_size
 
-BODY_LINES: Final = 20
-"""How much of a body or of a conversation is shown at detail 3."""
-
+LINES: Final = 512
 _ALL: Final = 1 << 62
 _MOST_DECODED: Final = 64 * 1024 * 1024  # of content that was compressed: a small body may claim to be endless
 _COLOURS: Final = {
@@ -53,9 +51,12 @@ _STYLE_COLOURS: Final = {
 class FlowText:
     """Writes flows with or without colours. `view` names the content view of bodies."""
 
-    def __init__(self, *, is_coloured: bool, detail: int = 1, view: str = "auto", show_host: bool = False) -> None:
+    def __init__(
+        self, *, is_coloured: bool, detail: int = 1, view: str = "auto", show_host: bool = False, lines: int = LINES
+    ) -> None:
+        """`lines` of a body, or messages, are written at detail 3."""
         self._is_coloured = is_coloured
-        self.detail, self.view, self.show_host = detail, view, show_host
+        self.detail, self.view, self.show_host, self.lines = detail, view, show_host, lines
 
     def of(self, flow: Flow) -> str:
         """Whole lines, the last with its line end; nothing at detail 0."""
@@ -166,7 +167,7 @@ class FlowText:
         yield from self._cut(lines, count, "messages")
 
     def _cut(self, lines: Iterable[str], count: int, unit: str) -> Iterator[str]:
-        most = _ALL if self.detail >= 4 else BODY_LINES
+        most = _ALL if self.detail >= 4 else self.lines
         yield from islice(lines, most)
         if count > most:
             yield self._paint("faint", f"({count - most} more {unit})")

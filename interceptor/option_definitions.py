@@ -181,6 +181,11 @@ def whole(default: int, low: int, high: int, group: str, help: str) -> OptionDef
     return OptionDefinition("int", default, group, help, optional=False, check=within(low, high))
 
 
+def whole_or_all(default: int, group: str, help: str) -> OptionDefinition[int]:
+    """At least 1; -1 is as many as there are."""
+    return OptionDefinition("int", default, group, help, optional=False, check=_is_count_or_all)
+
+
 def optional_whole(low: int, high: int, group: str, help: str) -> OptionDefinition[int | None]:
     return OptionDefinition("int", None, group, help, optional=True, check=within(low, high))
 
@@ -199,6 +204,11 @@ def within(low: int, high: int) -> Check:
             raise UserError(f"{value} is not between {low} and {high}")
 
     return check
+
+
+def _is_count_or_all(value: int) -> None:
+    if value < 1 and value != -1:
+        raise UserError(f"{value} is neither a number from 1 on nor -1, which means all at once")
 
 
 def _is_positive(value: float) -> None:

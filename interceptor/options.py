@@ -32,6 +32,7 @@ from interceptor.option_definitions import (
     texts,
     unknown_option,
     whole,
+    whole_or_all,
 )
 
 if TYPE_CHECKING:
@@ -132,6 +133,9 @@ class _Declared:
     view_order_reversed = switch(False, "flows", "Sort the other way round.")
     showhost = switch(False, "flows", "Show URLs with the host that the client named in its Host header.")
     client_replay = texts([], "flows", "Files of flows whose requests are sent again at the start.")
+    client_replay_concurrency = whole_or_all(
+        1, "flows", "How many requests that are sent again may be on their way at a time; -1 for all at once."
+    )
 
     rfile = optional_text("files", "File of flows to load at the start.")
     readfile_filter = optional_text("files", "Load only the flows of rfile that match this filter.", check=is_filter)
@@ -139,6 +143,7 @@ class _Declared:
         "files", "Write finished flows to this file; +file appends, %Y-%m-%d and the like are filled in."
     )
     save_stream_filter = optional_text("files", "Write only flows that match this filter.", check=is_filter)
+    hardump = optional_text("files", "Write finished HTTP flows to this HAR file, packed as .zhar; - prints it at the end.")
     export_preserve_original_ip = switch(
         False, "files", "Let an exported command connect to the address that answered, not to what the name means later."
     )
@@ -161,6 +166,9 @@ class _Declared:
     flow_detail = whole(1, 0, 4, "dump", "What is printed of a flow: 0 nothing, 1 a line, 2 headers, 3 a body's start, 4 all.")
     dumper_filter = optional_text("dump", "Print only flows that match this filter.", check=is_filter)
     dumper_default_contentview = text("auto", "dump", "How bodies are printed.")
+    content_view_lines_cutoff = whole(
+        512, 0, 1_000_000_000, "dump", "Lines of a body that are printed at flow_detail 3. The console shows all of them."
+    )
     termlog_verbosity = text("info", "dump", "Least important messages on standard error.", choices=_VERBOSITIES)
     keepserving = switch(False, "dump", "Go on after a file was read or replayed.")
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from interceptor.addons.finished import FinishedFlows
 from interceptor.dump import Dump
-from interceptor.dump_text import BODY_LINES, FlowText, format_duration
+from interceptor.dump_text import FlowText, format_duration
 from interceptor.eventlog import EventLog
 from interceptor.flow_json import BODY_START, flow_line, flow_object
 from interceptor.model.body import MemoryBody
@@ -110,10 +110,10 @@ def test_bodies_are_readable_and_cut_at_detail_3() -> None:
     flow = http(
         body=gzip.compress(json.dumps(list(range(100))).encode()), Content_Type="application/json", Content_Encoding="gzip"
     )
-    short, full = text(flow, detail=3).splitlines(), text(flow, detail=4).splitlines()
+    short, full = text(flow, detail=3, lines=20).splitlines(), text(flow, detail=4, lines=20).splitlines()
     assert [line.strip() for line in full if line.strip().rstrip(",").isdigit()] == [*(f"{n}," for n in range(99)), "99"]
     assert any(line.strip().endswith("more lines)") for line in short)
-    assert len(short) < BODY_LINES + 15 < len(full)
+    assert len(short) < 35 < len(full)
 
 
 def test_images_are_facts_without_a_picture() -> None:
@@ -124,12 +124,12 @@ def test_images_are_facts_without_a_picture() -> None:
 
 
 def test_conversations_are_shown_from_detail_3_on() -> None:
-    flow = tcp(*[b"message %d\n" % index for index in range(BODY_LINES + 2)])
+    flow = tcp(*[b"message %d\n" % index for index in range(22)])
     assert text(flow, detail=2).count("\n") == 1
-    short = text(flow, detail=3).splitlines()
+    short = text(flow, detail=3, lines=20).splitlines()
     assert short[1:3] == ["    -> message 0\\n", "    <- message 1\\n"]
     assert short[-1] == "    (2 more messages)"
-    assert len(text(flow, detail=4).splitlines()) == BODY_LINES + 3
+    assert len(text(flow, detail=4).splitlines()) == 23
 
 
 def test_websocket_messages() -> None:

@@ -26,6 +26,23 @@ class Holds(Protocol):
     def held(self) -> Sequence[Flow]: ...
 
 
+class Replays(Protocol):
+    """Requests that are sent again, each as a new flow, some at a time."""
+
+    @property
+    def waiting(self) -> int:
+        """Of those to be sent, how many have to wait."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """Those that wait, and those that are on their way."""
+        ...
+
+    def add(self, flows: Sequence[HttpFlow]) -> None: ...
+    def stop(self) -> int: ...
+
+
 class Listening(Protocol):
     def describe(self) -> Sequence[str]:
         """One short text for each address that is listened on."""
@@ -52,14 +69,12 @@ class Application(Protocol):
     @property
     def intercept(self) -> Holds: ...
     @property
+    def replays(self) -> Replays: ...
+    @property
     def listeners(self) -> Listening: ...
 
     def filter(self, text: str) -> Filter | None:
         """The filter that was typed; None of an empty one, which all flows match. UserError if it is none."""
-        ...
-
-    def replay(self, flow: HttpFlow) -> HttpFlow:
-        """Sends the request of this flow again; what comes of it is a new flow."""
         ...
 
     def create(self, request: Request) -> HttpFlow:

@@ -14,6 +14,7 @@ from interceptor.tui.paint import Line
 from interceptor.tui.quick_help import everywhere, hint_line
 from interceptor.tui.screens import Screen
 from interceptor.tui.status_bar import Status, status_line
+from interceptor.tui.status_tags import status_tags
 
 MESSAGE_SECONDS: Final = 5.0
 
@@ -54,7 +55,7 @@ class BottomLines:
                 is_intercepting=options.intercept_active,
                 view_filter=view.filter.text if view.filter is not None else None,
                 is_following=options.console_focus_follow,
-                tags=[f"W:{options.save_stream_file}"] if options.save_stream_file else (),
+                tags=status_tags(options, self._app.replays.count),
                 addresses=self._app.listeners.describe(),
             ),
             columns,

@@ -46,6 +46,7 @@ from interceptor.tui.panes import Panes
 from interceptor.tui.present.first_steps import first_steps
 from interceptor.tui.prompt import Prompt, Question
 from interceptor.tui.redraw import Redraw
+from interceptor.tui.replay_commands import ReplayCommands
 from interceptor.tui.screen_commands import ScreenCommands
 from interceptor.tui.screens import Screen, Stack
 from interceptor.tui.terminal import Terminal
@@ -130,6 +131,7 @@ class Console:
         commands.register()
         ScreenCommands(self, commands.open_prompt).register()
         self.flow_commands.register()
+        ReplayCommands(self.app, self.tell, self.start).register()
         ListCommands(self.app, self, self.flow_settings).register()
         ExportCommands(self.app, self, self.flow_commands.saved).register()
 

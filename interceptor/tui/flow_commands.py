@@ -56,7 +56,6 @@ class FlowCommands:
             "flow.encode": self.encode,
             "flow.encode.toggle": self.encode_toggle,
             "flow.encode.options": self.encode_options,
-            "replay.client": self.replay,
             "view.flows.create": self.create,
             "view.flows.duplicate": self.duplicate,
             "view.flows.remove": self.remove,
@@ -172,20 +171,6 @@ class FlowCommands:
         self._tell(f"the {subject} body is in {coding}" if coding else f"the {subject} body is decoded")
 
     # -- new flows --------------------------------------------------------------------------------------------------------
-
-    def replay(self, flows: Sequence[Flow]) -> None:
-        """Send requests again, each as a new flow."""
-        requests = [flow for flow in flows if isinstance(flow, HttpFlow)]
-        if not requests:
-            raise UserError("only HTTP requests can be sent again")
-        for flow in requests:
-            if flow.request.method == "CONNECT":
-                raise UserError("a CONNECT is not a request that can be sent again")
-            if not flow.body_is_editable and flow.is_live:
-                raise UserError("the body of this request is still on its way; send it again when it has ended")
-        for flow in requests:
-            self._app.replay(flow)
-        self._tell(f"{_count(len(requests), 'request')} sent again")
 
     def create(self, method: str, url: str) -> None:
         """A new request, to be edited and sent."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from interceptor.addons.client_replay import ClientReplay
 from interceptor.commands import Commands
 from interceptor.config import load_config
 from interceptor.eventlog import EventLog
@@ -82,6 +83,8 @@ class FakeApp:
         self.intercept = FakeHolds(self)
         self.listeners = FakeListeners()
         self.replayed: list[HttpFlow] = []
+        self.replays_end = True
+        self.replays = ClientReplay(self.options, self.store, self.replay)
         self.killed: list[Flow] = []
         self.options.subscribe(self._apply)
 
@@ -111,6 +114,8 @@ class FakeApp:
 
     def replay(self, flow: HttpFlow) -> HttpFlow:
         twin = HttpFlow(0, request=flow.request.copy(), replay_of=flow.id, created_at=time.time())
+        if self.replays_end:
+            twin.ended_at = twin.created_at  # nobody answers here
         self.replayed.append(twin)
         self.store.add(twin)
         return twin

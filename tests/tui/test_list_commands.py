@@ -188,3 +188,28 @@ def test_the_grids_keys_for_files(start: Start, tmp_path: Path) -> None:
     assert (tmp_path / "table.csv").read_text() == "x,from-a-file\n"
     driven.press("q")
     driven.see("query changed", "x=from-a-file")
+
+
+def test_replays_wait_for_their_turn_are_counted_and_called_off(console: Console, tmp_path: Path) -> None:
+    app = console.app
+    assert isinstance(app, FakeApp)
+    app.replays_end = False
+    run(console, "replay.client @all")
+    assert "2 of them after what is on its way" in (console.message() or ("", ""))[1]
+    assert run(console, "replay.client.count") == 3
+    assert "[replay:3]" in "".join(text for _, text in console.status(120))
+    assert run(console, "replay.client.stop") == "2 requests will not be sent"
+    assert run(console, "replay.client.count") == 1
+    assert run(console, "replay.client.stop") == "nothing waits to be sent again"
+    with pytest.raises(UserError, match="there is no flow here"):
+        run(console, "replay.client ~tcp")
+
+
+def test_the_requests_of_a_file_are_sent_again(start: Start, tmp_path: Path) -> None:
+    driven = start()
+    driven.press(f":save.file @all {tmp_path / 'flows'}", "enter")
+    driven.see("3 flows saved")
+    driven.press(f":replay.client.file {tmp_path / 'flows'}", "enter")
+    driven.see("3 requests to be sent again", "[1/6]")
+    driven.press(f":replay.client.file {tmp_path / 'missing'}", "enter")
+    driven.see("cannot be read")

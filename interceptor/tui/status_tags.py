@@ -1,0 +1,44 @@
+"""What the status line says of options that change what happens to flows: a short tag each, so that nobody is surprised by one
+that was set long ago. Pure: from options to texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from interceptor.options import Options
+
+_COUNTED: Final = (
+    ("ignore", "ignore_hosts"),
+    ("allow", "allow_hosts"),
+    ("tcp", "tcp_hosts"),
+)
+"""Lists: how many entries there are."""
+
+_SWITCHES: Final = (
+    ("showhost", "showhost", True),
+    ("insecure", "ssl_insecure", True),
+    ("no-upstream-cert", "upstream_cert", False),
+    ("lazy", "connection_strategy", "lazy"),
+    ("no-rawtcp", "rawtcp", False),
+)
+"""Tag, option, and the value at which it is said."""
+
+_VALUES: Final = (
+    ("view", "console_default_contentview"),
+    ("stream", "stream_large_bodies"),
+    ("limit", "body_size_limit"),
+    ("W", "save_stream_file"),
+    ("HAR", "hardump"),
+)
+"""Said with their value, if it is not the default."""
+
+
+def status_tags(options: Options, replays: int) -> Sequence[str]:
+    """`replays`: requests that wait to be sent again or are on their way."""
+    tags = [f"replay:{replays}"] if replays else []
+    tags += [f"{tag}:{len(entries)}" for tag, name in _COUNTED if (entries := getattr(options, name))]
+    tags += [tag for tag, name, value in _SWITCHES if getattr(options, name) == value]
+    tags += [f"{tag}:{options.text_of(name)}" for tag, name in _VALUES if not options.is_default(name)]
+    return tags

@@ -1,0 +1,40 @@
+"""The tags of the status line: said exactly while an option changes what happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from interceptor.options import Options
+from interceptor.tui.status_tags import status_tags
+
+
+def test_nothing_is_said_of_defaults() -> None:
+    assert status_tags(Options(), 0) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "tag"),
+    [
+        ("ignore_hosts", ["a", "b"], "ignore:2"),
+        ("allow_hosts", ["a"], "allow:1"),
+        ("tcp_hosts", ["a"], "tcp:1"),
+        ("showhost", True, "showhost"),
+        ("ssl_insecure", True, "insecure"),
+        ("upstream_cert", False, "no-upstream-cert"),
+        ("connection_strategy", "lazy", "lazy"),
+        ("rawtcp", False, "no-rawtcp"),
+        ("console_default_contentview", "hex", "view:hex"),
+        ("stream_large_bodies", "5m", "stream:5m"),
+        ("body_size_limit", "1g", "limit:1g"),
+        ("save_stream_file", "+flows", "W:+flows"),
+        ("hardump", "all.har", "HAR:all.har"),
+    ],
+)
+def test_an_option_that_changes_something_has_its_tag(option: str, value: Any, tag: str) -> None:
+    assert status_tags(Options(**{option: value}), 0) == [tag]
+
+
+def test_replays_are_counted() -> None:
+    assert status_tags(Options(), 3) == ["replay:3"]
