@@ -23,6 +23,7 @@ BYTES_PER_MESSAGE: Final = 17
 
 _FROM_CLIENT: Final = 1
 _IS_DROPPED: Final = 2
+_IS_INJECTED: Final = 4
 
 
 class ContentLog:
@@ -80,9 +81,18 @@ class MessageLog(Sequence[TcpMessage]):
         self._originals: dict[int, int] = {}  # index of a message -> length of its original, which lies before it in the log
         for message in messages:
             original = message.original.read() if message.original is not None else None
-            self.append(message.from_client, message.body.read(), message.timestamp, original, message.is_dropped)
+            flags = message.is_dropped, message.is_injected
+            self.append(message.from_client, message.body.read(), message.timestamp, original, *flags)
 
-    def append(self, from_client: bool, content: bytes, timestamp: float, original: bytes | None, is_dropped: bool) -> bool:
+    def append(
+        self,
+        from_client: bool,
+        content: bytes,
+        timestamp: float,
+        original: bytes | None,
+        is_dropped: bool,
+        is_injected: bool = False,
+    ) -> bool:
         """False if it was not kept: there are too many, or the disk is full."""
         contents = self.contents
         if len(self._flags) >= MESSAGES_KEPT or contents.is_truncated:
@@ -94,7 +104,8 @@ class MessageLog(Sequence[TcpMessage]):
             contents.append(content)
         self._ends.append(contents.size)
         self._timestamps.append(timestamp)
-        self._flags.append((_FROM_CLIENT if from_client else 0) | (_IS_DROPPED if is_dropped else 0))
+        flags = (_FROM_CLIENT if from_client else 0) | (_IS_DROPPED if is_dropped else 0)
+        self._flags.append(flags | (_IS_INJECTED if is_injected else 0))
         return True
 
     @property
@@ -128,4 +139,5 @@ class MessageLog(Sequence[TcpMessage]):
             start += original_size
         flags = self._flags[index]
         body = BodySlice(self.contents, start, self._ends[index] - start)
-        return TcpMessage(bool(flags & _FROM_CLIENT), body, self._timestamps[index], bool(flags & _IS_DROPPED), original)
+        timestamp, is_dropped, is_injected = self._timestamps[index], bool(flags & _IS_DROPPED), bool(flags & _IS_INJECTED)
+        return TcpMessage(bool(flags & _FROM_CLIENT), body, timestamp, is_dropped, original, is_injected)
