@@ -23,7 +23,7 @@ from interceptor.addons.client_replay import ClientReplay, why_not
 from interceptor.addons.intercept import Intercept
 from interceptor.commands import Commands
 from interceptor.eventlog import EventLog
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import Flow, HttpFlow, Opcode, WebSocketMessage
 from interceptor.model.http import Request
 from interceptor.option_commands import OptionCommands
 from interceptor.options import Options
@@ -183,6 +183,7 @@ class App:
                 upstream_cert=options.upstream_cert,
                 ssl_insecure=options.ssl_insecure,
                 rawtcp=options.rawtcp,
+                websocket=options.websocket,
                 keep_host_header=options.keep_host_header,
                 ignore_hosts=tuple(options.ignore_hosts),
                 allow_hosts=tuple(options.allow_hosts),
@@ -234,14 +235,14 @@ class App:
         request.timestamp_end = None
         again = HttpFlow(self.store.next_id(), mode=flow.mode, request=request)
         again.replay_of = flow.id
-        self._send(again)
+        self._send(again, _said_by_client(flow))
         return again
 
-    def _send(self, flow: HttpFlow) -> None:
+    def _send(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
         import time
 
         flow.created_at = flow.request.timestamp_start = time.time()
-        self.listeners.replay(flow)
+        self.listeners.replay(flow, script)
 
     def create(self, request: Request) -> HttpFlow:
         """A new flow on the list, which is not sent."""
@@ -258,13 +259,6 @@ class App:
         self.intercept.kill(flow)
         if flow.is_live:
             self.listeners.kill(flow.id, "Killed by the user.")
-
-    def inject(self, flow: Flow, from_client: bool, data: bytes, is_text: bool = False) -> None:
-        """Says something in a running conversation, as if the client, or the server, had. UserError if that cannot be."""
-        from interceptor.proxy.core.events import MessageInjected
-
-        if refusal := self.listeners.inject(MessageInjected(flow.id, from_client, data, is_text)):
-            raise UserError(refusal)
 
     async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
         """Starts a browser that comes through the first regular listener; what to tell the user. UserError if it cannot be."""
@@ -297,6 +291,15 @@ class App:
 
     def _is_own_address(self, host: str, port: int) -> bool:
         return self._listeners is not None and self._listeners.is_own_address(host, port)
+
+
+def _said_by_client(flow: HttpFlow) -> Sequence[WebSocketMessage]:
+    """What a replay of a WebSocket says: all that was sent on, but for pings, which belong to the connection."""
+    return [
+        message
+        for message in (flow.websocket.messages if flow.websocket is not None else ())
+        if message.from_client and not message.is_dropped and message.opcode not in (Opcode.PING, Opcode.PONG)
+    ]
 
 
 def _size(text: str | None) -> int | None:

@@ -153,7 +153,8 @@ class FlowText:
         )
 
     def _websocket(self, websocket: WebSocketData) -> Iterator[str]:
-        yield from self._messages(((m.from_client, m.content, m.is_dropped) for m in websocket.messages), len(websocket.messages))
+        spoken = [each for each in websocket.messages if not each.is_control]
+        yield from self._messages(((m.from_client, m.body.read(), m.is_dropped) for m in spoken), len(spoken))
         if websocket.close_code is not None:
             closer = "client" if websocket.closed_by_client else "server"
             yield f"closed by the {closer}: {websocket.close_code} {one_line(websocket.close_reason)}".rstrip()

@@ -66,6 +66,7 @@ class _Declared:
     )
     connect_addr = optional_text("proxy", "Local IP address from which servers are connected to.", check=is_address)
     keep_host_header = switch(False, "proxy", "Reverse mode: leave the client's Host header as it is.")
+    websocket = switch(True, "proxy", "Read WebSocket messages; off relays them as raw TCP.")
     rawtcp = switch(True, "proxy", "Relay what is not HTTP as raw TCP; off refuses it.")
 
     ignore_hosts = texts(

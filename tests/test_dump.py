@@ -18,10 +18,11 @@ from interceptor.eventlog import EventLog
 from interceptor.flow_json import BODY_START, flow_line, flow_object
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Connection, Side, TlsFacts
-from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, TcpMessage, WebSocketData, WebSocketMessage
+from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, TcpMessage, WebSocketData
 from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
+from tests.support.websocket_messages import spoken
 
 START = 1_700_000_000.0
 
@@ -134,7 +135,7 @@ def test_conversations_are_shown_from_detail_3_on() -> None:
 
 def test_websocket_messages() -> None:
     flow = http(status=101)
-    messages = [WebSocketMessage(True, True, b"hi", START), WebSocketMessage(False, True, b"no", START, is_dropped=True)]
+    messages = [spoken(True, b"hi", START), spoken(False, b"no", START, is_dropped=True)]
     flow.websocket = WebSocketData(messages, closed_by_client=True, close_code=1000, close_reason="done")
     assert text(flow, detail=3).splitlines()[-4:] == [
         "    -> hi",
@@ -210,7 +211,7 @@ def test_messages_as_json() -> None:
 
 def test_every_field_is_documented() -> None:
     flow = http()
-    flow.websocket = WebSocketData([WebSocketMessage(True, True, b"hi", START)])
+    flow.websocket = WebSocketData([spoken(True, b"hi", START)])
     assert flow.server is not None
     flow.server.tls, flow.error = TlsFacts(), FlowError("x", START)
     documented = (Path(__file__).parent.parent / "docs" / "json.md").read_text()

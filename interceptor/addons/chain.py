@@ -3,7 +3,8 @@
     access ─▸ rules ─▸ scripts ─▸ the user's interception ─▸ verdict
 
 An addon is any object with methods named after hooks: `client_connected(client, mode)`, `http_connect(flow)`,
-`requestheaders(flow)`, `request(flow)`, `responseheaders(flow)`, `response(flow)`, `tcp_message(flow, from_client, data)`.
+`requestheaders(flow)`, `request(flow)`, `responseheaders(flow)`, `response(flow)`, `tcp_message(flow, from_client, data)`,
+`websocket_message(flow, from_client, opcode, data)`.
 Each returns a verdict, None for no say, or a coroutine that does: then this hook alone waits for it. The first that is not a
 `Forward` ends the round. An addon whose say comes and goes has an attribute `hooks`, the names of those that it has a say in now,
 and whoever changes it calls `refresh`. A hook in which nobody has a say costs a dictionary look-up. An addon that raises is
@@ -32,6 +33,8 @@ from interceptor.model.hooks import (
     ResponseHead,
     ResponseReady,
     Verdict,
+    WebSocketMessageBegun,
+    WebSocketMessageReceived,
 )
 
 NAMES: Final[dict[type[Hook], str]] = {
@@ -42,8 +45,10 @@ NAMES: Final[dict[type[Hook], str]] = {
     ResponseHead: "responseheaders",
     ResponseReady: "response",
     MessageReceived: "tcp_message",
+    WebSocketMessageBegun: "websocket_message_begun",
+    WebSocketMessageReceived: "websocket_message",
 }
-_WANTS_WHOLE: Final = {RequestHead: "request", ResponseHead: "response"}
+_WANTS_WHOLE: Final = {RequestHead: "request", ResponseHead: "response", WebSocketMessageBegun: "websocket_message"}
 """Whoever has a say about a message with its body makes the head ask for the body."""
 
 Said = Verdict | None
@@ -149,6 +154,8 @@ class Chain:
     def _ask(self, method: Method, hook: Hook, verdict: Forward) -> Said | Coroutine[Any, Any, Said]:
         arguments: tuple[Any, ...]
         match hook:
+            case WebSocketMessageReceived(flow=flow, from_client=from_client, opcode=opcode, data=data):
+                arguments = flow, from_client, opcode, data if verdict.data is None else verdict.data
             case HttpHook(flow=flow):
                 arguments = (flow,)
             case ClientConnected(client=client, mode=mode):

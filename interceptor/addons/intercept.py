@@ -6,16 +6,17 @@ At a head the filter says whether the body shall be collected for editing; when 
 
 from __future__ import annotations
 
+import copy
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import time
 from typing import TYPE_CHECKING
 
-from interceptor.model.flow import Flow, HeldMessage, HoldPoint
+from interceptor.model.body import MemoryBody
+from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow, TcpMessage, WebSocketData, WebSocketMessage
 from interceptor.model.hooks import (
     FORWARD,
     Collect,
-    Drop,
     Forward,
     Hook,
     HttpHook,
@@ -26,6 +27,8 @@ from interceptor.model.hooks import (
     ResponseHead,
     ResponseReady,
     Verdict,
+    WebSocketMessageBegun,
+    WebSocketMessageReceived,
 )
 
 if TYPE_CHECKING:
@@ -34,12 +37,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Hold:
-    """One question that waits for a person. `message` is what may be edited, where a message is held."""
+    """One question that waits for a person. `data` is a held message's content, which may be edited."""
 
     hook: Hook
     flow: Flow
     answer: Callable[[Verdict], None]
-    message: HeldMessage | None = None
+    data: bytes | None = None
 
 
 class Intercept:
@@ -66,18 +69,8 @@ class Intercept:
     def resume(self, flow: Flow) -> None:
         """Lets it go on as it is now; nothing if it is not held."""
         for hold in self.holds_of(flow):
-            verdict = FORWARD if hold.message is None else Forward(data=hold.message.content)
+            verdict = FORWARD if hold.data is None else Forward(data=hold.data)
             self._release(hold, verdict)
-
-    def messages_of(self, flow: Flow) -> Sequence[HeldMessage]:
-        """The messages of that flow that are held, at most one in each direction, the longest held first."""
-        return [hold.message for hold in self.holds_of(flow) if hold.message is not None]
-
-    def drop(self, message: HeldMessage) -> None:
-        """Leaves it out; nothing if it has gone on."""
-        for hold in list(self._holds.values()):
-            if hold.message is message:
-                self._release(hold, Drop())
 
     def resume_all(self) -> None:
         for flow in self.held():
@@ -89,7 +82,7 @@ class Intercept:
 
     def withdraw(self, hook: Hook) -> None:
         if hold := self._holds.pop(hook, None):
-            self._end(hold)
+            self._set_state(hold.flow)
 
     def decide(self, hook: Hook, verdict: Forward, answer: Callable[[Verdict], None]) -> Verdict | None:
         """What `verdict` was so far; None if the flow is held now."""
@@ -103,10 +96,14 @@ class Intercept:
             case RequestReady(flow=flow) | ResponseReady(flow=flow) if wanted.matches(flow):
                 self._hold(Hold(hook, flow, answer))
                 return None
-            case MessageReceived(flow=tcp_flow, data=data, is_injected=False) if wanted.matches(tcp_flow):
+            case MessageReceived(data=data) | WebSocketMessageReceived(data=data):
                 content = verdict.data if verdict.data is not None else data
-                self._hold(Hold(hook, tcp_flow, answer, HeldMessage(hook.from_client, data, content, time())))
-                return None
+                if wanted.matches(_saying_only(hook, content)):
+                    self._hold(Hold(hook, hook.flow, answer, content))
+                    return None
+            case WebSocketMessageBegun() if verdict.collect is Collect.NO:
+                if wanted.needs_body or wanted.matches(_saying_only(hook, b"")):
+                    return Forward(Collect.FOR_HOLD)
             case _:
                 pass
         return verdict
@@ -117,13 +114,8 @@ class Intercept:
 
     def _release(self, hold: Hold, verdict: Verdict) -> None:
         if self._holds.pop(hold.hook, None) is not None:
-            self._end(hold)
+            self._set_state(hold.flow)
             hold.answer(verdict)
-
-    def _end(self, hold: Hold) -> None:
-        if hold.message is not None:
-            hold.message.is_waiting = False
-        self._set_state(hold.flow)
 
     def _set_state(self, flow: Flow) -> None:
         holds = self.holds_of(flow)
@@ -131,7 +123,20 @@ class Intercept:
         self._touch(flow)
 
 
+def _saying_only(hook: MessageReceived | WebSocketMessageBegun, content: bytes) -> Flow:
+    """The flow as if this message were all that was said in it: what a filter says of it, it says of this message."""
+    body, now = MemoryBody(content), time.time()
+    flow: Flow = copy.copy(hook.flow)
+    if isinstance(hook, WebSocketMessageBegun):
+        assert isinstance(flow, HttpFlow)
+        flow.websocket = WebSocketData([WebSocketMessage(hook.from_client, hook.opcode, body, now)])
+    elif isinstance(flow, TcpFlow):
+        flow.messages = [TcpMessage(hook.from_client, body, now)]
+        flow.message_count, flow.byte_count = 1, body.size
+    return flow
+
+
 def _point(hook: Hook) -> HoldPoint:
-    if isinstance(hook, MessageReceived):
+    if isinstance(hook, (MessageReceived, WebSocketMessageReceived)):
         return HoldPoint.MESSAGE
     return HoldPoint.RESPONSE if isinstance(hook, HttpHook) and isinstance(hook, ResponseReady) else HoldPoint.REQUEST

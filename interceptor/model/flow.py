@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any, ClassVar
 
 from interceptor.model.body import Body
@@ -66,25 +66,54 @@ class Flow:
         return 0
 
 
-@dataclass(slots=True)
+class Opcode(IntEnum):
+    """What a WebSocket message is (RFC 6455 §5.2). A ping, a pong and a close are kept as messages, too."""
+
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+@dataclass(eq=False, slots=True)
 class WebSocketMessage:
+    """`body` is inflated, and as it was sent on; `original` what was received, if it was edited."""
+
     from_client: bool
-    is_text: bool
-    content: bytes
+    opcode: Opcode
+    body: Body
     timestamp: float
     is_dropped: bool = False
     is_injected: bool = False
+    original: Body | None = None
+
+    @property
+    def is_text(self) -> bool:
+        return self.opcode is Opcode.TEXT
+
+    @property
+    def is_control(self) -> bool:
+        return self.opcode >= Opcode.CLOSE
 
 
 @dataclass(eq=False, slots=True)
 class WebSocketData:
-    """The messages of an upgraded flow, and how it ended."""
+    """The messages of an upgraded flow, and how it ended. `messages` of a running one are kept by the session in compact form,
+    and the two counts beside them as they come."""
 
-    messages: list[WebSocketMessage] = field(default_factory=list)
+    messages: Sequence[WebSocketMessage] = field(default_factory=list)
     closed_by_client: bool | None = None
     close_code: int | None = None
     close_reason: str = ""
     timestamp_end: float | None = None
+    bytes_from_client: int = field(default=-1, kw_only=True)
+    bytes_from_server: int = field(default=-1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.bytes_from_client < 0:
+            self.bytes_from_client = sum(each.body.size for each in self.messages if each.from_client)
+            self.bytes_from_server = sum(each.body.size for each in self.messages if not each.from_client)
 
 
 @dataclass(eq=False, slots=True)
@@ -114,7 +143,8 @@ class HttpFlow(Flow):
             self.original, self.is_modified = None, False
 
     def bytes_held(self) -> int:
-        return self.request.body.size + (self.response.body.size if self.response else 0)
+        spoken = self.websocket.bytes_from_client + self.websocket.bytes_from_server if self.websocket is not None else 0
+        return self.request.body.size + (self.response.body.size if self.response else 0) + spoken
 
 
 @dataclass(eq=False, slots=True)
@@ -126,19 +156,6 @@ class TcpMessage:
     timestamp: float
     is_dropped: bool = False
     original: Body | None = None
-    is_injected: bool = False  # the user sent it, not the peer
-
-
-@dataclass(eq=False, slots=True)
-class HeldMessage:
-    """A message that waits for a person; whoever edits it sets `content`, which is sent when it goes on."""
-
-    from_client: bool
-    received: bytes
-    content: bytes
-    timestamp: float
-    is_text: bool = False  # of a WebSocket
-    is_waiting: bool = True  # False when it has gone on, was dropped, or its flow has ended
 
 
 @dataclass(eq=False, slots=True)

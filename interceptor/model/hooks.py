@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Protocol
 
 from interceptor.model.connection import Connection
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import Flow, HttpFlow, Opcode, TcpFlow
 from interceptor.model.http import Response
 
 
@@ -74,7 +74,22 @@ class MessageReceived(Hook):
     flow: TcpFlow
     from_client: bool
     data: bytes
-    is_injected: bool = False  # the user has just said it, so it is not held
+
+
+@dataclass(slots=True, eq=False)
+class WebSocketMessageBegun(HttpHook):
+    """The first bytes of a WebSocket message have come. A verdict may ask for it to be collected: then it is asked about as a
+    whole. Else it passes as it comes."""
+
+    from_client: bool
+    opcode: Opcode
+
+
+@dataclass(slots=True, eq=False)
+class WebSocketMessageReceived(WebSocketMessageBegun):
+    """A whole message, inflated, before it is sent on (mitmproxy: websocket_message). Edit by `Forward(data=…)`."""
+
+    data: bytes
 
 
 class Collect(Enum):
@@ -88,7 +103,7 @@ class Collect(Enum):
 
 @dataclass(slots=True)
 class Forward:
-    """Go on. `data` replaces a message's bytes (MessageReceived only)."""
+    """Go on. `data` replaces a message's bytes (MessageReceived, WebSocketMessageReceived)."""
 
     collect: Collect = Collect.NO
     data: bytes | None = None
@@ -110,7 +125,7 @@ class Kill:
 
 @dataclass(slots=True)
 class Drop:
-    """Leave this message out (MessageReceived only)."""
+    """Leave this message out (MessageReceived, WebSocketMessageReceived)."""
 
 
 Verdict = Forward | Respond | Kill | Drop

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from interceptor.model.flow import Flow, TcpFlow
+from interceptor.model.flow import Flow, HttpFlow, Opcode, TcpFlow, WebSocketMessage
 from interceptor.model.http import Message
 
 
@@ -40,7 +40,7 @@ class BodyData(Record):
     """The next bytes of a message's body, as received: to be found behind `message.body` once this is recorded."""
 
     flow: Flow
-    message: Message
+    message: Message | WebSocketMessage
     data: bytes
 
 
@@ -54,7 +54,28 @@ class MessageData(Record):
     data: bytes | None
     timestamp: float
     original: bytes | None = None
+
+
+@dataclass(slots=True)
+class WebSocketMessageData(Record):
+    """A WebSocket message, as sent on; `original` is what was received, if that was something else. `data` None: it was
+    dropped."""
+
+    flow: HttpFlow
+    from_client: bool
+    opcode: Opcode
+    data: bytes | None
+    timestamp: float
+    original: bytes | None = None
     is_injected: bool = False
+
+
+@dataclass(slots=True)
+class LongWebSocketMessage(Record):
+    """A long message that passes as it comes: its content follows as `BodyData`."""
+
+    flow: HttpFlow
+    message: WebSocketMessage
 
 
 class Recorder(Protocol):

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from interceptor.model.connection import Connection, Origin
-from interceptor.model.flow import HttpFlow
+from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.model.http import Response
 from interceptor.proxy.choose import Next
-from interceptor.proxy.core.events import Opened, PipeEvent, Receiver
+from interceptor.proxy.core.events import DataReceived, Opened, PipeEvent, Receiver
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.ingress import Ingress
@@ -101,6 +101,23 @@ class Assembly:
     def relay(self, ingress: Ingress, client: Connection, server: Connection, waiting: list[PipeEvent]) -> None:
         self._relay(ingress, client, server, waiting, is_recorded=True)
 
+    def websocket(
+        self,
+        flow: HttpFlow,
+        client: Connection | None,
+        server: Connection,
+        waiting: list[PipeEvent],
+        script: Sequence[WebSocketMessage] = (),
+    ) -> None:
+        from interceptor.proxy.layers.websocket import WebSocket  # its library is loaded when one is first opened
+
+        socket = WebSocket(self.stack, self._settings, flow, client, server, script)
+        for connection in (client, server):
+            if connection is not None and (pipe := self.stack.pipes.get(connection)):
+                pipe.put((), socket)
+        socket.start()
+        _receive(socket, waiting)
+
     def _relay(
         self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], is_recorded: bool
     ) -> None:
@@ -113,9 +130,14 @@ class Assembly:
 
     # --- without a client -------------------------------------------------------------------------------------
 
-    def replay(self, flow: HttpFlow) -> None:
-        """Sends the flow's request; its response becomes the flow's. Call from a turn (see `Replayer`)."""
-        replayer = Replayer()
+    def replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
+        """Sends the flow's request; its response becomes the flow's. If it becomes a WebSocket, `script` is said in it. Call
+        from a turn (see `Replayer`)."""
+
+        def go_on(flow: HttpFlow, server: Connection, early: bytes) -> None:
+            self.websocket(flow, None, server, [DataReceived(server, early)] if early else [], script)
+
+        replayer = Replayer(go_on)
         surroundings = Surroundings(self._settings, self._make_upstream, None)
         exchange = Exchange(self.stack, surroundings, replayer, flow, flow.request.body.size)
         replayer.run(self.stack, exchange)

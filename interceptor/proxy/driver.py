@@ -8,14 +8,14 @@ One coarse timer serves the stack. When the client has gone, the driver closes w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 
 from interceptor.model.connection import Connection, Side
-from interceptor.model.flow import FlowError, HttpFlow
+from interceptor.model.flow import FlowError, HttpFlow, WebSocketMessage
 from interceptor.model.hooks import Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
 from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, RunHook
@@ -31,7 +31,7 @@ from interceptor.proxy.core.effects import (
     WakeAt,
     Withdraw,
 )
-from interceptor.proxy.core.events import Event, FlowKilled, MessageInjected, Opened, Replied, TimedOut
+from interceptor.proxy.core.events import Event, FlowKilled, Opened, Replied, TimedOut
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.resolver import Unreachable, connect
@@ -96,8 +96,8 @@ class Driver:
         if transport := self._transports.get(self._client):
             transport.begin()
 
-    def start_replay(self, flow: HttpFlow) -> None:
-        self._assembly.replay(flow)
+    def start_replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
+        self._assembly.replay(flow, script)
         self._drain()
 
     def kill(self, flow_id: int, reason: str) -> bool:
@@ -106,16 +106,6 @@ class Driver:
             return False
         self.deliver(FlowKilled(flow_id, reason))
         return True
-
-    def inject(self, message: MessageInjected) -> str | None:
-        """Says it in the flow; why that cannot be, or None if the flow does not run in this stack."""
-        conversation = self._stack.injectable.get(message.flow_id)
-        if conversation is None:
-            return None
-        refusal = conversation.refusal(message.from_client)
-        if not refusal:
-            self.deliver(message)
-        return refusal
 
     # --- turns ------------------------------------------------------------------------------------------------
 

@@ -17,10 +17,9 @@ from time import monotonic, time
 from typing import Any, Final
 
 from interceptor.model.connection import bracketed
-from interceptor.model.flow import HttpFlow
+from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.model.hooks import ClientConnected, Kill
 from interceptor.proxy.assembly import Assembly
-from interceptor.proxy.core.events import MessageInjected
 from interceptor.proxy.driver import Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
@@ -175,19 +174,12 @@ class Listeners:
 
     # --- for others -------------------------------------------------------------------------------------------
 
-    def replay(self, flow: HttpFlow) -> None:
-        """Sends the request of that flow, over a stack of its own."""
-        Driver(self._services, self._assembly()).start_replay(flow)
+    def replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
+        """Sends the request of that flow, over a stack of its own; says `script` in the WebSocket that it becomes."""
+        Driver(self._services, self._assembly()).start_replay(flow, script)
 
     def kill(self, flow_id: int, reason: str) -> bool:
         return any(driver.kill(flow_id, reason) for driver in list(self._services.drivers))
-
-    def inject(self, message: MessageInjected) -> str:
-        """Says it in a running conversation; "", or why that cannot be."""
-        for driver in list(self._services.drivers):
-            if (refusal := driver.inject(message)) is not None:
-                return refusal
-        return "nothing can be said in this flow: it has ended, or it is not a conversation of messages"
 
     def is_own_address(self, host: str, port: int) -> bool:
         """Whether a connection to there would reach one of our own listeners."""

@@ -29,6 +29,7 @@ class Settings:
     upstream_cert: bool = True
     ssl_insecure: bool = False
     rawtcp: bool = True
+    websocket: bool = True
     keep_host_header: bool = False
     ignore_hosts: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()

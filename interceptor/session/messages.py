@@ -1,20 +1,22 @@
-"""The messages of a raw conversation, kept compactly: seventeen bytes each beside their content.
+"""The messages of a raw conversation or a WebSocket, kept compactly: seventeen bytes each beside their content.
 
     MessageData ─▸ append ─▸ one log of all contents (memory, from `SPOOL_FROM` on the spool) + where each ends, when, which way
-    messages[i] ─▸ a `TcpMessage` made on the spot, whose body is a slice of that log
+    messages[i] ─▸ a message made on the spot, whose body is a slice of that log
 
-A `TcpMessage` with a body of its own takes some 300 bytes, and a conversation may have a million of them. What `messages[i]`
-gives is a fresh record each time: changing it changes nothing here.
+A message with a body of its own takes some 300 bytes, and a conversation may have a million of them. What `messages[i]` gives is
+a fresh record each time: changing it changes nothing here. Only a long WebSocket message, which is recorded while it passes, is
+kept as the record that it came as.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, overload
+from typing import Final, Generic, TypeVar, overload
 
 from interceptor.model.body import SPOOL_FROM, Body, MemoryBody
-from interceptor.model.flow import TcpMessage
+from interceptor.model.flow import Opcode, TcpMessage, WebSocketMessage
+from interceptor.model.records import WebSocketMessageData
 from interceptor.session.spool import BodySlice, SpooledBody
 
 MESSAGES_KEPT: Final = 1 << 20
@@ -24,6 +26,9 @@ BYTES_PER_MESSAGE: Final = 17
 _FROM_CLIENT: Final = 1
 _IS_DROPPED: Final = 2
 _IS_INJECTED: Final = 4
+_KIND_SHIFT: Final = 4  # above the flags: what kind of message it is
+
+M = TypeVar("M", TcpMessage, WebSocketMessage)
 
 
 class ContentLog:
@@ -68,31 +73,19 @@ class ContentLog:
         self._kept = body
 
 
-class MessageLog(Sequence[TcpMessage]):
+class _Log(Sequence[M], Generic[M]):
     """All messages of one conversation, in order. Appended to by the store alone."""
 
     __slots__ = ("_ends", "_flags", "_originals", "_timestamps", "contents")
 
-    def __init__(self, new_spooled: Callable[[], SpooledBody], messages: Iterable[TcpMessage] = ()) -> None:
+    def __init__(self, new_spooled: Callable[[], SpooledBody]) -> None:
         self.contents = ContentLog(new_spooled)
         self._ends = array("Q")
         self._timestamps = array("d")
         self._flags = bytearray()
         self._originals: dict[int, int] = {}  # index of a message -> length of its original, which lies before it in the log
-        for message in messages:
-            original = message.original.read() if message.original is not None else None
-            flags = message.is_dropped, message.is_injected
-            self.append(message.from_client, message.body.read(), message.timestamp, original, *flags)
 
-    def append(
-        self,
-        from_client: bool,
-        content: bytes,
-        timestamp: float,
-        original: bytes | None,
-        is_dropped: bool,
-        is_injected: bool = False,
-    ) -> bool:
+    def _append(self, flags: int, content: bytes, timestamp: float, original: bytes | None) -> bool:
         """False if it was not kept: there are too many, or the disk is full."""
         contents = self.contents
         if len(self._flags) >= MESSAGES_KEPT or contents.is_truncated:
@@ -104,8 +97,7 @@ class MessageLog(Sequence[TcpMessage]):
             contents.append(content)
         self._ends.append(contents.size)
         self._timestamps.append(timestamp)
-        flags = (_FROM_CLIENT if from_client else 0) | (_IS_DROPPED if is_dropped else 0)
-        self._flags.append(flags | (_IS_INJECTED if is_injected else 0))
+        self._flags.append(flags)
         return True
 
     @property
@@ -116,28 +108,91 @@ class MessageLog(Sequence[TcpMessage]):
         return len(self._flags)
 
     @overload
-    def __getitem__(self, index: int) -> TcpMessage: ...
+    def __getitem__(self, index: int) -> M: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[TcpMessage]: ...
-    def __getitem__(self, index: int | slice) -> TcpMessage | Sequence[TcpMessage]:
+    def __getitem__(self, index: slice) -> Sequence[M]: ...
+    def __getitem__(self, index: int | slice) -> M | Sequence[M]:
         if isinstance(index, slice):
             return [self._message(each) for each in range(*index.indices(len(self)))]
         return self._message(range(len(self))[index])
 
-    def __iter__(self) -> Iterator[TcpMessage]:
+    def __iter__(self) -> Iterator[M]:
         index = 0
         while index < len(self._flags):  # it may grow meanwhile
             yield self._message(index)
             index += 1
 
-    def _message(self, index: int) -> TcpMessage:
+    def _message(self, index: int) -> M:
         start = self._ends[index - 1] if index else 0
         original: Body | None = None
         original_size = self._originals.get(index)
         if original_size is not None:
             original = BodySlice(self.contents, start, original_size)
             start += original_size
-        flags = self._flags[index]
         body = BodySlice(self.contents, start, self._ends[index] - start)
-        timestamp, is_dropped, is_injected = self._timestamps[index], bool(flags & _IS_DROPPED), bool(flags & _IS_INJECTED)
-        return TcpMessage(bool(flags & _FROM_CLIENT), body, timestamp, is_dropped, original, is_injected)
+        return self._made(index, self._flags[index], body, self._timestamps[index], original)
+
+    def _made(self, index: int, flags: int, body: Body, timestamp: float, original: Body | None) -> M:
+        raise AssertionError("each kind of log makes its own kind of message")
+
+
+class MessageLog(_Log[TcpMessage]):
+    """Of a raw conversation."""
+
+    __slots__ = ()
+
+    def __init__(self, new_spooled: Callable[[], SpooledBody], messages: Iterable[TcpMessage] = ()) -> None:
+        super().__init__(new_spooled)
+        for message in messages:
+            original = message.original.read() if message.original is not None else None
+            self.append(message.from_client, message.body.read(), message.timestamp, original, message.is_dropped)
+
+    def append(self, from_client: bool, content: bytes, timestamp: float, original: bytes | None, is_dropped: bool) -> bool:
+        """False if it was not kept: there are too many, or the disk is full."""
+        flags = (_FROM_CLIENT if from_client else 0) | (_IS_DROPPED if is_dropped else 0)
+        return self._append(flags, content, timestamp, original)
+
+    def _made(self, index: int, flags: int, body: Body, timestamp: float, original: Body | None) -> TcpMessage:
+        return TcpMessage(bool(flags & _FROM_CLIENT), body, timestamp, bool(flags & _IS_DROPPED), original)
+
+
+class WebSocketLog(_Log[WebSocketMessage]):
+    """Of a WebSocket."""
+
+    __slots__ = ("_long",)
+
+    def __init__(self, new_spooled: Callable[[], SpooledBody]) -> None:
+        super().__init__(new_spooled)
+        self._long: dict[int, WebSocketMessage] = {}  # by index: those with a body of their own
+
+    def append(self, what: WebSocketMessageData) -> bool:
+        """False if it was not kept: there are too many, or the disk is full."""
+        flags = what.opcode << _KIND_SHIFT | (_FROM_CLIENT if what.from_client else 0)
+        if what.is_injected:
+            flags |= _IS_INJECTED
+        if what.data is None:
+            return self._append(flags | _IS_DROPPED, what.original or b"", what.timestamp, None)
+        return self._append(flags, what.data, what.timestamp, what.original)
+
+    def append_long(self, message: WebSocketMessage) -> bool:
+        """One whose body goes on growing."""
+        index = len(self)
+        if is_kept := self._append(message.opcode << _KIND_SHIFT, b"", message.timestamp, None):
+            self._long[index] = message
+        return is_kept
+
+    def long_messages(self) -> Iterable[WebSocketMessage]:
+        return self._long.values()
+
+    def _made(self, index: int, flags: int, body: Body, timestamp: float, original: Body | None) -> WebSocketMessage:
+        if (long := self._long.get(index)) is not None:
+            return long
+        return WebSocketMessage(
+            bool(flags & _FROM_CLIENT),
+            Opcode(flags >> _KIND_SHIFT),
+            body,
+            timestamp,
+            bool(flags & _IS_DROPPED),
+            bool(flags & _IS_INJECTED),
+            original,
+        )

@@ -22,11 +22,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from interceptor.model.body import SPOOL_FROM, MemoryBody
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketMessage
 from interceptor.model.http import Message
-from interceptor.model.records import BodyData, FlowChanged, FlowEnded, FlowStarted, MessageData, Record
+from interceptor.model.records import (
+    BodyData,
+    FlowChanged,
+    FlowEnded,
+    FlowStarted,
+    LongWebSocketMessage,
+    MessageData,
+    Record,
+    WebSocketMessageData,
+)
 from interceptor.session.fields import FieldPool
-from interceptor.session.messages import BYTES_PER_MESSAGE, MessageLog
+from interceptor.session.messages import BYTES_PER_MESSAGE, MessageLog, WebSocketLog
 from interceptor.session.spool import Spool, SpooledBody
 from interceptor.session.weight import FLOW_BYTES, bytes_of, move_bodies
 
@@ -83,6 +92,8 @@ class Store:
         self._recorders: dict[type[Record], Callable[..., None]] = {
             BodyData: self._body_data,
             MessageData: self._message_data,
+            WebSocketMessageData: self._websocket_message,
+            LongWebSocketMessage: self._long_websocket_message,
             FlowStarted: self._flow_started,
             FlowChanged: self._flow_changed,
             FlowEnded: self._flow_ended,
@@ -121,7 +132,8 @@ class Store:
             body.append(data)
         elif type(body) is MemoryBody:
             size = len(data)
-            if body.size + size >= SPOOL_FROM or (not body.size and _announces_much(message)):
+            is_long = isinstance(message, Message) and not body.size and _announces_much(message)
+            if body.size + size >= SPOOL_FROM or is_long:
                 size = -body.size
                 body = _spooled(self.spool, body)
                 message.body = body
@@ -129,6 +141,8 @@ class Store:
             if flow_id in self._weights:
                 self._weights[flow_id] += size
                 self.bytes_in_memory += size
+        if isinstance(message, WebSocketMessage):
+            _count(what.flow, message.from_client, len(data))
         if flow_id in self._flows:
             self._note_change(what.flow)
 
@@ -143,13 +157,39 @@ class Store:
         if data is None:
             data, original = original or b"", None
         before = messages.contents.bytes_in_memory
-        if messages.append(what.from_client, data, what.timestamp, original, is_dropped, what.is_injected):
+        if messages.append(what.from_client, data, what.timestamp, original, is_dropped):
             growth = messages.contents.bytes_in_memory - before + BYTES_PER_MESSAGE
             self._weights[flow.id] += growth
             self.bytes_in_memory += growth
         flow.message_count += 1
         flow.byte_count += len(data)
         self._note_change(flow)
+
+    def _websocket_message(self, what: WebSocketMessageData) -> None:
+        flow, data = what.flow, what.data if what.data is not None else what.original
+        if (log := self._websocket_log(flow)) is None:
+            return
+        before = log.contents.bytes_in_memory
+        if log.append(what):
+            growth = log.contents.bytes_in_memory - before + BYTES_PER_MESSAGE
+            self._weights[flow.id] += growth
+            self.bytes_in_memory += growth
+        _count(flow, what.from_client, len(data or b""))
+        self._note_change(flow)
+
+    def _long_websocket_message(self, what: LongWebSocketMessage) -> None:
+        if (log := self._websocket_log(what.flow)) is not None and log.append_long(what.message):
+            self._weights[what.flow.id] += BYTES_PER_MESSAGE
+            self.bytes_in_memory += BYTES_PER_MESSAGE
+
+    def _websocket_log(self, flow: HttpFlow) -> WebSocketLog | None:
+        """None for a flow that is not on the list."""
+        socket = flow.websocket
+        if flow.id not in self._flows or socket is None:
+            return None
+        if type(socket.messages) is not WebSocketLog:
+            socket.messages = WebSocketLog(self.spool.new_body)
+        return socket.messages
 
     # What the user does
 
@@ -337,10 +377,21 @@ def _spooled(spool: Spool, body: MemoryBody) -> SpooledBody:
     return spooled
 
 
+def _count(flow: Flow, from_client: bool, size: int) -> None:
+    if isinstance(flow, HttpFlow) and flow.websocket is not None:
+        if from_client:
+            flow.websocket.bytes_from_client += size
+        else:
+            flow.websocket.bytes_from_server += size
+
+
 def _growing_bodies(flow: Flow) -> Sequence[SpooledBody]:
     """What may hold a tail in memory that is not on disk yet."""
     if isinstance(flow, HttpFlow):
-        bodies = (flow.request.body, flow.response.body if flow.response is not None else None)
+        bodies = [flow.request.body, flow.response.body if flow.response is not None else None]
+        if flow.websocket is not None and type(flow.websocket.messages) is WebSocketLog:
+            flow.websocket.messages.contents.finish()
+            bodies += [each.body for each in flow.websocket.messages.long_messages()]
         return [body for body in bodies if type(body) is SpooledBody]
     if isinstance(flow, TcpFlow) and type(flow.messages) is MessageLog:
         flow.messages.contents.finish()

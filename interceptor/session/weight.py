@@ -13,7 +13,7 @@ from interceptor.model.body import MemoryBody
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Message
 from interceptor.session.fields import FIELD_BYTES, FieldPool
-from interceptor.session.messages import MessageLog
+from interceptor.session.messages import MessageLog, WebSocketLog
 from interceptor.session.spool import BodySlice, Spool
 
 FLOW_BYTES: Final = 1_200
@@ -36,7 +36,12 @@ def bytes_of(flow: Flow, pool: FieldPool | None = None) -> int:
                 weight += message.body.size
         weight += len(flow.request.target)
         if flow.websocket is not None:
-            weight += sum(_MESSAGE_BYTES + len(each.content) for each in flow.websocket.messages)
+            spoken = flow.websocket.messages
+            if type(spoken) is WebSocketLog:
+                weight += spoken.bytes_in_memory
+                weight += sum(each.body.size for each in spoken.long_messages() if type(each.body) is MemoryBody)
+            else:
+                weight += sum(_MESSAGE_BYTES + each.body.size for each in spoken)
     elif isinstance(flow, TcpFlow):
         if type(flow.messages) is MessageLog:
             weight += flow.messages.bytes_in_memory
@@ -68,9 +73,15 @@ def _bodies_in_memory(flows: Iterable[Flow]) -> Iterator[tuple[MemoryBody, Calla
             for message in _messages(flow):
                 if type(message.body) is MemoryBody and message.body.size and not message.body.is_truncated:
                     yield message.body, _place_of(message)
-        elif isinstance(flow, TcpFlow) and type(flow.messages) is MessageLog and flow.messages.contents.bytes_in_memory:
-            contents = flow.messages.contents
-            yield MemoryBody(contents.read()), contents.move_to
+            if flow.websocket is not None and type(flow.websocket.messages) is WebSocketLog:
+                yield from _contents_in_memory(flow.websocket.messages)
+        elif isinstance(flow, TcpFlow) and type(flow.messages) is MessageLog:
+            yield from _contents_in_memory(flow.messages)
+
+
+def _contents_in_memory(log: MessageLog | WebSocketLog) -> Iterator[tuple[MemoryBody, Callable[[BodySlice], None]]]:
+    if log.contents.bytes_in_memory:
+        yield MemoryBody(log.contents.read()), log.contents.move_to
 
 
 def _place_of(message: Message) -> Callable[[BodySlice], None]:

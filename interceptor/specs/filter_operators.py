@@ -32,6 +32,10 @@ def _kind(kind: str) -> terms.Maker:
     return terms.fact(lambda flow: flow.kind == kind)
 
 
+def _said(by_client: bool) -> terms.Maker:
+    return terms.fact(lambda flow: terms.has_message(flow, by_client))
+
+
 _has_response: Final = terms.fact(lambda flow: isinstance(flow, HttpFlow) and flow.response is not None)
 _has_no_response: Final = terms.fact(lambda flow: isinstance(flow, HttpFlow) and flow.response is None)
 _is_websocket: Final = terms.fact(lambda flow: isinstance(flow, HttpFlow) and flow.websocket is not None)
@@ -81,6 +85,8 @@ _ALL: Final = (
     Operator("tls", "version", "TLS on either side; with a version, that one", "~tls <1.2", terms.tls, is_optional=True),
     Operator("sni", "regex", "server name in the TLS handshake", "~sni example", terms.words(terms.server_names)),
     Operator("version", "regex", "HTTP version of request or response", "~version HTTP/2", terms.words(terms.http_versions)),
+    Operator("fromclient", "", "has a message of the client; for a hold: is one", "~fromclient & ~websocket", _said(True)),
+    Operator("fromserver", "", "has a message of the server; for a hold: is one", "~fromserver & ~tcp", _said(False)),
     Operator("held", "", "is held, and waits for you", "~held", terms.fact(lambda flow: flow.held is not None)),
     Operator("live", "", "still runs on the wire", "~live", terms.fact(lambda flow: flow.is_live)),
     Operator("modified", "", "was edited", "~modified", terms.fact(lambda flow: flow.is_modified)),

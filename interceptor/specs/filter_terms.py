@@ -69,11 +69,20 @@ def size_of(flow: Flow, of_request: bool) -> int | None:
         message: Message | None = flow.request if of_request else flow.response
         if message is None:
             return None
-        spoken = flow.websocket.messages if flow.websocket is not None else ()
-        return message.body.size + sum(len(each.content) for each in spoken if each.from_client is of_request)
+        socket, spoken = flow.websocket, 0
+        if socket is not None:
+            spoken = socket.bytes_from_client if of_request else socket.bytes_from_server
+        return message.body.size + spoken
     if isinstance(flow, TcpFlow):
         return sum(each.body.size for each in flow.messages if each.from_client is of_request)
     return None
+
+
+def has_message(flow: Flow, from_client: bool) -> bool:
+    """Whether that side has said something in a conversation of messages."""
+    if isinstance(flow, HttpFlow):
+        return flow.websocket is not None and any(each.from_client is from_client for each in flow.websocket.messages)
+    return isinstance(flow, TcpFlow) and any(each.from_client is from_client for each in flow.messages)
 
 
 def _address_text(address: Address) -> str:
@@ -104,7 +113,7 @@ def _contents(flow: Flow, of_request: bool, of_response: bool) -> Iterator[bytes
             yield _decoded(flow.response)
         for spoken in flow.websocket.messages if flow.websocket is not None else ():
             if of_request if spoken.from_client else of_response:
-                yield spoken.content
+                yield spoken.body.read(0, BODY_LIMIT)
     elif isinstance(flow, TcpFlow):
         for said in flow.messages:
             if of_request if said.from_client else of_response:

@@ -41,7 +41,6 @@ from interceptor.tui.frame import Asking, Frame
 from interceptor.tui.history import History
 from interceptor.tui.keymap import Keymap
 from interceptor.tui.list_commands import ListCommands
-from interceptor.tui.message_commands import MessageCommands
 from interceptor.tui.paint import Line
 from interceptor.tui.panes import Panes
 from interceptor.tui.present.first_steps import first_steps
@@ -134,7 +133,6 @@ class Console:
         self.flow_commands.register()
         ReplayCommands(self.app, self.tell, self.start).register()
         ListCommands(self.app, self, self.flow_settings).register()
-        MessageCommands(self.app, self.tell).register()
         ExportCommands(self.app, self, self.flow_commands.saved).register()
 
     def _register(self, resolve: Callable[[str], Sequence[Flow]] | None) -> None:
@@ -365,11 +363,7 @@ class Console:
         if screen is None:
             from interceptor.contentviews.registry import render_body
 
-            held = self.app.intercept.messages_of
-            detail = FlowDetail(
-                self.app.options, render_body, {}, self.invalidate, settings=self.flow_settings, held_messages=held
-            )
-            screen = FlowViewScreen(detail)
+            screen = FlowViewScreen(FlowDetail(self.app.options, render_body, {}, self.invalidate, settings=self.flow_settings))
             screen.detail.show(flow)
             self.push(screen)
         else:

@@ -16,9 +16,9 @@ from interceptor.model.flow import (
     TcpMessage,
     UdpFlow,
     WebSocketData,
-    WebSocketMessage,
 )
 from interceptor.model.http import Headers, Request, Response
+from tests.support.websocket_messages import spoken
 
 NOON = datetime(2026, 11, 20, 12, 30, 15).timestamp()
 """When all flows began, in the local zone: filters speak of local times."""
@@ -108,7 +108,7 @@ def image() -> HttpFlow:
 
 def chat() -> HttpFlow:
     """A WebSocket with a message each way."""
-    messages = [WebSocketMessage(True, True, b"ping from client", NOON), WebSocketMessage(False, True, b"pong from server", NOON)]
+    messages = [spoken(True, b"ping from client", NOON), spoken(False, b"pong from server", NOON)]
     return HttpFlow(
         4,
         created_at=NOON,

@@ -33,6 +33,8 @@ def picked(text: str, clock: Callable[[], float] | None = None) -> str:
         ("~udp", "datagrams"),
         ("~dns", ""),
         ("~websocket", "chat"),
+        ("~fromclient & ~websocket", "chat"),
+        ("~fromserver & ~websocket", "chat"),
         ("~marked", "upload"),
         ("~replay", "image"),
         ("~replayq", "image"),

@@ -13,15 +13,24 @@ must: a flow starts once and ends once.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Address, Connection, Origin, Side, StreamConnection
-from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow
+from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, WebSocketMessage
 from interceptor.model.hooks import FORWARD, Hook, HttpHook, Verdict
-from interceptor.model.records import BodyData, FlowChanged, FlowEnded, FlowStarted, MessageData, Record
+from interceptor.model.records import (
+    BodyData,
+    FlowChanged,
+    FlowEnded,
+    FlowStarted,
+    LongWebSocketMessage,
+    MessageData,
+    Record,
+    WebSocketMessageData,
+)
 from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, RunHook
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.effects import (
@@ -233,6 +242,8 @@ class PaperStack:
                 assert flow in self.flows
                 flow.message_count += 1
                 flow.byte_count += len(said or b"")
+            case LongWebSocketMessage(flow=flow) | WebSocketMessageData(flow=flow):
+                assert flow in self.flows and flow not in self.ended and flow.websocket is not None
             case _:
                 raise AssertionError(f"nobody records {what!r}")
 
@@ -373,8 +384,8 @@ class PaperDriver(PaperStack):
     def kill(self, flow: Flow, reason: str) -> None:
         self.run(FlowKilled(flow.id, reason))
 
-    def replay(self, flow: HttpFlow) -> None:
-        self.assembly.replay(flow)
+    def replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
+        self.assembly.replay(flow, script)
         following = self.stack.inbox.popleft()
         self.run(following)
 

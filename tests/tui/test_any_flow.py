@@ -13,6 +13,7 @@ from interceptor.model.flow import (
     FlowError,
     HoldPoint,
     HttpFlow,
+    Opcode,
     TcpFlow,
     TcpMessage,
     UdpFlow,
@@ -84,7 +85,14 @@ requests = st.builds(Request, text, text, text, st.integers(-1, 70000), raw, tex
 responses = st.builds(Response, codes, raw, **of_message())
 messages = st.builds(TcpMessage, st.booleans(), bodies, times, st.booleans(), st.none() | bodies)
 websocket_messages = st.builds(
-    WebSocketMessage, st.booleans(), st.booleans(), raw, times, is_dropped=st.booleans(), is_injected=st.booleans()
+    WebSocketMessage,
+    st.booleans(),
+    st.sampled_from(Opcode),
+    bodies,
+    times,
+    is_dropped=st.booleans(),
+    is_injected=st.booleans(),
+    original=st.none() | bodies,
 )
 websockets = st.builds(
     WebSocketData, st.lists(websocket_messages, max_size=3), st.none() | st.booleans(), st.none() | codes, text, st.none() | times

@@ -5,10 +5,11 @@ from typing import Any
 from interceptor.contentviews.registry import render_body
 from interceptor.contentviews.rendered import Rendered
 from interceptor.model.body import Body, MemoryBody
-from interceptor.model.flow import FlowError, HoldPoint, WebSocketData, WebSocketMessage
+from interceptor.model.flow import FlowError, HoldPoint, WebSocketData
 from interceptor.session.messages import MessageLog
 from interceptor.session.spool import Spool
 from interceptor.tui.flow_view import FlowDetail
+from tests.support.websocket_messages import spoken
 from tests.tui.some_flows import START, Options, http_flow, tcp_flow
 
 SIZE = (80, 24)
@@ -137,7 +138,7 @@ def test_messages_that_the_session_makes_anew_for_each_look_are_rendered_once() 
 def test_a_websocket_has_a_tab_of_messages() -> None:
     widget = detail()
     flow = http_flow(status=101)
-    flow.websocket = WebSocketData([WebSocketMessage(True, True, b"hi", START, is_injected=True)])
+    flow.websocket = WebSocketData([spoken(True, b"hi", START, is_injected=True)])
     widget.show(flow, "messages")
     assert screen(widget)[3:5] == ["→ server      +0.0 ms      2b  text  injected", "hi"]
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from interceptor.model.body import MemoryBody
-from interceptor.model.flow import Flow, FlowError, HoldPoint, HttpFlow, WebSocketData, WebSocketMessage
+from interceptor.model.flow import Flow, FlowError, HoldPoint, HttpFlow, WebSocketData
 from interceptor.tui.present.rows import duration, flow_row, row_layout, status_style, type_style, type_text
 from interceptor.tui.present.text import clock, line_width
+from tests.support.websocket_messages import spoken
 from tests.tui.some_flows import START, http_flow, tcp_flow
 
 
@@ -102,7 +103,7 @@ def test_a_raw_conversation_shows_both_ends_and_its_bytes() -> None:
 
 def test_a_websocket_counts_its_messages() -> None:
     flow = http_flow(status=101, content_type=b"")
-    flow.websocket = WebSocketData([WebSocketMessage(True, True, b"hi", START)])
+    flow.websocket = WebSocketData([spoken(True, b"hi", START)])
     assert {"wss", "1", "message"} <= set(words(flow, 120))
 
 

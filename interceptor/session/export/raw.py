@@ -90,9 +90,9 @@ def _rest(message: Message, is_bodyless: bool = False) -> bytes:
 def _websocket(websocket: WebSocketData) -> bytes:
     """A line for each message that was sent on."""
     lines = [
-        (b"[OUTGOING] " if message.from_client else b"[INCOMING] ") + message.content
+        (b"[OUTGOING] " if message.from_client else b"[INCOMING] ") + message.body.read()
         for message in websocket.messages
-        if not message.is_dropped
+        if not message.is_dropped and not message.is_control
     ]
     return b"\n".join(lines)
 

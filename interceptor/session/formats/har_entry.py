@@ -169,13 +169,13 @@ def _content(response: Response) -> Entry:
 
 
 def _messages(websocket: WebSocketData) -> list[Entry]:
-    """As Chrome has them: opcode 1 is text, 2 is base64."""
+    """As Chrome has them: opcode 1 is text, all others are base64."""
     return [
         {
             "type": "send" if message.from_client else "receive",
             "time": message.timestamp,
-            "opcode": 1 if message.is_text else 2,
-            "data": message.content.decode("utf-8", "replace") if message.is_text else packed(message.content),
+            "opcode": int(message.opcode),
+            "data": message.body.read().decode("utf-8", "replace") if message.is_text else packed(message.body.read()),
             **({"_isDropped": True} if message.is_dropped else {}),
             **({"_isInjected": True} if message.is_injected else {}),
         }

@@ -17,7 +17,7 @@ from urllib.parse import quote_plus, urlsplit
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import DEFAULT_PORTS, Connection, Side
 from interceptor.model.encoding import encode_content
-from interceptor.model.flow import FlowError, HttpFlow, WebSocketData, WebSocketMessage
+from interceptor.model.flow import FlowError, HttpFlow, Opcode, WebSocketData, WebSocketMessage
 from interceptor.model.http import Field, Headers, Message, Request, Response
 from interceptor.session.formats.har_text import bytes_of, unpacked
 
@@ -214,11 +214,13 @@ def _headers(value: object) -> tuple[Headers, dict[bytes, bytes]]:
 
 
 def _message(entry: Entry) -> WebSocketMessage:
-    is_text, data = entry.get("opcode") == 1, _string(entry.get("data"))
+    number, data = entry.get("opcode"), _string(entry.get("data"))
+    opcode = Opcode(number) if isinstance(number, int) and number in set(Opcode) else Opcode.BINARY
+    content = data.encode("utf-8", "replace") if opcode is Opcode.TEXT else unpacked(data)
     return WebSocketMessage(
         entry.get("type") in ("send", "request"),
-        is_text,
-        data.encode("utf-8", "replace") if is_text else unpacked(data),
+        opcode,
+        MemoryBody(content),
         _timestamp(entry.get("time")),
         bool(entry.get("_isDropped")),
         bool(entry.get("_isInjected")),

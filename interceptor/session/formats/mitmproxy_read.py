@@ -13,7 +13,17 @@ from typing import Final
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Address, Connection, Side, TlsFacts
-from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, TcpMessage, UdpFlow, WebSocketData, WebSocketMessage
+from interceptor.model.flow import (
+    Flow,
+    FlowError,
+    HttpFlow,
+    Opcode,
+    TcpFlow,
+    TcpMessage,
+    UdpFlow,
+    WebSocketData,
+    WebSocketMessage,
+)
 from interceptor.model.http import Headers, Message, Request, Response
 
 State = dict[object, object]
@@ -267,7 +277,9 @@ def _websocket_message(parts: list[object]) -> WebSocketMessage:
     kind, from_client, content, timestamp, is_dropped, *rest = parts
     raw = content.encode("utf-8") if isinstance(content, str) else _bytes(content)
     is_injected = bool(rest and rest[0])  # from version 15 on
-    return WebSocketMessage(bool(from_client), _int(kind) == 1, raw, _time(timestamp) or 0.0, bool(is_dropped), is_injected)
+    opcode = Opcode.TEXT if _int(kind) == Opcode.TEXT else Opcode.BINARY
+    time = _time(timestamp) or 0.0
+    return WebSocketMessage(bool(from_client), opcode, MemoryBody(raw), time, bool(is_dropped), is_injected)
 
 
 # ---- TCP and UDP

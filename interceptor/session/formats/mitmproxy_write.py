@@ -187,8 +187,9 @@ def _message_state(message: Message) -> State:
 def _websocket_state(websocket: WebSocketData) -> State:
     return {
         "messages": [
-            (1 if each.is_text else 2, each.from_client, each.content, each.timestamp, each.is_dropped, each.is_injected)
+            (int(each.opcode), each.from_client, each.body.read(), each.timestamp, each.is_dropped, each.is_injected)
             for each in websocket.messages
+            if not each.is_control  # mitmproxy keeps none
         ],
         "closed_by_client": websocket.closed_by_client,
         "close_code": websocket.close_code,

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.model.body import MemoryBody
-from interceptor.model.flow import HttpFlow, WebSocketData, WebSocketMessage
+from interceptor.model.flow import HttpFlow, Opcode, WebSocketData
 from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
 from interceptor.session.export.formats import export, file_name, names
 from interceptor.specs.errors import UserError
+from tests.support.websocket_messages import spoken
 from tests.tui.some_flows import http_flow, tcp_flow
 
 OPTIONS = Options()
@@ -64,8 +65,8 @@ def test_http_2_and_absolute_form() -> None:
 
 def test_websocket_messages_follow() -> None:
     flow = http_flow(status=101, body=b"")
-    messages = [WebSocketMessage(True, True, b"a", 1.0), WebSocketMessage(False, False, b"\0", 2.0)]
-    flow.websocket = WebSocketData([*messages, WebSocketMessage(True, True, b"dropped", 3.0, is_dropped=True)])
+    messages = [spoken(True, b"a", 1.0), spoken(False, b"\0", 2.0, Opcode.BINARY)]
+    flow.websocket = WebSocketData([*messages, spoken(True, b"dropped", 3.0, is_dropped=True)])
     raw = export("raw", flow, OPTIONS)
     assert isinstance(raw, bytes)
     assert raw.endswith(b"\r\n\r\n[OUTGOING] a\n[INCOMING] \0")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Connection, Side, TlsFacts
-from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, TcpMessage, UdpFlow, WebSocketData, WebSocketMessage
+from interceptor.model.flow import Flow, FlowError, HttpFlow, Opcode, TcpFlow, TcpMessage, UdpFlow, WebSocketData
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.session.formats.mitmproxy_flow import read_flows, write_flow
 from interceptor.session.formats.tnetstring import write_value
+from tests.support.websocket_messages import spoken
 
 FIXTURE = Path(__file__).parent / "fixtures" / "mitmproxy-12.2.3.flow"
 State = dict[str, object]
@@ -99,7 +100,7 @@ def websocket() -> HttpFlow:
     flow.is_upgraded = True
     assert flow.response is not None
     flow.response.status_code = 101
-    message = WebSocketMessage(True, False, b"\x00", 1006.0, is_dropped=True)
+    message = spoken(True, b"\x00", 1006.0, Opcode.BINARY, is_dropped=True)
     flow.websocket = WebSocketData([message], None, None, "", 1007.0)
     return flow
 

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Connection, Side, TlsFacts
-from interceptor.model.flow import FlowError, HttpFlow, WebSocketData, WebSocketMessage
+from interceptor.model.flow import FlowError, HttpFlow, Opcode, WebSocketData
 from interceptor.model.http import Headers, Request, Response
 from interceptor.session.formats import mitmproxy_flow, recognised
 from interceptor.session.formats.har import HarWriter, is_har_name, is_packed_name, read_flows
 from interceptor.specs.errors import UserError
 from tests.session.formats.flows import http, tcp
+from tests.support.websocket_messages import facts, spoken
 from tests.tui.some_flows import START, http_flow
 
 
@@ -213,14 +214,14 @@ def test_connect_and_asterisk_come_back() -> None:
 
 def test_websocket_messages_come_back() -> None:
     flow = http_flow(status=101, body=b"")
-    messages = [WebSocketMessage(True, True, "hé".encode(), START + 1), WebSocketMessage(False, False, b"\0\xff", START + 2)]
-    flow.websocket = WebSocketData([*messages, WebSocketMessage(True, True, b"", START + 3, is_dropped=True, is_injected=True)])
+    messages = [spoken(True, "hé".encode(), START + 1), spoken(False, b"\0\xff", START + 2, Opcode.BINARY)]
+    flow.websocket = WebSocketData([*messages, spoken(True, b"", START + 3, is_dropped=True, is_injected=True)])
     one = entry(flow)
     assert one["request"]["url"] == "wss://example.com/"
     assert one["_webSocketMessages"][0] == {"type": "send", "time": START + 1, "opcode": 1, "data": "hé"}
     assert one["_webSocketMessages"][1] == {"type": "receive", "time": START + 2, "opcode": 2, "data": "AP8="}
     back = again(flow)
-    assert back.websocket is not None and back.websocket.messages == flow.websocket.messages
+    assert back.websocket is not None and facts(back.websocket.messages) == facts(flow.websocket.messages)
     assert back.request.scheme == "https" and back.is_upgraded
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from interceptor.model.flow import Flow, FlowError, HoldPoint, HttpFlow, TcpFlow, UdpFlow, WebSocketMessage
+from interceptor.model.flow import Flow, FlowError, HoldPoint, HttpFlow, Opcode, TcpFlow, UdpFlow
 from interceptor.model.http import Headers
 from interceptor.session.formats.mitmproxy_flow import write_flow
 from interceptor.session.formats.mitmproxy_write import pem, state_of_flow
@@ -33,6 +33,7 @@ from tests.session.formats.flows import (
     websocket,
     write,
 )
+from tests.support.websocket_messages import facts, spoken
 
 # ---- what mitmproxy wrote
 
@@ -76,10 +77,12 @@ def test_the_other_kinds_that_mitmproxy_wrote() -> None:
     assert failed.held is None, "nothing that comes from a file waits for anybody"
     assert isinstance(chat, HttpFlow) and chat.is_upgraded and chat.websocket is not None and chat.response is not None
     assert chat.response.body.is_truncated, "mitmproxy did not keep that body"
-    assert chat.websocket.messages == [
-        WebSocketMessage(True, True, b"hello", 1006.0),
-        WebSocketMessage(False, False, b"\x00\xff", 1006.5, True, True),
-    ]
+    assert facts(chat.websocket.messages) == facts(
+        [
+            spoken(True, b"hello", 1006.0),
+            spoken(False, b"\x00\xff", 1006.5, Opcode.BINARY, is_dropped=True, is_injected=True),
+        ]
+    )
     end = chat.websocket
     assert (end.closed_by_client, end.close_code, end.close_reason, end.timestamp_end) == (False, 1001, "going away", 1007.0)
     assert isinstance(tcp, TcpFlow) and isinstance(udp, UdpFlow)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final, assert_never
 
 from interceptor.model.body import Body, MemoryBody
-from interceptor.model.flow import FlowError, HttpFlow
+from interceptor.model.flow import FlowError, HttpFlow, WebSocketData
 from interceptor.model.hooks import (
     Collect,
     Drop,
@@ -32,8 +32,9 @@ from interceptor.model.http import Request, Response
 from interceptor.model.records import BodyData, FlowChanged, FlowEnded, FlowStarted
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached, ReadBody, RunHook
 from interceptor.proxy.core.conversation import Conversation, Strand
-from interceptor.proxy.core.events import Drained, PipeEvent, TimedOut
+from interceptor.proxy.core.events import Drained, PipeEvent
 from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.layers.http.collecting import HOLD_LIMIT, TOO_LARGE, collect_body
 from interceptor.proxy.layers.http.lengths import fix_length
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import (
@@ -48,11 +49,9 @@ from interceptor.proxy.layers.http.parts import (
     Upstream,
 )
 from interceptor.proxy.layers.http.surroundings import Surroundings
+from interceptor.proxy.layers.http.upgrades import is_websocket
 
-HOLD_LIMIT: Final = 5 * 1024 * 1024  # a body up to this size is collected so that a person may edit it,
-HOLD_SECONDS: Final = 3.0  # if it arrives within this time
 PIECE: Final = 64 * 1024
-TOO_LARGE: Final = "The body is larger than body_size_limit."
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 
 
@@ -389,42 +388,23 @@ class Exchange(Conversation):
         if upstream is None or self._upstream_is_gone:  # a response of our own; the client cannot be served in that protocol
             self._end("The response switches to another protocol, and there is no server to speak it.")
             return self.downstream.abort("no server to switch to")
-        self.flow.is_upgraded = True
+        flow = self.flow
+        flow.is_upgraded = True
         early = upstream.leave_pipe()
-        self._close_flow()
-        self.downstream.take_over(upstream.connection, early)
+        if self._settings.websocket and is_websocket(flow):
+            flow.websocket = WebSocketData()
+            self._let_go()  # the flow goes on: its messages are to come
+        else:
+            self._close_flow()
+        self.downstream.take_over(flow, upstream.connection, early)
 
     # --- bodies and ends ------------------------------------------------------------------------------------
 
     async def _collect(
         self, strand: Strand[Any], message: Request | Response, size: int | None, collect: Collect
     ) -> End | Abort | str | None:
-        """Records the body to its end or as far as `collect` allows (None); an Abort if it broke, a text if it cannot be kept."""
-        is_hold = collect is Collect.FOR_HOLD
-        limit = HOLD_LIMIT if is_hold else self._settings.stream_large_bodies
-        if collect is Collect.STREAM or (limit is not None and size is not None and size > limit):
-            return None
-        deadline, taken = self.stack.now + HOLD_SECONDS, 0
-        while True:
-            part = await (strand.next_item(until=deadline) if is_hold else strand.next_item())
-            match part:
-                case Data(data=data):
-                    if not self._record(message, data):
-                        return TOO_LARGE
-                    if message.body.is_truncated:
-                        return "The body could not be kept: the disk is full, or the spool's limit is reached."
-                    taken += len(data)
-                    if limit is not None and taken > limit:
-                        return None
-                case End(trailers=trailers):
-                    message.trailers = trailers
-                    return part
-                case Abort():
-                    return part
-                case TimedOut():
-                    return None
-                case _:
-                    raise AssertionError("a codec gave a second head")
+        limit = HOLD_LIMIT if collect is Collect.FOR_HOLD else self._settings.stream_large_bodies
+        return await collect_body(strand, message, size, collect, limit, self._record)
 
     async def _send_body(self, strand: Strand[Any], body: Body, send: Callable[[bytes], None]) -> None:
         if isinstance(body, MemoryBody) and body.size <= PIECE:
@@ -491,9 +471,12 @@ class Exchange(Conversation):
         self._close_flow()
 
     def _close_flow(self) -> None:
-        self._is_over = True
         self.flow.is_live, self.flow.ended_at = False, self.stack.wall_time()
         self.stack.record(FlowEnded(self.flow))
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._is_over = True
         self.end()
         # What refers back to this exchange is let go, so that it is freed now and not by the next garbage collection.
         self.strands, self.upstream, self._from_client, self._from_server = [], None, None, None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from interceptor.model.connection import Connection
+from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading, Send
 from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, HungUp, Opened, PipeEvent
@@ -49,7 +50,7 @@ class Routing(Protocol):
 
     def malformed(self, codec: Http1Downstream, reason: str, raw: bytes) -> None: ...
 
-    def tunnel(self, codec: Http1Downstream, server: Connection, early: bytes) -> None: ...
+    def tunnel(self, codec: Http1Downstream, flow: HttpFlow, server: Connection, early: bytes) -> None: ...
 
 
 class Http1Downstream(Layer):
@@ -273,8 +274,8 @@ class Http1Downstream(Layer):
         if self._held:
             self.stack.post(self, Opened(self.connection))  # in a turn of its own: this one is the old exchange's
 
-    def take_over(self, server: Connection, early: bytes) -> None:
-        self._router.tunnel(self, server, early)
+    def take_over(self, flow: HttpFlow, server: Connection, early: bytes) -> None:
+        self._router.tunnel(self, flow, server, early)
 
     def leave_pipe(self) -> list[PipeEvent]:
         """What waits for the next head of this pipe."""

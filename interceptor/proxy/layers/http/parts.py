@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from interceptor.model.connection import Connection
+from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Headers, Request, Response
 
 
@@ -88,8 +89,9 @@ class Downstream(Protocol):
         """The exchange is over: both messages are complete, or aborted."""
         ...
 
-    def take_over(self, server: Connection, early: bytes) -> None:
-        """After 101: the connection is a pair of byte streams now, the server's has begun with `early`."""
+    def take_over(self, flow: HttpFlow, server: Connection, early: bytes) -> None:
+        """After 101: the connection is a pair of byte streams now, the server's has begun with `early`. A flow that became a
+        WebSocket goes on."""
         ...
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from interceptor.model.connection import Connection, Side
+from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.proxy.core.effects import Close
 from interceptor.proxy.core.events import Opened, PipeEvent
@@ -15,7 +18,9 @@ class Replayer:
 
     connection: Connection | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, go_on: Callable[[HttpFlow, Connection, bytes], None]) -> None:
+        """`go_on` takes over a connection that became a WebSocket."""
+        self._go_on = go_on
         self._stack: Stack | None = None
         self._exchange: Exchange | None = None
 
@@ -52,8 +57,11 @@ class Replayer:
     def finished(self) -> None:
         self._close()
 
-    def take_over(self, server: Connection, early: bytes) -> None:
-        self._close()
+    def take_over(self, flow: HttpFlow, server: Connection, early: bytes) -> None:
+        if flow.websocket is not None:
+            self._go_on(flow, server, early)
+        else:
+            self._close()
 
     def _close(self) -> None:
         if self._stack is not None:

@@ -30,6 +30,10 @@ class Assembling(Protocol):
 
     def detect(self, connection: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None: ...
 
+    def websocket(
+        self, flow: HttpFlow, client: Connection, server: Connection, waiting: list[PipeEvent]
+    ) -> None: ...
+
     def relay(
         self, ingress: Ingress, client: Connection, server: Connection, waiting: list[PipeEvent]
     ) -> None: ...
@@ -132,10 +136,12 @@ class Router:
     def malformed(self, codec: Http1Downstream, reason: str, raw: bytes) -> None:
         record_failure(self._stack, self._ingress, codec.connection, None, reason)
 
-    def tunnel(self, codec: Http1Downstream, server: Connection, early: bytes) -> None:
+    def tunnel(self, codec: Http1Downstream, flow: HttpFlow, server: Connection, early: bytes) -> None:
         waiting = codec.leave_pipe()
         if early:
             waiting.append(DataReceived(server, early))
+        if flow.websocket is not None:
+            return self._assembly.websocket(flow, codec.connection, server, waiting)
         self._assembly.relay(self._ingress, codec.connection, server, waiting)
 
 

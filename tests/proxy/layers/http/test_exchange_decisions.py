@@ -26,7 +26,7 @@ from interceptor.model.hooks import (
 )
 from interceptor.model.http import Headers, Request, Response
 from interceptor.proxy.core.events import Congested, Drained
-from interceptor.proxy.layers.http.exchange import HOLD_LIMIT
+from interceptor.proxy.layers.http.collecting import HOLD_LIMIT
 from tests.support.paper_driver import PaperDriver, paper_settings
 
 HOST = b"HTTP/1.1\r\nHost: a.test\r\n"

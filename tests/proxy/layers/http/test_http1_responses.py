@@ -152,7 +152,7 @@ def test_a_body_above_the_limit() -> None:
 # --- switching protocols --------------------------------------------------------------------------------------
 
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tlog/2\r\n\r\n"
 
 
 def test_after_101_bytes_pass_both_ways_also_those_that_were_early() -> None:
