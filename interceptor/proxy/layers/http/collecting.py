@@ -1,4 +1,4 @@
-"""A message's body collected before anything of it is sent on: a rule or a script wants it whole, or a person may want to edit it."""
+"""A body collected before anything of its message is sent on: a rule or a script wants it whole, or a person may edit it."""
 
 from __future__ import annotations
 
