@@ -216,7 +216,10 @@ def _complete_option_value(word: str, world: World, before: Sequence[str]) -> It
         if definition.kind == "bool":
             yield from [("true", ""), ("false", ""), ("toggle", "")]
         elif definition.choices:
-            yield from [(each, "now" if each == current else "") for each in definition.choices]
+            is_list = definition.kind == "list"
+            yield from [
+                (each, "now" if each == current else "") for each in definition.choices if not (is_list and each in before)
+            ]
         elif current and definition.kind != "list":
             yield current, "now"
 

@@ -76,8 +76,10 @@ class OptionDefinition(Generic[T]):
         fits, wanted = _fits(self.kind, value), _WANTS[self.kind]
         if not fits:
             raise UserError(f"{self.name} wants {wanted}, not {value!r}")
-        if self.choices and value not in self.choices:
-            raise UserError(f"{self.name} wants one of {', '.join(self.choices)}, not {value!r}")
+        if self.choices:
+            for each in cast("Sequence[str]", value) if self.kind == "list" else (value,):
+                if each not in self.choices:
+                    raise UserError(f"{self.name} wants {self._one_of} {', '.join(self.choices)}, not {each!r}")
         if self._check is not None:
             try:
                 self._check(value)
@@ -86,6 +88,10 @@ class OptionDefinition(Generic[T]):
                     f"{self.name}: {error.message}", error.position, value if isinstance(value, str) else ""
                 ) from error
         return cast(T, list(cast("Sequence[str]", value)) if self.kind == "list" else value)
+
+    @property
+    def _one_of(self) -> str:
+        return "some of" if self.kind == "list" else "one of"
 
     def parse(self, texts: Sequence[str], current: object) -> object:
         """The value that was typed as `name=text`, once per text; no text at all is what `--set name` means: true for a switch,
@@ -173,8 +179,11 @@ def optional_text(
     return OptionDefinition("str", None, group, help, optional=True, choices=choices, check=check)
 
 
-def texts(default: Sequence[str], group: str, help: str, *, check: Check | None = None) -> OptionDefinition[Sequence[str]]:
-    return OptionDefinition("list", tuple(default), group, help, optional=False, check=check)
+def texts(
+    default: Sequence[str], group: str, help: str, *, choices: Sequence[str] = (), check: Check | None = None
+) -> OptionDefinition[Sequence[str]]:
+    """With `choices`, each entry is one of them."""
+    return OptionDefinition("list", tuple(default), group, help, optional=False, choices=choices, check=check)
 
 
 def whole(default: int, low: int, high: int, group: str, help: str) -> OptionDefinition[int]:

@@ -46,6 +46,10 @@ GROUPS = ("proxy", "hosts", "access", "tls", "certificates", "limits", "flows", 
 _TLS_VERSIONS = ("UNBOUNDED", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
 _VERBOSITIES = ("error", "warn", "info", "alert", "debug")
 _ORDERS = ("time", "method", "url", "size", "status", "duration", "host", "type")
+_COLUMNS = (
+    "number", "time", "date", "scheme", "version", "tls", "method", "host", "path", "url", "status", "type", "size",
+    "request_size", "duration", "client", "server", "comment", "marks",
+)  # fmt: skip
 _PALETTES = ("dark", "light", "lowdark", "lowlight", "solarized_dark", "solarized_light")
 
 
@@ -156,12 +160,20 @@ class _Declared:
     console_flowlist_layout = text(
         "default", "console", "Flows as table, as two-line list, or by the width.", choices=("default", "table", "list")
     )
+    console_flowlist_columns = texts(
+        [], "console", "Columns of the table of flows, in this order; empty is what fits the width.", choices=_COLUMNS
+    )
+    console_layout_headers = switch(True, "console", "Show titles: of panes and screens, and of the columns of the list.")
     console_palette = text("solarized_dark", "console", "Colours.", choices=_PALETTES)
+    console_palette_transparent = switch(
+        False, "console", "Leave the terminal's own background; whether all is readable then depends on it."
+    )
     console_mouse = switch(True, "console", "React to the mouse; off leaves it to the terminal.")
     console_quickhelp_visible = switch(True, "console", "Show the keys at the bottom.")
     console_default_contentview = text("auto", "console", "How bodies are shown first.")
     console_eventlog_verbosity = text("info", "console", "Least important messages in the event log.", choices=_VERBOSITIES)
     command_history = switch(True, "console", "Remember commands from one run to the next.")
+    console_strip_trailing_newlines = switch(False, "console", "Take line ends off the end of what an external editor wrote.")
     editor = optional_text("console", "External editor with its arguments; unset is $VISUAL or $EDITOR.")
 
     flow_detail = whole(1, 0, 4, "dump", "What is printed of a flow: 0 nothing, 1 a line, 2 headers, 3 a body's start, 4 all.")

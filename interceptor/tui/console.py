@@ -71,10 +71,11 @@ class Console:
         self.history = History(self._history_path())
         self.search_history = History()
         list_box = FlowListBox(app.view, app.options, {}, self._empty_text)
-        self.flow_list = FlowListScreen(list_box, app.view, self.open_flow, self._show_beside)
+        self.flow_list = FlowListScreen(list_box, app.view, self.open_flow, self._show_beside, self._order_by)
         self.stack = Stack(self.flow_list)
         self.panes = Panes(self.stack, self._event_log)
         self.panes.layout = app.options.console_layout
+        self.panes.has_titles = app.options.console_layout_headers
         self._pasted: list[str] | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._last_failure = ""
@@ -270,8 +271,7 @@ class Console:
         return view[max(0, (at or 0) - 100) : (at or 0) + 100]
 
     def _palette(self) -> list[Any]:
-        """With its own background: what is readable must not depend on the terminal's."""
-        return list(palettes.palette(self.app.options.console_palette, False))
+        return list(palettes.palette(self.app.options.console_palette, self.app.options.console_palette_transparent))
 
     def status(self, columns: int) -> Line:
         return self._bottom.status(self.current_flow(), columns)
@@ -323,12 +323,13 @@ class Console:
 
     def _options_changed(self, options: Options, names: set[str]) -> None:
         if self._terminal is not None:
-            if "console_palette" in names:
+            if names & {"console_palette", "console_palette_transparent"}:
                 self._terminal.set_palette(self._palette())
             if "console_mouse" in names:
                 self._terminal.set_mouse(options.console_mouse)
         if "console_layout" in names:
             self.panes.layout = options.console_layout
+        self.panes.has_titles = options.console_layout_headers
         self.invalidate()
 
     # -- screens ----------------------------------------------------------------------------------------------------------
@@ -377,6 +378,12 @@ class Console:
         screen = self.flow_screen()
         if screen is not None and self.panes.is_split:
             screen.detail.show(flow)
+
+    def _order_by(self, order: str) -> None:
+        """A column's title was clicked: the list is sorted by it; if it is already, the other way round."""
+        options = self.app.options
+        is_same = options.view_order == order
+        options.update(view_order=order, view_order_reversed=is_same and not options.view_order_reversed)
 
     def _event_log(self) -> EventLogScreen:
         return EventLogScreen(list(self.app.eventlog.entries), self.app.options.console_eventlog_verbosity)

@@ -121,7 +121,7 @@ class Editing:
             before = unescaped(editor.cell)
             after = await self._run(before, ".txt")
             if after is not None:
-                editor.cell = escaped(_without_last_newline(before, after))
+                editor.cell = escaped(self._trimmed(before, after))
 
         self._shell.start(work())
 
@@ -137,7 +137,7 @@ class Editing:
         edited = await self._run(content, external_editor.suffix_for(content_type or ""))
         if edited is None:
             return
-        edited = _without_last_newline(content, edited)
+        edited = self._trimmed(content, edited)
         if edited == content and not is_changed:
             self._shell.tell("nothing was changed")
         elif is_text:
@@ -161,6 +161,14 @@ class Editing:
         finally:
             self._shell.take_terminal_back()
 
+    def _trimmed(self, before: bytes, after: bytes) -> bytes:
+        """Editors end a file with a newline; what had none gets none."""
+        if self._options.console_strip_trailing_newlines:
+            return after.rstrip(b"\r\n")
+        if before.endswith(b"\n") or not after.endswith(b"\n"):
+            return after
+        return after.removesuffix(b"\n").removesuffix(b"\r")
+
     # -- the result -------------------------------------------------------------------------------------------------------
 
     def _apply(self, attempt: _Attempt, deed: Callable[[], None]) -> None:
@@ -180,8 +188,3 @@ class _Attempt:
     def __init__(self, flow: Flow, part: Part) -> None:
         self.flow, self.part = flow, part
         self.was_held = flow.held is not None
-
-
-def _without_last_newline(before: bytes, after: bytes) -> bytes:
-    """Editors end a file with a newline; what had none gets none."""
-    return after if before.endswith(b"\n") or not after.endswith(b"\n") else after.removesuffix(b"\n").removesuffix(b"\r")

@@ -16,11 +16,13 @@ import urwid
 
 from interceptor.model.flow import Flow
 from interceptor.tui.canvas_lines import Styles, canvas
+from interceptor.tui.present.columns import ChosenLayout, chosen_layout, chosen_row, heading
 from interceptor.tui.present.rows import flow_row, row_layout
 from interceptor.tui.present.text import Line, cut, readable, width
 from interceptor.tui.present.two_lines import flow_pair, wants_two_lines
 
 _WHEEL_ROWS: Final = 3
+_LEAST_ROWS_WITH_HEADING: Final = 6
 
 
 class FlowsShown(Protocol):
@@ -37,10 +39,18 @@ class FlowsShown(Protocol):
 class ListOptions(Protocol):
     showhost: bool
     console_flowlist_layout: str
+    console_flowlist_columns: Sequence[str]
+    console_layout_headers: bool
+    view_order: str
+    view_order_reversed: bool
 
 
 def _nothing(flow: Flow) -> None:
     """Until the console says what opening a flow means."""
+
+
+def _not_sorted(order: str) -> None:
+    """Until the console says what a click on the heading means."""
 
 
 def _no_text() -> Sequence[str]:
@@ -48,7 +58,8 @@ def _no_text() -> Sequence[str]:
 
 
 class FlowListBox(urwid.Widget):
-    """A box widget. `on_open` is called with a flow that was clicked while it had the focus."""
+    """A box widget. `on_open` is called with a flow that was clicked while it had the focus, `on_order` with what the list is
+    to be sorted by when a column's title was clicked."""
 
     _sizing = frozenset([urwid.BOX])
     _selectable = True
@@ -72,7 +83,10 @@ class FlowListBox(urwid.Widget):
         self._top = 0
         self._rows = 1  # of flows, in the last drawing: what a page is
         self._height = 1  # of a flow
+        self._above = 0  # rows of the heading
+        self._heading: Sequence[tuple[int, str]] = ()
         self.on_open = on_open
+        self.on_order: Callable[[str], None] = _not_sorted
 
     def render(self, size: tuple[int, int], focus: bool = False) -> urwid.Canvas:  # type: ignore[override]
         columns, rows = size
@@ -82,22 +96,35 @@ class FlowListBox(urwid.Widget):
             return canvas(self._empty(columns, rows), columns, rows, self._styles)
         at = self._focused_index()
         self._scroll_to(at, count, self._rows)
-        showhost, now, height = self._options.showhost, self._now(), self._height
+        now, height = self._now(), self._height
         lines: list[Line] = []
-        layout = row_layout(columns, showhost)
-        for index in range(self._top, min(self._top - (-rows // height), count)):
-            flow = self._view[index]
-            if height == 2:
-                lines += flow_pair(flow, columns, showhost, index == at, now)
-            else:
-                lines.append(flow_row(flow, layout, index == at, now))
-        first = None if at is None else (at - self._top) * height
+        row = self._rows_of(columns, lines)
+        for index in range(self._top, min(self._top - (-(rows - self._above) // height), count)):
+            lines += row(self._view[index], index == at, now)
+        first = None if at is None else self._above + (at - self._top) * height
         return canvas(lines, columns, rows, self._styles, () if first is None else range(first, first + height))
+
+    def _rows_of(self, columns: int, lines: list[Line]) -> Callable[[Flow, bool, float], Sequence[Line]]:
+        """What draws a flow in so many columns; the heading, if there is one, is put into `lines`."""
+        options = self._options
+        showhost = options.showhost
+        if self._height == 2:
+            return lambda flow, is_focused, now: flow_pair(flow, columns, showhost, is_focused, now)
+        chosen = tuple(options.console_flowlist_columns)
+        layout = chosen_layout(chosen, columns, showhost) if chosen else row_layout(columns, showhost)
+        if self._above:
+            line, self._heading = heading(layout, options.view_order, options.view_order_reversed)
+            lines.append(line)
+        if isinstance(layout, ChosenLayout):
+            return lambda flow, is_focused, now: (chosen_row(flow, layout, is_focused, now),)
+        return lambda flow, is_focused, now: (flow_row(flow, layout, is_focused, now),)
 
     def _measure(self, size: tuple[int, int]) -> None:
         columns, rows = size
         self._height = 2 if wants_two_lines(columns, self._options.console_flowlist_layout) and rows > 1 else 1
-        self._rows = rows // self._height
+        has_heading = self._height == 1 and self._options.console_layout_headers and rows >= _LEAST_ROWS_WITH_HEADING
+        self._above = 1 if has_heading else 0
+        self._rows = (rows - self._above) // self._height
 
     def _scroll_to(self, at: int | None, count: int, rows: int) -> None:
         if at is not None and not self._top <= at < self._top + rows:
@@ -174,7 +201,9 @@ class FlowListBox(urwid.Widget):
         if button in (4, 5):
             self.move(_WHEEL_ROWS if button == 5 else -_WHEEL_ROWS)
             return True
-        index = self._top + row // self._height
+        if row < self._above:
+            return button == 1 and self._click_on_heading(column)
+        index = self._top + (row - self._above) // self._height
         if button != 1 or index >= len(self._view):
             return False
         flow = self._view[index]
@@ -183,3 +212,9 @@ class FlowListBox(urwid.Widget):
         else:
             self._focus(index)
         return True
+
+    def _click_on_heading(self, column: int) -> bool:
+        order = next((order for end, order in self._heading if column < end), "")
+        if order:
+            self.on_order(order)
+        return bool(order)

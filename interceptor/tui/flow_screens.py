@@ -49,10 +49,11 @@ class FlowListScreen(Screen):
         view: View,
         open_flow: Callable[[Flow], None],
         moved_to: Callable[[Flow], None] = lambda flow: None,
+        order_by: Callable[[str], None] = lambda order: None,
     ) -> None:
-        """`moved_to` is told when the user has moved the cursor to another flow."""
+        """`moved_to` is told when the user has moved the cursor to another flow, `order_by` when a column's title was clicked."""
         self._box, self._view, self._open, self._moved_to = box, view, open_flow, moved_to
-        box.on_open = open_flow
+        box.on_open, box.on_order = open_flow, order_by
 
     def render(self, size: tuple[int, int]) -> urwid.Canvas:
         return self._box.render(size, focus=True)

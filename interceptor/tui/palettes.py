@@ -244,6 +244,8 @@ OTHER_STYLES: Final[dict[str, Style]] = {
     # the shell around it
     "background": ("text", "background", "", ""),
     "title": ("strong", "bar", "bold", "standout"),
+    "heading": ("dim", "bar", "", ""),
+    "heading sorted": ("yellow", "bar", "bold", "bold"),
     "title text": ("dim", "bar", "", "standout"),
     "title focused": ("on_selected", "selected", "bold", "standout,bold"),
     "border": ("faint", "background", "", ""),

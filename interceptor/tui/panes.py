@@ -11,7 +11,7 @@ to another loses nothing. Where the terminal is too small for two panes, the one
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from interceptor.tui.screens import Screen, Stack
@@ -42,6 +42,7 @@ class Panes:
         self._make_beside = make_beside
         self._beside: Screen | None = None
         self._layout = "single"
+        self.has_titles = True
         self._is_list_focused = True
 
     @property
@@ -105,6 +106,9 @@ class Panes:
 
     def places(self, columns: int, rows: int) -> list[Place]:
         """One or two, the first pane first, in so much room."""
+        return [place if self.has_titles else replace(place, title="") for place in self._places(columns, rows)]
+
+    def _places(self, columns: int, rows: int) -> list[Place]:
         first, second = self._list, self.beside if self.is_split else self._list
         if self._layout == "vertical" and rows >= 2 * LEAST_ROWS:
             upper = rows - rows // 2

@@ -77,4 +77,8 @@ class Shown:
 class Options:
     showhost: bool = False
     console_flowlist_layout: str = "table"
+    console_flowlist_columns: Sequence[str] = ()
+    console_layout_headers: bool = False
+    view_order: str = "time"
+    view_order_reversed: bool = False
     console_default_contentview: str = "auto"

@@ -398,9 +398,9 @@ def test_mouse(start: Start) -> None:
     def click(column: int, row: int, button: int = 0) -> None:
         driven.press(f"\x1b[<{button};{column + 1};{row + 1}M", f"\x1b[<{button};{column + 1};{row + 1}m")
 
-    click(20, 1)
+    click(20, 2)  # the first line has the columns' titles
     driven.see("[2/3]")
-    click(20, 1)
+    click(20, 2)
     driven.see("http://example.com/data.json?x=1")
     driven.press("e", "8")
     driven.see("Edit request-headers")
@@ -413,6 +413,12 @@ def test_mouse(start: Start) -> None:
     driven.see("8 request-headers")
     click(0, 0)
     driven.see_no("8 request-headers")
+    driven.press("q")
+    driven.see("Method", "Code", "[2/3]")
+    click(20, 0)
+    driven.see("[order:method]", "Method↓")
+    click(20, 0)
+    driven.see("⇧", "Method↑")
 
 
 def test_the_program_ends_when_its_terminal_goes_away(start: Start, tmp_path: Path) -> None:

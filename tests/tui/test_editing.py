@@ -183,6 +183,17 @@ def test_the_external_editor_gets_the_bytes_and_its_last_newline_is_taken_off(
     assert desk.shell.terminal == ["lent", "back"]
 
 
+@pytest.mark.parametrize(("is_wanted", "body"), [(False, b"one\n\n!\n\n"), (True, b"one\n\n!")])
+def test_line_ends_at_the_end_are_taken_off_if_wanted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_wanted: bool, body: bytes
+) -> None:
+    desk.app.options.console_strip_trailing_newlines = is_wanted
+    desk.flow.request.set_content(b"one\n")
+    desk.editing.edit(desk.flow, "request-body ($EDITOR)")
+    run_editor(desk, monkeypatch, "printf '\\n!\\n\\n' >> \"$1\"", tmp_path)
+    assert desk.flow.request.body.read() == body
+
+
 def test_what_was_typed_in_a_prompt_goes_on_in_the_external_editor(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -52,6 +52,12 @@ def test_two_panes_show_the_list_and_the_rest() -> None:
     assert panes.focused is flows
 
 
+def test_titles_can_be_done_without() -> None:
+    panes, *_ = made()
+    panes.layout, panes.has_titles = "vertical", False
+    assert [(each.rows, each.title) for each in panes.places(80, 21)] == [(11, ""), (10, "")]
+
+
 def test_closing_beside_leaves_the_keys_with_the_list() -> None:
     panes, stack, flows, _ = made()
     panes.layout = "vertical"

@@ -231,3 +231,17 @@ def test_the_list_is_ordered_by_what_its_columns_show(start: Start, key: str, or
     assert sorted(paths, key=driven.text.index) == paths
     driven.press("v")
     driven.wait(lambda: sorted(paths, key=driven.text.index) == paths[::-1], "the reverse order")
+
+
+def test_titles_columns_and_background_follow_their_options(start: Start) -> None:
+    driven = start()
+    driven.see("Method", "Code")
+    driven.press(":set console_layout_headers false", "enter")
+    driven.see_no("Method")
+    driven.press(":set console_layout_headers true", "enter")
+    driven.press(":set console_flowlist_columns number status url", "enter")
+    driven.see("No. Code URL", "1  200 example.com/index.html")
+    driven.press(":set console_flowlist_columns colour", "enter")
+    driven.see("wants some of number, time", "No. Code URL")
+    driven.press(":set console_palette_transparent true", "enter")
+    driven.see("console_palette_transparent: true", "index.html")
