@@ -260,6 +260,13 @@ class App:
         if flow.is_live:
             self.listeners.kill(flow.id, "Killed by the user.")
 
+    def inject(self, flow: Flow, from_client: bool, data: bytes, is_text: bool = False) -> None:
+        """Says something in a running conversation, as if the client, or the server, had. UserError if that cannot be."""
+        from interceptor.proxy.core.events import MessageInjected
+
+        if refusal := self.listeners.inject(MessageInjected(flow.id, from_client, data, is_text)):
+            raise UserError(refusal)
+
     async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
         """Starts a browser that comes through the first regular listener; what to tell the user. UserError if it cannot be."""
         from interceptor.certs.leaf import public_key_pin

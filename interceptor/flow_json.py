@@ -15,7 +15,7 @@ from interceptor.dump_text import duration
 from interceptor.model.body import Body
 from interceptor.model.connection import Address, Connection, TlsFacts, bracketed
 from interceptor.model.encoding import PartialContent, TooLarge, decode_content
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketMessage
+from interceptor.model.flow import Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
 from interceptor.model.http import Headers, Message, Request, Response
 
 BODY_START: Final = 64 * 1024
@@ -54,7 +54,7 @@ def flow_object(flow: Flow, detail: int = 1) -> Object:
         result |= {"message_count": flow.message_count, "byte_count": flow.byte_count}
         if most != 0:
             result["messages"] = [
-                _raw_message(each.from_client, each.timestamp, each.is_dropped, each.body, most) for each in flow.messages
+                _raw_message(each, most) for each in flow.messages
             ]
     return result
 
@@ -137,14 +137,15 @@ def _content(content: bytes, is_cut: bool = False) -> Object:
     return {"base64": b64encode(content).decode()}
 
 
-def _raw_message(from_client: bool, timestamp: float, is_dropped: bool, body: Body, most: int | None) -> Object:
-    content = body.read(0, most)
+def _raw_message(message: TcpMessage, most: int | None) -> Object:
+    content = message.body.read(0, most)
     return {
-        "from_client": from_client,
-        "time": _time(timestamp),
-        "is_dropped": is_dropped,
-        "size": body.size,
-        **_content(content, len(content) < body.size),
+        "from_client": message.from_client,
+        "time": _time(message.timestamp),
+        "is_dropped": message.is_dropped,
+        "is_injected": message.is_injected,
+        "size": message.body.size,
+        **_content(content, len(content) < message.body.size),
     }
 
 

@@ -13,10 +13,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interceptor.model.body import MemoryBody
-from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow, TcpMessage, WebSocketData, WebSocketMessage
+from interceptor.model.flow import (
+    Flow,
+    HeldMessage,
+    HoldPoint,
+    HttpFlow,
+    Opcode,
+    TcpFlow,
+    TcpMessage,
+    WebSocketData,
+    WebSocketMessage,
+)
 from interceptor.model.hooks import (
     FORWARD,
     Collect,
+    Drop,
     Forward,
     Hook,
     HttpHook,
@@ -37,12 +48,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Hold:
-    """One question that waits for a person. `data` is a held message's content, which may be edited."""
+    """One question that waits for a person. `message` is what may be edited, where a message is held."""
 
     hook: Hook
     flow: Flow
     answer: Callable[[Verdict], None]
-    data: bytes | None = None
+    message: HeldMessage | None = None
 
 
 class Intercept:
@@ -69,8 +80,18 @@ class Intercept:
     def resume(self, flow: Flow) -> None:
         """Lets it go on as it is now; nothing if it is not held."""
         for hold in self.holds_of(flow):
-            verdict = FORWARD if hold.data is None else Forward(data=hold.data)
+            verdict = FORWARD if hold.message is None else Forward(data=hold.message.content)
             self._release(hold, verdict)
+
+    def messages_of(self, flow: Flow) -> Sequence[HeldMessage]:
+        """The messages of that flow that are held, at most one in each direction, the longest held first."""
+        return [hold.message for hold in self.holds_of(flow) if hold.message is not None]
+
+    def drop(self, message: HeldMessage) -> None:
+        """Leaves it out; nothing if it has gone on."""
+        for hold in list(self._holds.values()):
+            if hold.message is message:
+                self._release(hold, Drop())
 
     def resume_all(self) -> None:
         for flow in self.held():
@@ -82,7 +103,7 @@ class Intercept:
 
     def withdraw(self, hook: Hook) -> None:
         if hold := self._holds.pop(hook, None):
-            self._set_state(hold.flow)
+            self._end(hold)
 
     def decide(self, hook: Hook, verdict: Forward, answer: Callable[[Verdict], None]) -> Verdict | None:
         """What `verdict` was so far; None if the flow is held now."""
@@ -96,10 +117,12 @@ class Intercept:
             case RequestReady(flow=flow) | ResponseReady(flow=flow) if wanted.matches(flow):
                 self._hold(Hold(hook, flow, answer))
                 return None
-            case MessageReceived(data=data) | WebSocketMessageReceived(data=data):
-                content = verdict.data if verdict.data is not None else data
+            case MessageReceived(is_injected=False) | WebSocketMessageReceived():
+                content = verdict.data if verdict.data is not None else hook.data
                 if wanted.matches(_saying_only(hook, content)):
-                    self._hold(Hold(hook, hook.flow, answer, content))
+                    is_text = isinstance(hook, WebSocketMessageReceived) and hook.opcode is Opcode.TEXT
+                    held = HeldMessage(hook.from_client, hook.data, content, time.time(), is_text)
+                    self._hold(Hold(hook, hook.flow, answer, held))
                     return None
             case WebSocketMessageBegun() if verdict.collect is Collect.NO:
                 if wanted.needs_body or wanted.matches(_saying_only(hook, b"")):
@@ -114,8 +137,13 @@ class Intercept:
 
     def _release(self, hold: Hold, verdict: Verdict) -> None:
         if self._holds.pop(hold.hook, None) is not None:
-            self._set_state(hold.flow)
+            self._end(hold)
             hold.answer(verdict)
+
+    def _end(self, hold: Hold) -> None:
+        if hold.message is not None:
+            hold.message.is_waiting = False
+        self._set_state(hold.flow)
 
     def _set_state(self, flow: Flow) -> None:
         holds = self.holds_of(flow)

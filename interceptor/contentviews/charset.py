@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 from interceptor.contentviews.rendered import ContentFacts
+from interceptor.specs.errors import UserError
 
 SNIFFED: Final = 64 * 1024
 """As much of a body is looked at to guess what it is."""
@@ -84,6 +85,19 @@ def _transcoded(body: bytes, name: str) -> bytes:
         return body.decode(name, "replace").encode("utf-8", "surrogatepass")
     except (UnicodeError, ValueError):
         return body
+
+
+def from_utf8(text: bytes, name: str, original: bytes) -> bytes:
+    """Back into the charset that `to_utf8` found in `original`, with its byte order mark. UserError if a character is
+    not in it."""
+    mark = next((mark for mark, _ in _BYTE_ORDER_MARKS if original.startswith(mark)), b"")
+    if name == "utf-8":
+        return mark + text
+    try:
+        return mark + text.decode("utf-8", "surrogateescape").encode(name, "surrogateescape")
+    except UnicodeError as error:
+        what = repr(error.object[error.start : error.start + 1]) if isinstance(error, UnicodeEncodeError) else "this text"
+        raise UserError(f"{what} cannot be written in {name}, the charset of this content.") from None
 
 
 def looks_binary(body: bytes) -> bool:

@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from interceptor.contentviews.rendered import Cancelled, Line, NotThisView, Rendered, check
+from interceptor.contentviews.notation import editable_text
+from interceptor.contentviews.rendered import Cancelled, Line, NotThisView, Rendered, check, never
 from interceptor.contentviews.source_lines import CONTINUED, IndexedLines
 from interceptor.contentviews.visible import escape_character, styled_bytes
+from interceptor.specs.errors import UserError
 
 _STRING: Final = rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"'
 _NUMBER: Final = rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
@@ -31,11 +33,21 @@ _GUARD: Final = re.compile(rb"\)\]\}',?|while\s*\(1\);|for\s*\(;;\);")
 _TOKEN: Final = re.compile(
     rb"""([\s\x1e]++)|(%b(?=\s*+:))|("(?:[^"\\]++|\\.)*+"?+)|([-+0-9.eE]++)|([a-z]++)|([:,])|(.)""" % _STRING, re.DOTALL
 )
+_PIECE: Final = re.compile(rb'("(?:[^"\\]++|\\.)*+")|[ \t\r\n]++|[,:]', re.DOTALL)
+_LONE: Final = re.compile("[\ud800-\udfff]")
 _STYLES: Final = ("", "text", "key", "string", "number", "keyword", "punctuation", "punctuation")
 
 _GUARD_LINE: Final = 1
 _CHECK_EVERY: Final = 4096
 _OBJECT: Final = ord("{")
+
+
+class _Mistake(NotThisView):
+    """`position` is where in the content."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 def show_json(body: bytes, cancelled: Cancelled) -> Rendered:
@@ -55,6 +67,45 @@ def show_json(body: bytes, cancelled: Cancelled) -> Rendered:
         values += 1
     lines.finish(position)
     return Rendered("json", "JSON" if values == 1 else f"JSON, {values} values in a row", lines)
+
+
+def json_text(body: bytes) -> str:
+    """For an editor: what is one line is indented, what has lines already stays as it is. Of UTF-8; NotThisView as above."""
+    rendered = show_json(body, never)
+    if b"\x1e" in body:
+        raise NotThisView("a sequence with record separators (RFC 7464)")
+    return body.decode("utf-8", "surrogateescape") if _has_lines(body) else editable_text(rendered.lines)
+
+
+def read_json(text: str, original: bytes) -> bytes:
+    """The edited text, with the values on one line each if they were before; blanks behind `,` and `:` as they were. UserError
+    with the place of the first mistake."""
+    body = text.encode("utf-8", "surrogatepass" if _LONE.search(text) else "strict")
+    lines, values = IndexedLines(body, _draw), list[bytes]()
+    guard = _GUARD.match(body)
+    position = guard.end() if guard else 0
+    try:
+        while (position := _end(_BETWEEN, body, position)) < len(body) or not values:
+            start, position = position, _index_value(lines, body, position, never)
+            values.append(body[start:position])
+    except _Mistake as mistake:
+        raise UserError(f"{mistake}.", len(body[: mistake.position].decode("utf-8", "replace"))) from None
+    if _has_lines(original):
+        return body
+    is_spaced = re.search(rb'": \S', original) is not None
+    end = original[len(original.rstrip()) :]
+    line = b"\n" if _GUARD.match(original) and b"\n" in original.rstrip() else b""
+    return (guard[0] + line if guard else b"") + b"\n".join(_on_one_line(value, is_spaced) for value in values) + end
+
+
+def _has_lines(body: bytes) -> bool:
+    """Whether somebody laid it out: there are ends of lines within a value."""
+    return re.search(rb"[\[{,]\s*\n", body) is not None
+
+
+def _on_one_line(value: bytes, is_spaced: bool) -> bytes:
+    marks = {b",": b", ", b":": b": "} if is_spaced else {}
+    return _PIECE.sub(lambda piece: piece[1] or marks.get(piece[0], b"" if piece[0].isspace() else piece[0]), value)
 
 
 def _end(pattern: re.Pattern[bytes], body: bytes, position: int) -> int:
@@ -115,7 +166,7 @@ def _mistake(body: bytes, position: int, expected: str) -> NotThisView:
     line = body.count(b"\n", 0, position) + 1
     column = position - body.rfind(b"\n", 0, position)
     found = "the content ends" if position >= len(body) else "there is something else"
-    return NotThisView(f"not valid JSON: {expected} expected at line {line}, column {column}, but {found}")
+    return _Mistake(f"not valid JSON: {expected} expected at line {line}, column {column}, but {found}", position)
 
 
 def _draw(source: bytes, kind: int) -> Line:

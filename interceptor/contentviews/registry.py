@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from interceptor.contentviews.cbor_view import read_cbor, show_cbor
-from interceptor.contentviews.charset import looks_binary, to_utf8
+from interceptor.contentviews.charset import from_utf8, looks_binary, to_utf8
 from interceptor.contentviews.dns_view import dns_text, read_dns, show_dns
 from interceptor.contentviews.form import show_form
 from interceptor.contentviews.graphql_view import looks_like_graphql, show_graphql
@@ -23,7 +23,7 @@ from interceptor.contentviews.grpc_view import read_grpc, show_grpc
 from interceptor.contentviews.hexdump import HexLines, hex_text, read_hex, show_hex
 from interceptor.contentviews.highlight import JAVASCRIPT_TYPES
 from interceptor.contentviews.image_facts import image_facts, show_image
-from interceptor.contentviews.json_view import show_json
+from interceptor.contentviews.json_view import json_text, read_json, show_json
 from interceptor.contentviews.jwt_view import is_jwt, show_jwt
 from interceptor.contentviews.markup import show_markup
 from interceptor.contentviews.msgpack_view import read_msgpack, show_msgpack
@@ -71,7 +71,14 @@ _VIEWS: Final[dict[str, _Show]] = {
     "zip archive": lambda body, facts, cancelled: show_zip(body),
     "hex dump": lambda body, facts, cancelled: show_hex(body),
 }
+
+def _read_json(text: str, original: bytes, facts: ContentFacts) -> bytes:
+    utf8, charset = to_utf8(original, facts)
+    return from_utf8(read_json(text, utf8), charset, original)
+
+
 _READERS: Final[dict[str, Callable[[str, bytes, ContentFacts], bytes]]] = {
+    "json": _read_json,
     "protobuf": lambda text, original, facts: read_protobuf(text),
     "grpc": lambda text, original, facts: read_grpc(text, facts),
     "msgpack": lambda text, original, facts: read_msgpack(text),
@@ -80,6 +87,7 @@ _READERS: Final[dict[str, Callable[[str, bytes, ContentFacts], bytes]]] = {
     "hex dump": lambda text, original, facts: read_hex(text),
 }
 _HEX_WIDTH: Final = 5
+_RECOGNISED: Final = 64 * 1024
 _SAMPLE: Final = 8192
 _PRETTY: Final = frozenset({"json", "xml/html", "url-encoded", "protobuf", "msgpack", "cbor"})
 _BINARY: Final = frozenset({"", "image", "multipart form", "protobuf", "grpc", "msgpack", "cbor", "dns", "zip archive"})
@@ -198,6 +206,8 @@ def edit_text(view: str, body: bytes, facts: ContentFacts) -> str:
     if not body:
         return ""
     try:
+        if view == "json":
+            return json_text(to_utf8(body, facts)[0])
         return dns_text(body) + "\n" if view == "dns" else editable_text(_shown(view, body, facts, never).lines)
     except NotThisView as reason:
         raise UserError(f"this cannot be edited as {view}: {reason}.") from None
@@ -214,6 +224,21 @@ def reencode(view: str, edited_text: str, original: bytes, facts: ContentFacts) 
     except UserError:
         pass  # what cannot be shown so can still be replaced
     return read(edited_text, original, facts)
+
+
+def views_to_edit(content: bytes, chosen: str, facts: ContentFacts) -> list[str]:
+    """The views through which decoded content may well be edited, the best first: the one that was chosen, else what it is; and
+    as bytes, if it is not text."""
+    found = chosen
+    if chosen == "auto":
+        found = _typed(facts.media_type)
+        if found not in _READERS and 0 < len(content) <= _RECOGNISED:
+            found = render(content, "auto", facts).view_name
+    found = "json" if found == "graphql" else found
+    views = [found] if found in _READERS else []
+    if "hex dump" not in views and content and _is_binary(content, facts):
+        views.append("hex dump")
+    return views
 
 
 def _reader(view: str) -> Callable[[str, bytes, ContentFacts], bytes]:

@@ -156,6 +156,19 @@ class TcpMessage:
     timestamp: float
     is_dropped: bool = False
     original: Body | None = None
+    is_injected: bool = False  # the user sent it, not the peer
+
+
+@dataclass(eq=False, slots=True)
+class HeldMessage:
+    """A message that waits for a person; whoever edits it sets `content`, which is sent when it goes on."""
+
+    from_client: bool
+    received: bytes
+    content: bytes
+    timestamp: float
+    is_text: bool = False  # of a WebSocket
+    is_waiting: bool = True  # False when it has gone on, was dropped, or its flow has ended
 
 
 @dataclass(eq=False, slots=True)

@@ -74,6 +74,7 @@ class MessageReceived(Hook):
     flow: TcpFlow
     from_client: bool
     data: bytes
+    is_injected: bool = False  # the user has just said it, so it is not held
 
 
 @dataclass(slots=True, eq=False)

@@ -54,6 +54,7 @@ class MessageData(Record):
     data: bytes | None
     timestamp: float
     original: bytes | None = None
+    is_injected: bool = False
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ from interceptor.proxy.core.effects import (
     WakeAt,
     Withdraw,
 )
-from interceptor.proxy.core.events import Event, FlowKilled, Opened, Replied, TimedOut
+from interceptor.proxy.core.events import Event, FlowKilled, MessageInjected, Opened, Replied, TimedOut
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.resolver import Unreachable, connect
@@ -106,6 +106,16 @@ class Driver:
             return False
         self.deliver(FlowKilled(flow_id, reason))
         return True
+
+    def inject(self, message: MessageInjected) -> str | None:
+        """Says it in the flow; why that cannot be, or None if the flow does not run in this stack."""
+        conversation = self._stack.injectable.get(message.flow_id)
+        if conversation is None:
+            return None
+        refusal = conversation.refusal(message.from_client)
+        if not refusal:
+            self.deliver(message)
+        return refusal
 
     # --- turns ------------------------------------------------------------------------------------------------
 

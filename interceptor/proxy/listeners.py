@@ -20,6 +20,7 @@ from interceptor.model.connection import bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.model.hooks import ClientConnected, Kill
 from interceptor.proxy.assembly import Assembly
+from interceptor.proxy.core.events import MessageInjected
 from interceptor.proxy.driver import Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
@@ -180,6 +181,13 @@ class Listeners:
 
     def kill(self, flow_id: int, reason: str) -> bool:
         return any(driver.kill(flow_id, reason) for driver in list(self._services.drivers))
+
+    def inject(self, message: MessageInjected) -> str:
+        """Says it in a running conversation; "", or why that cannot be."""
+        for driver in list(self._services.drivers):
+            if (refusal := driver.inject(message)) is not None:
+                return refusal
+        return "nothing can be said in this flow: it has ended, or it is not a conversation of messages"
 
     def is_own_address(self, host: str, port: int) -> bool:
         """Whether a connection to there would reach one of our own listeners."""

@@ -145,15 +145,25 @@ class MessageLog(_Log[TcpMessage]):
         super().__init__(new_spooled)
         for message in messages:
             original = message.original.read() if message.original is not None else None
-            self.append(message.from_client, message.body.read(), message.timestamp, original, message.is_dropped)
+            flags = message.is_dropped, message.is_injected
+            self.append(message.from_client, message.body.read(), message.timestamp, original, *flags)
 
-    def append(self, from_client: bool, content: bytes, timestamp: float, original: bytes | None, is_dropped: bool) -> bool:
+    def append(
+        self,
+        from_client: bool,
+        content: bytes,
+        timestamp: float,
+        original: bytes | None,
+        is_dropped: bool,
+        is_injected: bool = False,
+    ) -> bool:
         """False if it was not kept: there are too many, or the disk is full."""
         flags = (_FROM_CLIENT if from_client else 0) | (_IS_DROPPED if is_dropped else 0)
-        return self._append(flags, content, timestamp, original)
+        return self._append(flags | (_IS_INJECTED if is_injected else 0), content, timestamp, original)
 
     def _made(self, index: int, flags: int, body: Body, timestamp: float, original: Body | None) -> TcpMessage:
-        return TcpMessage(bool(flags & _FROM_CLIENT), body, timestamp, bool(flags & _IS_DROPPED), original)
+        is_dropped, is_injected = bool(flags & _IS_DROPPED), bool(flags & _IS_INJECTED)
+        return TcpMessage(bool(flags & _FROM_CLIENT), body, timestamp, is_dropped, original, is_injected)
 
 
 class WebSocketLog(_Log[WebSocketMessage]):

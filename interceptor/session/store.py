@@ -157,7 +157,7 @@ class Store:
         if data is None:
             data, original = original or b"", None
         before = messages.contents.bytes_in_memory
-        if messages.append(what.from_client, data, what.timestamp, original, is_dropped):
+        if messages.append(what.from_client, data, what.timestamp, original, is_dropped, what.is_injected):
             growth = messages.contents.bytes_in_memory - before + BYTES_PER_MESSAGE
             self._weights[flow.id] += growth
             self.bytes_in_memory += growth

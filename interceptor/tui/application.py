@@ -10,7 +10,7 @@ from typing import Protocol
 
 from interceptor.commands import Commands
 from interceptor.eventlog import EventLog
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import Flow, HeldMessage, HttpFlow
 from interceptor.model.http import Request
 from interceptor.options import Options
 from interceptor.session.store import Store
@@ -24,6 +24,13 @@ class Holds(Protocol):
 
     def resume(self, flow: Flow) -> None: ...
     def held(self) -> Sequence[Flow]: ...
+    def messages_of(self, flow: Flow) -> Sequence[HeldMessage]:
+        """The messages of that flow that are held, at most one in each direction."""
+        ...
+
+    def drop(self, message: HeldMessage) -> None:
+        """Leaves that message out."""
+        ...
 
 
 class Replays(Protocol):
@@ -79,6 +86,10 @@ class Application(Protocol):
 
     def create(self, request: Request) -> HttpFlow:
         """A new flow on the list, which is not sent."""
+        ...
+
+    def inject(self, flow: Flow, from_client: bool, data: bytes, is_text: bool = False) -> None:
+        """Says something in a running conversation, as if the client, or the server, had. UserError if that cannot be."""
         ...
 
     async def start_browser(self, name: str, arguments: Sequence[str]) -> str:

@@ -41,6 +41,7 @@ from interceptor.tui.frame import Asking, Frame
 from interceptor.tui.history import History
 from interceptor.tui.keymap import Keymap
 from interceptor.tui.list_commands import ListCommands
+from interceptor.tui.message_commands import MessageCommands
 from interceptor.tui.paint import Line
 from interceptor.tui.panes import Panes
 from interceptor.tui.present.first_steps import first_steps
@@ -134,6 +135,7 @@ class Console:
         self.flow_commands.register()
         ReplayCommands(self.app, self.tell, self.start).register()
         ListCommands(self.app, self, self.flow_settings).register()
+        MessageCommands(self.app, self.tell).register()
         ExportCommands(self.app, self, self.flow_commands.saved).register()
 
     def _register(self, resolve: Callable[[str], Sequence[Flow]] | None) -> None:
@@ -364,7 +366,11 @@ class Console:
         if screen is None:
             from interceptor.contentviews.registry import render_body
 
-            screen = FlowViewScreen(FlowDetail(self.app.options, render_body, {}, self.invalidate, settings=self.flow_settings))
+            held = self.app.intercept.messages_of
+            detail = FlowDetail(
+                self.app.options, render_body, {}, self.invalidate, settings=self.flow_settings, held_messages=held
+            )
+            screen = FlowViewScreen(detail)
             screen.detail.show(flow)
             self.push(screen)
         else:

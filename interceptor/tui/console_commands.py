@@ -16,6 +16,7 @@ from interceptor.tui import edit_flow
 from interceptor.tui.application import Application
 from interceptor.tui.chooser import Chooser
 from interceptor.tui.command_line import CommandLine
+from interceptor.tui.edit_choices import EditChoices
 from interceptor.tui.editing import Editing, Shell
 from interceptor.tui.event_log_screen import EventLogScreen
 from interceptor.tui.flow_changes import FlowChanges
@@ -58,7 +59,8 @@ class ConsoleCommands:
     def __init__(self, console: Desk) -> None:
         self._console = console
         self._app = console.app
-        self._editing = Editing(console, console.changes, console.app.options)
+        self._choices = EditChoices(console.app, self._content_view)
+        self._editing = Editing(console, console.changes, console.app.options, self._choices)
 
     def register(self) -> None:
         add = self._app.commands.add
@@ -155,7 +157,7 @@ class ConsoleCommands:
         if choicecmd == "console.flowview.mode.options":
             return self.flowview_mode(), ()
         if choicecmd == "console.edit.focus.options":
-            return None, [part.shortcut for part in edit_flow.parts(self._flow())]
+            return None, [part.shortcut for part in self._choices.parts(self._flow())]
         return None, ()
 
     def _choose(
@@ -267,7 +269,7 @@ class ConsoleCommands:
 
     def edit_focus_options(self) -> Sequence[str]:
         """Parts of the flow that can be edited."""
-        return [part.name for part in edit_flow.parts(self._flow())]
+        return [part.name for part in self._choices.parts(self._flow())]
 
     def bodyview(self, flow: Flow, part: Annotated[str, Choices(lambda: ("request", "response"))]) -> None:
         """Show a body in $PAGER."""
@@ -296,6 +298,12 @@ class ConsoleCommands:
         from interceptor.contentviews.registry import names
 
         return list(names())
+
+    def _content_view(self, flow: Flow, tab: str) -> str:
+        screen = self._console.flow_screen()
+        if screen is not None and screen.flow is flow:
+            return screen.detail.content_view(tab)
+        return self._app.options.console_default_contentview or "auto"
 
     def flowview_wrap(self) -> None:
         """Wrap long lines, or cut them and shift the window."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
+from interceptor.contentviews.rendered import ContentFacts
 from interceptor.model.encoding import TooLarge, decode_content, encode_content
-from interceptor.model.flow import Flow, HoldPoint, HttpFlow
+from interceptor.model.flow import Flow, HeldMessage, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.specs.errors import UserError
 from interceptor.tui import forms
@@ -26,6 +27,20 @@ DECODED_LIMIT: Final = 64 * 1024 * 1024
 """A body that is larger than this without its coding is not opened in an editor."""
 
 _KEPT_IN_TEXT: Final = "\n\t"
+
+
+class Content(Protocol):
+    """A text that is edited and is no part of an HTTP message."""
+
+    done: str  # what to say when it was written
+
+    @property
+    def held(self) -> HeldMessage | None:
+        """The held message that is edited, if one is."""
+        ...
+
+    def read(self) -> bytes: ...
+    def write(self, content: bytes) -> None: ...
 
 
 class PartKind(Enum):
@@ -43,9 +58,11 @@ class Part:
     name: str
     kind: PartKind
     shortcut: str
-    subject: str  # "request", "response" or "flow"
+    subject: str  # "request", "response", "message" or "flow"
     columns: Row = ()
     is_external: bool = False  # the chooser's entry that goes straight to the external editor
+    view: str = ""  # the content view that it is edited through
+    content: Content | None = None  # where the text is, if it is no part of an HTTP message
 
     @property
     def title(self) -> str:
@@ -134,7 +151,12 @@ def message_of(flow: Flow, part: Part) -> Message:
 
 
 def read_text(flow: Flow, part: Part) -> str:
-    """A LINE or a TEXT part for an editor. In a TEXT, newlines and tabs are themselves; all else is as `escaped` has it."""
+    """A LINE or a TEXT part for an editor. In a TEXT, newlines and tabs are themselves; all else is as `escaped` has it.
+    UserError if it cannot be shown in the view that it is to be edited through."""
+    if part.view:
+        from interceptor.contentviews import registry
+
+        return registry.edit_text(part.view, read_content(flow, part), facts_of(flow, part))
     if part.kind is PartKind.TEXT:
         return escaped(read_content(flow, part), _KEPT_IN_TEXT)
     if part.name == "comment":
@@ -144,7 +166,11 @@ def read_text(flow: Flow, part: Part) -> str:
 
 
 def write_text(flow: Flow, part: Part, text: str) -> None:
-    if part.kind is PartKind.TEXT:
+    if part.view:
+        from interceptor.contentviews import registry
+
+        write_content(flow, part, registry.reencode(part.view, text, read_content(flow, part), facts_of(flow, part)))
+    elif part.kind is PartKind.TEXT:
         write_content(flow, part, unescaped(text))
     elif part.name == "comment":
         flow.comment = unescaped(text).decode("utf-8", "surrogateescape")
@@ -155,6 +181,8 @@ def write_text(flow: Flow, part: Part, text: str) -> None:
 
 def read_content(flow: Flow, part: Part) -> bytes:
     """The body without its content coding; as it is if it is not in that coding; b"" if it can be replaced only."""
+    if part.content is not None:
+        return part.content.read()
     message = message_of(flow, part)
     _refuse_if_growing(flow, message)
     return b"" if is_replaceable_only(flow, message) else _decoded(message)[0]
@@ -162,9 +190,18 @@ def read_content(flow: Flow, part: Part) -> bytes:
 
 def write_content(flow: Flow, part: Part, content: bytes) -> None:
     """A new body in the old one's content coding. Content-Length follows."""
+    if part.content is not None:
+        return part.content.write(content)
     message = message_of(flow, part)
     _refuse_if_growing(flow, message)
     _set_decoded(message, content, is_coded=is_replaceable_only(flow, message) or _decoded(message)[1])
+
+
+def facts_of(flow: Flow, part: Part) -> ContentFacts:
+    if part.content is not None:
+        return ContentFacts()
+    assert isinstance(flow, HttpFlow)
+    return ContentFacts.of(flow.request, message_of(flow, part))
 
 
 def _decoded(message: Message) -> tuple[bytes, bool]:

@@ -18,6 +18,7 @@ from interceptor.model.flow import Flow, HttpFlow
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 from interceptor.tui import edit_flow, external_editor
+from interceptor.tui.edit_choices import EditChoices
 from interceptor.tui.edit_flow import Part, PartKind
 from interceptor.tui.escaped_text import escaped, unescaped
 from interceptor.tui.external_editor import EditorFailed
@@ -46,12 +47,12 @@ class Shell(Protocol):
 
 
 class Editing:
-    def __init__(self, shell: Shell, changes: FlowChanges, options: Options) -> None:
-        self._shell, self._changes, self._options = shell, changes, options
+    def __init__(self, shell: Shell, changes: FlowChanges, options: Options, choices: EditChoices) -> None:
+        self._shell, self._changes, self._options, self._choices = shell, changes, options, choices
 
     def edit(self, flow: Flow, name: str) -> None:
         """Opens the editor for the part. UserError if there is no such part, or it cannot be edited."""
-        part = edit_flow.part_named(flow, name)
+        part = self._choices.part_named(flow, name)
         attempt = _Attempt(flow, part)
         if part.is_external:
             content = edit_flow.read_content(flow, part)
@@ -93,19 +94,28 @@ class Editing:
         flow, part = attempt.flow, attempt.part
         text = edit_flow.read_text(flow, part)
         if len(text) > IN_PLACE_LIMIT:
+            if part.view:  # no entry of its own leads to the external editor
+                self._shell.start(self._externally(attempt, text.encode("utf-8", "surrogateescape")))
+                return
             raise UserError(f"the body is too long to be edited here; choose {part.name} ($EDITOR)")
+        self._open_text(attempt, text, text)
+        self._note_replacing(attempt)
+
+    def _open_text(self, attempt: _Attempt, before: str, text: str) -> None:
+        """`before` is the text as it is on the flow, `text` what is in the editor at first."""
+        flow, part = attempt.flow, attempt.part
 
         def save(edited: str) -> None:
             self._apply(attempt, lambda: edit_flow.write_text(flow, part, edited))
 
         def externally(edited: str) -> None:
             self._shell.close(editor)
-            self._shell.start(self._externally(attempt, unescaped(edited), is_changed=edited != text))
+            content = edited.encode("utf-8", "surrogateescape") if part.view else unescaped(edited)
+            self._shell.start(self._externally(attempt, content, is_changed=edited != before))
 
-        editor = TextEditor(part.title, text, save, self._shell.tell, self._shell.ask, externally)
+        editor = TextEditor(part.title, text, save, self._shell.tell, self._shell.ask, externally, before)
         editor.set_close(lambda: self._shell.close(editor))
         self._shell.push(editor)
-        self._note_replacing(attempt)
 
     def _note_replacing(self, attempt: _Attempt) -> None:
         flow, part = attempt.flow, attempt.part
@@ -133,17 +143,29 @@ class Editing:
     async def _externally(self, attempt: _Attempt, content: bytes, is_changed: bool = False) -> None:
         flow, part = attempt.flow, attempt.part
         is_text = part.kind is PartKind.TEXT
-        content_type = edit_flow.message_of(flow, part).headers.get("content-type") if is_text else ""
-        edited = await self._run(content, external_editor.suffix_for(content_type or ""))
+        content_type = edit_flow.facts_of(flow, part).content_type if is_text else ""
+        suffix = ".txt" if part.view and part.view != "json" else external_editor.suffix_for(content_type)
+        edited = await self._run(content, suffix)
         if edited is None:
             return
         edited = self._trimmed(content, edited)
         if edited == content and not is_changed:
             self._shell.tell("nothing was changed")
+        elif part.view:
+            self._write_or_go_on(attempt, edited.decode("utf-8", "surrogateescape"))
         elif is_text:
             self._apply(attempt, lambda: edit_flow.write_content(flow, part, edited))
         else:
             self._apply(attempt, lambda: edit_flow.write_text(flow, part, escaped(edited)))
+
+    def _write_or_go_on(self, attempt: _Attempt, text: str) -> None:
+        """A text that cannot be written back is not lost: it is opened here, at its mistake."""
+        flow, part = attempt.flow, attempt.part
+        try:
+            self._apply(attempt, lambda: edit_flow.write_text(flow, part, text))
+        except UserError as error:
+            self._open_text(attempt, edit_flow.read_text(flow, part), text)
+            self._shell.tell(error.message)
 
     async def _run(self, content: bytes, suffix: str, configured: str | None = None) -> bytes | None:
         """What the editor made of it, None if that is nothing. The terminal is the editor's meanwhile."""
@@ -174,6 +196,13 @@ class Editing:
     def _apply(self, attempt: _Attempt, deed: Callable[[], None]) -> None:
         flow, part = attempt.flow, attempt.part
         name = part.name.removesuffix(" ($EDITOR)")
+        if part.content is not None:
+            if (held := part.content.held) is not None:
+                self._changes.edit_message(flow, held, f"edit of {name}", deed)
+            else:
+                deed()
+            self._shell.tell(part.content.done)
+            return
         self._changes.edit(flow, part.subject, f"edit of {name}", deed)
         if attempt.was_held and flow.held is None:
             fate = "has gone on" if flow.is_live and flow.error is None else "has ended"

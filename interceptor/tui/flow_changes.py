@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import Flow, HeldMessage, HttpFlow
 from interceptor.session.store import Store
 from interceptor.session.undo import Undo
 from interceptor.specs.errors import UserError
@@ -38,6 +38,20 @@ class FlowChanges:
         after = [FlowState(flow, subject) for flow in flows]
         self._touch(flows)
         self._undo.push(label, lambda: self._restore(flows, before), lambda: self._restore(flows, after))
+
+    def edit_message(self, flow: Flow, message: HeldMessage, label: str, deed: Callable[[], None]) -> None:
+        """Of a message that is held. When it has gone on there is nothing left to undo, and nothing happens."""
+        before = message.content
+        deed()
+        after = message.content
+
+        def put(content: bytes) -> None:
+            if message.is_waiting:
+                message.content = content
+                self._store.touch(flow)
+
+        self._store.touch(flow)
+        self._undo.push(label, lambda: put(before), lambda: put(after))
 
     def revert(self, flows: Sequence[Flow]) -> int:
         """Back to what was received; how many had been edited."""

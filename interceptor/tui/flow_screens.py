@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import urwid
 
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import Flow, HoldPoint, HttpFlow
 from interceptor.session.view import View
 from interceptor.tui.flow_list import FlowListBox
 from interceptor.tui.flow_view import FlowDetail
@@ -20,6 +20,8 @@ def _hints_for(flow: Flow | None) -> list[Hint]:
     hints: list[Hint] = []
     if flow.held is not None:
         hints.append(("flow.resume @focus", "Resume"))
+    if flow.held is HoldPoint.MESSAGE:
+        hints.append(("flow.message.drop @focus", "Drop"))
     if flow.held is not None or flow.is_live:
         hints.append(("flow.kill @focus", "Kill"))
     hints.append(('console.choose.cmd "Edit…"', "Edit"))

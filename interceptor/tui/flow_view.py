@@ -26,7 +26,7 @@ from interceptor.tui.present.paragraphs import Document, Paragraph, note, spread
 from interceptor.tui.present.summary import TITLES, is_held_here, summary, tabs
 from interceptor.tui.present.text import Line, readable, width
 from interceptor.tui.scrolled_text import ScrolledText
-from interceptor.tui.tab_bodies import TabBodies
+from interceptor.tui.tab_bodies import HeldMessages, TabBodies
 
 _WHEEL_ROWS: Final = 3
 
@@ -51,14 +51,16 @@ class FlowDetail(urwid.Widget):
         schedule_redraw: Callable[[], None],
         now: Callable[[], float] = time.time,
         settings: FlowSettings | None = None,
+        held_messages: HeldMessages = lambda flow: (),
     ) -> None:
+        """`held_messages` are those of a flow that wait."""
         super().__init__()
         self._options = options
         self._settings = settings if settings is not None else FlowSettings()
         self._styles = styles
         self._schedule_redraw = schedule_redraw
         self._now = now
-        self._bodies = TabBodies(render_body, BodyView(self._body_arrived))
+        self._bodies = TabBodies(render_body, BodyView(self._body_arrived), held_messages)
         self._flow: Flow | None = None
         self._tab = "request"
         self._windows: dict[str, ScrolledText] = {}
@@ -113,8 +115,9 @@ class FlowDetail(urwid.Widget):
             self._views[self._flow.id, self._tab] = name
             self.refresh()
 
-    def content_view(self) -> str:
-        chosen = self._views.get((self._flow.id, self._tab)) if self._flow is not None else None
+    def content_view(self, tab: str | None = None) -> str:
+        """Of that tab of the flow; of the one that is seen if None."""
+        chosen = self._views.get((self._flow.id, tab or self._tab)) if self._flow is not None else None
         return chosen or self._options.console_default_contentview or "auto"
 
     def toggle_full(self) -> None:

@@ -100,6 +100,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("a", "flow.resume @focus", flows, "Resume this flow"),
         Binding("A", "flow.resume @all", flows, "Resume all flows"),
         Binding("X", "flow.kill @focus", flows, "Kill this flow"),
+        Binding("delete", "flow.message.drop @focus", flows, "Drop the held message"),
         Binding("e", 'console.choose.cmd "Edit…" console.edit.focus.options console.edit.focus {choice}', flows, "Edit a part"),
         Binding("r", "replay.client @focus", flows, "Send the request again, as a new flow"),
         Binding("D", "view.flows.duplicate @focus", flows, "Duplicate"),

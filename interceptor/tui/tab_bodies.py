@@ -5,12 +5,12 @@ Gives paragraphs to put above it, which say in words what it is and what is miss
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from interceptor.contentviews.rendered import Cancelled, ContentFacts, Rendered
 from interceptor.model.body import Body
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import Flow, HeldMessage, HttpFlow
 from interceptor.model.http import Message
 from interceptor.tui.body_view import BodyView, RenderBody
 from interceptor.tui.present.message import body_note
@@ -18,14 +18,16 @@ from interceptor.tui.present.paragraphs import Paragraph, note, section
 from interceptor.tui.present.stream import said, stream_lines
 from interceptor.tui.present.text import Line
 
+HeldMessages = Callable[[Flow], Sequence[HeldMessage]]
 _RENDERING: Final = "rendering…"
 _FULL_LIMIT: Final = 64 * 1024 * 1024
 
 
 class TabBodies:
-    def __init__(self, render_body: RenderBody, view: BodyView) -> None:
+    def __init__(self, render_body: RenderBody, view: BodyView, held_messages: HeldMessages) -> None:
         self._render_body = render_body
         self._view = view
+        self._held_messages = held_messages
 
     def body(
         self, flow: HttpFlow, message: Message, tab: str, view: str, is_full: bool
@@ -49,7 +51,7 @@ class TabBodies:
         return [*section("Body", rendered.description), *told[1:]], rendered.lines
 
     def messages(self, flow: Flow, tab: str, view: str, is_full: bool) -> tuple[list[Paragraph], Sequence[Line]]:
-        listed, left_out = said(flow, is_full)
+        listed, left_out = said(flow, is_full, self._held_messages(flow) if flow.held is not None else ())
         if not listed:
             self._view.call_off()
             why = [Paragraph([]), note(flow.error.message, "error")] if flow.error is not None else []

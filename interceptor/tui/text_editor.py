@@ -30,10 +30,12 @@ class TextEditor(Screen):
         tell: Callable[[str], None],
         ask: Ask,
         edit_externally: Callable[[str], None] | None = None,
+        before: str | None = None,
     ) -> None:
-        """`save` may raise UserError: the editor then stays open. `edit_externally` takes the text as it is."""
+        """`save` may raise UserError: the editor then stays open, with the cursor where the error says. `edit_externally` takes
+        the text as it is. `before` is what counts as unchanged, if that is not `text`."""
         self.title = title
-        self._before = text
+        self._before = text if before is None else before
         self._lines = [LineEditor(line, 0) for line in text.split("\n")]
         self._save, self._tell, self._ask, self._edit_externally = save, tell, ask, edit_externally
         self._row = 0
@@ -165,8 +167,19 @@ class TextEditor(Screen):
                 self._save(self.text)
             except UserError as error:
                 self._tell(error.message)
+                if error.position is not None:
+                    self._go_to(error.position)
                 return
         close()
+
+    def _go_to(self, position: int) -> None:
+        """A place in the text, counted in characters."""
+        for row, line in enumerate(self._lines):
+            if position <= len(line.text):
+                self._move_to(row, position)
+                break
+            position -= len(line.text) + 1
+        self._wanted_column = self._line.position
 
     def hints(self) -> Sequence[Hint]:
         hints = [("ctrl s", "Save"), ("esc", "Leave")]

@@ -19,7 +19,7 @@ from interceptor.addons.client_replay import ClientReplay
 from interceptor.commands import Commands
 from interceptor.config import load_config
 from interceptor.eventlog import EventLog
-from interceptor.model.flow import Flow, HoldPoint, HttpFlow
+from interceptor.model.flow import Flow, HeldMessage, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
 from interceptor.session.selection import Selection
@@ -49,12 +49,20 @@ def response(status: int = 200, body: bytes = b"", content_type: str = "text/pla
 class FakeHolds:
     def __init__(self, app: FakeApp) -> None:
         self._app = app
+        self.messages: list[HeldMessage] = []
 
     def held(self) -> Sequence[Flow]:
         return [flow for flow in self._app.store if flow.held is not None]
 
     def resume(self, flow: Flow) -> None:
         self._app.let_go(flow)
+
+    def messages_of(self, flow: Flow) -> Sequence[HeldMessage]:
+        return self.messages if flow.held is HoldPoint.MESSAGE else []
+
+    def drop(self, message: HeldMessage) -> None:
+        self.messages.remove(message)
+        message.is_waiting = False
 
     def resume_all(self) -> None:
         for flow in self.held():
@@ -86,6 +94,7 @@ class FakeApp:
         self.replays_end = True
         self.replays = ClientReplay(self.options, self.store, self.replay)
         self.killed: list[Flow] = []
+        self.injected: list[tuple[Flow, bool, bytes]] = []
         self.options.subscribe(self._apply)
 
     def _apply(self, options: Options, names: set[str]) -> None:
@@ -129,6 +138,9 @@ class FakeApp:
         flow.held, flow.is_live = None, False
         self.killed.append(flow)
         self.store.touch(flow)
+
+    def inject(self, flow: Flow, from_client: bool, data: bytes, is_text: bool = False) -> None:
+        self.injected.append((flow, from_client, data))
 
     async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
         if name == "brave":

@@ -12,6 +12,7 @@ import pytest
 from interceptor.model.flow import HoldPoint, HttpFlow
 from interceptor.specs.errors import UserError
 from interceptor.tui.cut import cut
+from interceptor.tui.edit_choices import EditChoices
 from interceptor.tui.editing import Editing
 from interceptor.tui.flow_changes import FlowChanges
 from interceptor.tui.flow_commands import FlowCommands
@@ -68,8 +69,10 @@ class Desk:
         self.app.store.add(self.flow)
         self.app.store.flush()
         self.shell = FakeShell()
+        self.content_view = "auto"
+        self.choices = EditChoices(self.app, lambda flow, tab: self.content_view)
         self.changes = FlowChanges(self.app.store, self.app.undo)
-        self.editing = Editing(self.shell, self.changes, self.app.options)
+        self.editing = Editing(self.shell, self.changes, self.app.options, self.choices)
         self.commands = FlowCommands(self.app, self.changes, self.shell.tell, self.shell.start)
 
     def edit_line(self, part: str, text: str) -> None:

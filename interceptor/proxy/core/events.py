@@ -84,4 +84,26 @@ class FlowKilled:
     reason: str
 
 
-Event = PipeEvent | Replied[Any] | TimedOut | Posted | FlowKilled
+@dataclass(slots=True)
+class MessageInjected:
+    """The user says something in a running conversation, as if the client, or the server, had."""
+
+    flow_id: int
+    from_client: bool
+    data: bytes
+    is_text: bool = False  # where messages are text or binary: a WebSocket
+
+
+class Injectable(Protocol):
+    """A conversation in which the user may say something."""
+
+    def refusal(self, from_client: bool) -> str:
+        """Why nothing can be said in that direction any more; "" if it can."""
+        ...
+
+    def inject(self, message: MessageInjected) -> None:
+        """Behind what waits in that direction."""
+        ...
+
+
+Event = PipeEvent | Replied[Any] | TimedOut | Posted | FlowKilled | MessageInjected

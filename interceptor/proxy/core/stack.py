@@ -27,6 +27,8 @@ from interceptor.proxy.core.events import (
     DataReceived,
     Event,
     FlowKilled,
+    Injectable,
+    MessageInjected,
     PipeEvent,
     Posted,
     Receiver,
@@ -84,6 +86,7 @@ class Stack:
         self.open_flows: dict[int, Flow] = {}
         self.at_turn_end: list[Callable[[], None]] = []  # what to call when the event has been delivered, once
         self.killers: dict[int, Callable[[str], None]] = {}  # by flow id: who ends it when the user says so
+        self.injectable: dict[int, Injectable] = {}  # by flow id: where the user may say something
         self.now = 0.0
         self.failure: Exception | None = None
         self.epoch_offset = epoch_offset
@@ -141,6 +144,9 @@ class Stack:
             case FlowKilled(flow_id=flow_id, reason=reason):
                 if kill := self.killers.get(flow_id):
                     kill(reason)
+            case MessageInjected(flow_id=flow_id):
+                if conversation := self.injectable.get(flow_id):
+                    conversation.inject(event)
             case Closed(connection=connection):
                 if pipe := self.pipes.pop(connection, None):
                     pipe.foot.receive(event)
@@ -173,6 +179,7 @@ class Stack:
         elif isinstance(what, FlowEnded):
             self.open_flows.pop(what.flow.id, None)
             self.killers.pop(what.flow.id, None)
+            self.injectable.pop(what.flow.id, None)
         self._outbox.append(what)
 
     def want(self, effect: Ask[Any]) -> None:

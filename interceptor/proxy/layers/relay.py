@@ -15,12 +15,20 @@ from interceptor.model.records import FlowEnded, FlowStarted, MessageData
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached, RunHook
 from interceptor.proxy.core.conversation import Conversation, Strand
 from interceptor.proxy.core.effects import Close, HalfClose, PauseReading, ResumeReading, Send
-from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, PipeEvent
+from interceptor.proxy.core.events import (
+    Closed,
+    Congested,
+    DataReceived,
+    Drained,
+    HalfClosed,
+    MessageInjected,
+    PipeEvent,
+)
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
 
-Arrived = DataReceived | HalfClosed | Closed
+Arrived = DataReceived | MessageInjected | HalfClosed | Closed
 
 
 class Relay(Conversation):
@@ -56,6 +64,7 @@ class Relay(Conversation):
         if self._is_recorded:
             self.stack.record(FlowStarted(self.flow))
             self.stack.killers[self.flow.id] = self._kill
+            self.stack.injectable[self.flow.id] = self
         self.stack.alarms[self._idle_alarm] = self.stack.now + self._settings.tcp_timeout
         self._down.start()
         self._up.start()
@@ -76,6 +85,16 @@ class Relay(Conversation):
                 self.sink_drained(connection)
             case _:
                 pass  # a hang-up seen while paused: what is still to be read comes first
+
+    def refusal(self, from_client: bool) -> str:
+        speaker = self.client if from_client else self.server
+        if speaker in self._half_closed:
+            return f"the {'client' if from_client else 'server'} has ended its side; nothing can be sent in its name any more"
+        return ""
+
+    def inject(self, message: MessageInjected) -> None:
+        self._last_heard = self.stack.now
+        (self._up if message.from_client else self._down).deliver(message, len(message.data))
 
     async def _to_server(self, up: Strand[Arrived]) -> None:
         if self.server is None:
@@ -107,6 +126,9 @@ class Relay(Conversation):
                 case DataReceived(data=data):
                     if not await self._message(strand, from_client, data):
                         return
+                case MessageInjected(data=data):
+                    if not await self._message(strand, from_client, data, is_injected=True):
+                        return
                 case HalfClosed(connection=connection):
                     sink = self.server if from_client else self.client
                     if sink is not None:
@@ -119,14 +141,14 @@ class Relay(Conversation):
                 case unreachable:
                     assert_never(unreachable)
 
-    async def _message(self, strand: Strand[Arrived], from_client: bool, data: bytes) -> bool:
+    async def _message(self, strand: Strand[Arrived], from_client: bool, data: bytes, is_injected: bool = False) -> bool:
         """False if that was the end."""
         sink = self.server if from_client else self.client
         assert sink is not None
         if not self._is_recorded:
             self.wire(Send(sink, data))
             return True
-        verdict = await strand.ask(RunHook(strand, MessageReceived(self.flow, from_client, data)), or_closed=sink)
+        verdict = await strand.ask(RunHook(strand, MessageReceived(self.flow, from_client, data, is_injected)), or_closed=sink)
         now = self.stack.wall_time()
         match verdict:
             case Forward(data=edited):
@@ -134,9 +156,9 @@ class Relay(Conversation):
                 original = None if edited is None or edited == data else data
                 if sent:
                     self.wire(Send(sink, sent))
-                self.stack.record(MessageData(self.flow, from_client, sent, now, original))
+                self.stack.record(MessageData(self.flow, from_client, sent, now, original, is_injected))
             case Drop():
-                self.stack.record(MessageData(self.flow, from_client, None, now, data))
+                self.stack.record(MessageData(self.flow, from_client, None, now, data, is_injected))
             case Kill(reason=reason):
                 self._finish(reason)
                 return False

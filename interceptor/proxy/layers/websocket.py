@@ -33,7 +33,7 @@ from interceptor.model.records import BodyData, FlowChanged, FlowEnded, LongWebS
 from interceptor.proxy.asks import ReadBody, RunHook
 from interceptor.proxy.core.conversation import Conversation, Strand
 from interceptor.proxy.core.effects import Close, HalfClose, PauseReading, ResumeReading, Send
-from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, PipeEvent
+from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, MessageInjected, PipeEvent
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.settings import Settings
 from interceptor.proxy.websocket_deflate import INFLATED_LIMIT, Inflater, agreed_on
@@ -106,11 +106,13 @@ class WebSocket(Conversation):
         self._up.sink, self._down.sink = server, client
         self.strands = [self._up, self._down]
         self._half_closed: set[Connection] = set()
+        self._has_closed = {True: False, False: False}  # by a close frame
         self._is_over = False
         self._last_heard = stack.now
 
     def start(self) -> None:
         self.stack.killers[self.flow.id] = self._kill
+        self.stack.injectable[self.flow.id] = self
         self.stack.alarms[self._idle_alarm] = self.stack.now + self._settings.tcp_timeout
         self.stack.record(FlowChanged(self.flow))
         self._down.start()
@@ -289,10 +291,17 @@ class WebSocket(Conversation):
 
     # --- put in by the user -----------------------------------------------------------------------------------
 
-    def inject(self, from_client: bool, opcode: Opcode, content: bytes) -> None:
-        """As if that side had said it: as soon as the other side can be told, which is not in the middle of a message."""
-        way = self._ways[from_client]
-        way.injections.append((opcode, content))
+    def refusal(self, from_client: bool) -> str:
+        if self._has_closed[from_client]:
+            side = "client" if from_client else "server"
+            return f"the {side} has closed the WebSocket; nothing can be sent in its name any more"
+        return ""
+
+    def inject(self, message: MessageInjected) -> None:
+        """As soon as the other side can be told, which is not in the middle of a message."""
+        way = self._ways[message.from_client]
+        self._last_heard = self.stack.now
+        way.injections.append((Opcode.TEXT if message.is_text else Opcode.BINARY, message.data))
         self._put_in(way)
 
     def _put_in(self, way: Way) -> None:
@@ -349,6 +358,7 @@ class WebSocket(Conversation):
         opcode, socket = Opcode(piece.opcode), self._socket
         now = self.stack.wall_time()
         self.stack.record(WebSocketMessageData(self.flow, way.from_client, opcode, piece.payload, now))
+        self._has_closed[way.from_client] |= opcode is Opcode.CLOSE
         if opcode is Opcode.CLOSE and socket.closed_by_client is None:
             socket.closed_by_client = way.from_client
             socket.close_code = int.from_bytes(piece.payload[:2], "big") if len(piece.payload) >= 2 else NO_STATUS

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from interceptor.model.body import Body, MemoryBody
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
+from interceptor.model.flow import Flow, HeldMessage, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.text import Line, to_width_right
 from interceptor.tui.present.timing import offset
@@ -26,8 +26,12 @@ FEW: Final = 500
 MANY: Final = 20_000
 """So many if all are asked for: what can be gone through without anybody waiting for it."""
 
+HELD_NOTE: Final = "held"
 LONGEST: Final = 64 * 1024
 """So much of one message."""
+
+
+_NOTE_STYLES: Final = {"text": "note", HELD_NOTE: "held"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,13 @@ class Said:
     version: object  # equal as long as the message shows the same
 
 
-def said(flow: Flow, is_full: bool) -> tuple[list[Said], int]:
-    """The messages to show, and how many earlier ones are left out."""
+def said(flow: Flow, is_full: bool, held: Sequence[HeldMessage] = ()) -> tuple[list[Said], int]:
+    """The messages to show, those that wait behind those that have gone on, and how many earlier ones are left out."""
+    listed, left_out = _gone_on(flow, is_full)
+    return listed + [_of_held(message) for message in held], left_out
+
+
+def _gone_on(flow: Flow, is_full: bool) -> tuple[list[Said], int]:
     most = MANY if is_full else FEW
     if isinstance(flow, HttpFlow):
         spoken = flow.websocket.messages if flow.websocket is not None else []
@@ -51,6 +60,12 @@ def said(flow: Flow, is_full: bool) -> tuple[list[Said], int]:
         return [], 0
     left_out = max(len(flow.messages) - most, 0)
     return [_of_stream(message) for message in flow.messages[left_out:]], left_out
+
+
+def _of_held(message: HeldMessage) -> Said:
+    content = message.content
+    notes = (*(("text",) if message.is_text else ()), HELD_NOTE, *(("edited",) if content != message.received else ()))
+    return Said(message.from_client, MemoryBody(content), len(content), message.timestamp, notes, (content, notes))
 
 
 def _of_websocket(message: WebSocketMessage) -> Said:
@@ -67,9 +82,9 @@ def _of_websocket(message: WebSocketMessage) -> Said:
 
 
 def _of_stream(message: TcpMessage) -> Said:
-    notes = tuple(
-        word for word, is_true in (("dropped", message.is_dropped), ("edited", message.original is not None)) if is_true
-    )
+    edited = message.original is not None
+    told = ("dropped", message.is_dropped), ("edited", edited), ("injected", message.is_injected)
+    notes = tuple(word for word, is_true in told if is_true)
     body = message.body
     # The session makes the record and its body anew for each look; only a body of its own can be recognised.
     identity = body if isinstance(body, MemoryBody) else None
@@ -90,7 +105,7 @@ def stream_lines(
         whither: Line = [("method", "→ server ")] if message.from_client else [("type text", "← server ")]
         facts = to_width_right(offset(message.timestamp - zero), 12) + to_width_right(format_size(message.size), 8)
         line: Line = [*whither, ("note", facts)]
-        line += [("warning" if note != "text" else "note", f"  {note}") for note in message.notes]
+        line += [(_NOTE_STYLES.get(note, "warning"), f"  {note}") for note in message.notes]
         lines.append(line)
         body = message.body
         if message.size > LONGEST:

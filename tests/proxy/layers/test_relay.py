@@ -10,7 +10,7 @@ from interceptor.model.flow import HoldPoint, TcpFlow
 from interceptor.model.hooks import FORWARD, Drop, Forward, Hook, Kill, MessageReceived, Verdict
 from interceptor.model.records import FlowEnded, FlowStarted, MessageData
 from interceptor.proxy.asks import ConnectFailed
-from interceptor.proxy.core.events import Congested, Drained
+from interceptor.proxy.core.events import Congested, Drained, MessageInjected
 from tests.support.paper_driver import PaperDriver, paper_settings, reverse
 
 TCP = reverse("tcp://t.test:9")
@@ -182,3 +182,49 @@ def test_an_ignored_host_leaves_no_row() -> None:
     driver.ends(driver.client)
     driver.ends(driver.server)
     assert not driver.records and driver.client in driver.closed and driver.server in driver.closed
+
+
+def inject(driver: PaperDriver, from_client: bool, data: bytes) -> None:
+    driver.run(MessageInjected(driver.tcp.id, from_client, data))
+
+
+def test_what_the_user_says_goes_out_recorded_as_such_and_asked_about() -> None:
+    asked: list[tuple[bytes, bool]] = []
+
+    def decide(hook: Hook) -> Verdict:
+        if isinstance(hook, MessageReceived):
+            asked.append((hook.data, hook.is_injected))
+        return FORWARD
+
+    driver = talking(decide)
+    inject(driver, True, b"to the server")
+    inject(driver, False, b"to the client")
+    assert (driver.sent(driver.server), driver.sent(driver.client)) == (b"to the server", b"to the client")
+    assert asked == [(b"to the server", True), (b"to the client", True)]
+    recorded = [record for record in driver.records if isinstance(record, MessageData)][1:]
+    assert [(each.from_client, each.data, each.is_injected) for each in recorded] == [
+        (True, b"to the server", True),
+        (False, b"to the client", True),
+    ]
+
+
+def test_what_the_user_says_waits_behind_a_held_message() -> None:
+    driver = talking(lambda hook: None if isinstance(hook, MessageReceived) and not hook.is_injected else FORWARD)
+    driver.says(b"first")
+    inject(driver, True, b"second")
+    assert driver.sent(driver.server) == b""
+    [hold] = driver.held(MessageReceived)
+    driver.answer(hold, FORWARD)
+    assert driver.sent(driver.server) == b"firstsecond"
+
+
+def test_nothing_is_said_for_a_side_that_has_ended_or_in_a_flow_that_has() -> None:
+    driver = talking()
+    driver.ends(driver.client)
+    conversation = driver.stack.injectable[driver.tcp.id]
+    assert "client has ended its side" in conversation.refusal(from_client=True)
+    assert conversation.refusal(from_client=False) == ""
+    driver.ends(driver.server)
+    assert driver.tcp.id not in driver.stack.injectable
+    inject(driver, False, b"too late")
+    assert driver.sent(driver.client) == b"" and not driver.ended_by_driver

@@ -25,7 +25,7 @@ from interceptor.model.hooks import (
 )
 from interceptor.model.http import Request
 from interceptor.model.records import BodyData, FlowEnded, LongWebSocketMessage, WebSocketMessageData
-from interceptor.proxy.core.events import Congested, Drained
+from interceptor.proxy.core.events import Congested, Drained, MessageInjected
 from interceptor.proxy.layers.websocket import HOLD_LIMIT, LONG, WebSocket
 from interceptor.proxy.websocket_deflate import INFLATED_LIMIT
 from tests.support.paper_driver import PaperDriver, paper_settings, reverse
@@ -395,3 +395,32 @@ def test_the_layer_is_the_head_of_both_pipes() -> None:
     driver = opened()
     heads = {type(driver.stack.pipes[connection].head) for connection in (driver.client, driver.server)}
     assert heads == {WebSocket} and driver.http.held is not HoldPoint.MESSAGE
+
+
+# --- put in ------------------------------------------------------------------------------------------------------
+
+
+def test_the_user_may_say_something_in_either_direction() -> None:
+    driver = opened(extensions=DEFLATE)
+    driver.run(MessageInjected(driver.http.id, True, b"from me", is_text=True))
+    driver.run(MessageInjected(driver.http.id, False, b"\x01", is_text=False))
+    assert read(driver.sent(driver.server)) == [(Code.TEXT, b"from me", True)]
+    assert read(driver.sent(driver.client)) == [(Code.BINARY, b"\x01", True)]
+    said = [record for record in driver.records if isinstance(record, WebSocketMessageData)]
+    assert [(each.from_client, each.data) for each in said if each.is_injected] == [(True, b"from me"), (False, b"\x01")]
+
+
+def test_what_is_put_in_waits_for_the_end_of_a_message() -> None:
+    driver = opened()
+    driver.says(frame(b"one ", is_final=False))
+    driver.run(MessageInjected(driver.http.id, True, b"mine", is_text=True))
+    driver.says(frame(b"two", Code.CONT))
+    frames = read(driver.sent(driver.server))
+    assert [content for _, content, _ in frames] == [b"one ", b"two", b"mine"]
+
+
+def test_nothing_is_said_in_the_name_of_who_has_closed() -> None:
+    driver = opened()
+    driver.says(frame(b"\x03\xe8", Code.CLOSE))
+    conversation = driver.stack.injectable[driver.http.id]
+    assert "has closed" in conversation.refusal(True) and conversation.refusal(False) == ""
