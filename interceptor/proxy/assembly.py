@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from interceptor.model.connection import Connection, Origin
 from interceptor.model.flow import HttpFlow, WebSocketMessage
@@ -15,7 +16,7 @@ from interceptor.proxy.choose import Next
 from interceptor.proxy.core.events import DataReceived, Opened, PipeEvent, Receiver
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
-from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.ingress import Ingress, record_failure
 from interceptor.proxy.layers.connect import Connect
 from interceptor.proxy.layers.detect import Detect
 from interceptor.proxy.layers.http.exchange import Exchange
@@ -44,7 +45,12 @@ class Assembly:
 
     def client_connected(self, connection: Connection, ingress: Ingress) -> None:
         """`Opened` and all that follows goes to the stack's turns."""
+        self._upstreams.tell_unasked = partial(self._tell_unasked, ingress, connection)
         self.stack.open(connection, (), self._detector(connection, ingress))
+
+    def _tell_unasked(self, ingress: Ingress, client: Connection, server: Connection, data: bytes) -> None:
+        said = f"The server sent {len(data)} bytes that nobody asked for: {repr(data[:60])[1:]}"
+        record_failure(self.stack, ingress, client, server, f"{said}. They were dropped, and its connection was closed.")
 
     def _detector(self, connection: Connection, ingress: Ingress) -> Detect:
         return Detect(self.stack, self._settings, self._upstreams, ingress, connection, self._proceed)

@@ -12,6 +12,7 @@ from typing import Final
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
 _LIMIT: Final = 64 * 1024
+_RECORDS_LIMIT: Final = 256  # each look at what has come so far goes through all of them
 _ECDSA_SCHEMES: Final = frozenset((0x0403, 0x0503, 0x0603, 0x081A, 0x081B, 0x081C))
 _TLS13_SUITES: Final = frozenset(range(0x1301, 0x1306))
 _ECDSA_SUITES: Final = frozenset(
@@ -58,7 +59,7 @@ def read_client_hello(data: bytes) -> ClientHello | None:
 def _handshake_message(data: bytes) -> bytes | None:
     """The body of the first handshake message, joined over its records."""
     collected = bytearray()
-    position = 0
+    position = count = 0
     while True:
         if len(collected) >= 4:
             if collected[0] != _CLIENT_HELLO:
@@ -79,6 +80,9 @@ def _handshake_message(data: bytes) -> bytes | None:
         if len(data) < position + 5 + length:
             return None if len(collected) < 4 or collected[0] == _CLIENT_HELLO else _handshake_message(b"\x16\x03\x01\x00\x00")
         position += 5 + length
+        count += 1
+        if count > _RECORDS_LIMIT:
+            raise HelloError(f"a ClientHello in more than {_RECORDS_LIMIT} records")
 
 
 class _Reader:

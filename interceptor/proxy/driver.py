@@ -38,6 +38,8 @@ from interceptor.proxy.resolver import Unreachable, connect
 from interceptor.proxy.transports import TcpTransport
 
 COARSE_SECONDS: Final = 0.1
+SLICE_SECONDS: Final = 0.005
+"""How long the turns of one stack may go on before those of others have theirs."""
 
 
 class Minting(Protocol):
@@ -128,7 +130,7 @@ class Driver:
         connection.closed_at = connection.closed_at or self._stack.wall_time()
         self._transports.pop(connection, None)
         has_no_more = self._client is None and not self._transports and not self._dialling
-        if (connection is self._client or has_no_more) and not self._is_draining:
+        if (connection is self._client or has_no_more) and not self._is_draining and not self._stack.inbox:
             self._shut_down("The client closed the connection.")
 
     def _drain(self) -> None:
@@ -137,10 +139,12 @@ class Driver:
         stack = self._stack
         inbox, turn, carry_out = stack.inbox, stack.turn, self._carry_out
         self._is_draining = True
+        now = monotonic()
+        until = now + SLICE_SECONDS
         try:
-            while inbox or self._unsent:
-                while inbox:
-                    for effect in turn(inbox.popleft(), monotonic()):
+            while (inbox and now < until) or self._unsent:
+                while inbox and now < until:
+                    for effect in turn(inbox.popleft(), now):
                         if type(effect) is Send:
                             if transport := self._transports.get(effect.connection):
                                 if not transport.pieces:
@@ -148,6 +152,7 @@ class Driver:
                                 transport.pieces.append(effect.data)
                         else:
                             carry_out(effect)
+                    now = monotonic()
                 unsent, self._unsent = self._unsent, []
                 for transport in unsent:
                     if transport.pieces:
@@ -157,10 +162,17 @@ class Driver:
         if stack.failure is not None:
             self._services.report("a connection was closed by an internal error", stack.failure)
             self._shut_down(f"Internal error: {type(stack.failure).__name__}: {stack.failure}")
+        elif inbox:
+            self._services.loop.call_soon(self._go_on)
         elif self._client is not None and self._client not in stack.pipes:
             self._shut_down("The client closed the connection.")
         elif self._client is None and not stack.open_flows:
             self._shut_down("")
+
+    def _go_on(self) -> None:
+        """After a slice that was not enough; if somebody has been served meanwhile, that was this stack's turn too."""
+        if self._stack.inbox and not self._is_draining:
+            self._drain()
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Record):
@@ -168,10 +180,10 @@ class Driver:
         match effect:
             case RunHook() | MintLeaf() | ReadBody() | Dial():
                 self._ask(effect)
-            case Close(connection=connection):
+            case Close(connection=connection, is_abrupt=is_abrupt):
                 if transport := self._transports.get(connection):
                     connection.closed_at = connection.closed_at or self._stack.wall_time()
-                    transport.close()
+                    transport.close(is_abrupt)
             case HalfClose(connection=connection):
                 if transport := self._transports.get(connection):
                     transport.half_close()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import sys
 from typing import Final, Protocol, cast
 
 from interceptor.model.connection import Address, Connection
@@ -19,6 +22,8 @@ from interceptor.proxy.hangups import HangUps
 
 HIGH: Final = 256 * 1024
 LOW: Final = 64 * 1024
+_RESETS: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""SO_LINGER: closing sends a reset instead of an end."""
 LINGER_SECONDS: Final = 30.0
 """How long what was written may take to reach a peer after we closed; then it is cut."""
 
@@ -49,8 +54,8 @@ class TcpTransport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(HIGH, LOW)
-        socket = transport.get_extra_info("socket")
-        self._fd = socket.fileno() if socket is not None else -1
+        sock = transport.get_extra_info("socket")
+        self._fd = sock.fileno() if sock is not None else -1
         if self.is_closed:
             self._transport.abort()
 
@@ -115,8 +120,8 @@ class TcpTransport(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
             self._transport.write_eof()
 
-    def close(self) -> None:
-        """After what was written. No event of it is delivered any more."""
+    def close(self, is_abrupt: bool = False) -> None:
+        """After what was written. No event of it is delivered any more. `is_abrupt`: by a reset."""
         if self.is_closed:
             return
         if self.pieces:
@@ -127,6 +132,8 @@ class TcpTransport(asyncio.Protocol):
         if transport is not None:
             if self._is_paused:
                 transport.resume_reading()  # else asyncio never notices that the peer has gone
+            if is_abrupt and (sock := transport.get_extra_info("socket")) is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETS)
             transport.close()
             if transport.get_write_buffer_size():
                 asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)

@@ -9,6 +9,7 @@ they end with its stack. Everything that is not a Reach passes through to the dr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -162,6 +163,7 @@ class Upstreams(Layer):
         self._idle: dict[Key, list[Idle]] = {}
         self._keys: dict[Connection, Key] = {}  # of every connection that was given
         self._failures: dict[Key, tuple[float, ConnectFailed]] = {}
+        self.tell_unasked: Callable[[Connection, bytes], None] = lambda connection, data: None
         stack.outermost = self.emit
 
     def emit(self, effect: Effect) -> None:
@@ -190,7 +192,13 @@ class Upstreams(Layer):
                     idle.has_served or any(not isinstance(event, DataReceived) for event in idle.head.early)
                 ):
                     waiting.remove(idle)
+                    self.unasked(connection, b"".join(e.data for e in idle.head.early if isinstance(e, DataReceived)))
                     return self.wire(Close(connection, "closed while idle"))
+
+    def unasked(self, connection: Connection, data: bytes) -> None:
+        """A server said that behind its response: another one, to a request that nobody sent, or half of one."""
+        if data.strip(b"\r\n"):
+            self.tell_unasked(connection, data)
 
     def give(self, reach: Reach, idle: Idle) -> None:
         self._keys[idle.connection] = _key(reach.origin)

@@ -19,7 +19,7 @@ from interceptor.model.flow import Flow, HttpFlow
 from interceptor.model.hooks import FORWARD, ClientConnected, Hook, Kill, RequestHead, Respond, Verdict
 from interceptor.model.http import Headers, Request, Response
 from interceptor.model.records import BodyData, FlowEnded, FlowStarted, Record
-from interceptor.proxy import transports
+from interceptor.proxy import driver, transports
 from interceptor.proxy.driver import Services
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.listeners import Listeners
@@ -386,5 +386,56 @@ def test_half_closes_pass_both_ways(run: Callable[[Main], None]) -> None:
             assert await client.reader.read() == b"cba" * 100_000
             await until(lambda: running.ended)
             assert running.errors() == [""]
+
+    run(main)
+
+
+def test_a_busy_stack_lets_others_have_their_turn(run: Callable[[Main], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With slices of no time each turn is one: others are served in between, order stays, nothing is left."""
+    monkeypatch.setattr(driver, "SLICE_SECONDS", 1e-9)
+
+    async def main() -> None:
+        async with proxy() as running, origin(say_hi) as port:
+            between: list[int] = []
+
+            def decide(hook: Hook) -> Verdict:
+                if isinstance(hook, RequestHead):
+                    asyncio.get_running_loop().call_soon(lambda: between.append(len(running.ended)))
+                    return Respond(Response(200, b"OK", headers=Headers([(b"Path", hook.flow.request.target)])))
+                return FORWARD
+
+            running.decides = decide
+            client = await running.client()
+            client.writer.write(b"".join(b"GET /%d HTTP/1.1\r\nHost: a:%d\r\n\r\n" % (number, port) for number in range(50)))
+            for number in range(50):
+                assert b"Path: /%d\r\n" % number in await client.head()
+            assert len(set(between)) > 25, "the loop went on while they were answered"
+            client.writer.close()
+            await until(lambda: not running.services.drivers)
+            assert running.errors() == [""] * 50
+
+    run(main)
+
+
+def test_an_abrupt_end_is_a_reset(run: Callable[[Main], None]) -> None:
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nhalf")
+        await writer.drain()
+        await said.wait()
+        Client(reader, writer).reset()
+
+    said = asyncio.Event()
+
+    async def main() -> None:
+        async with proxy() as running, origin(break_off) as port:
+            client = await running.client()
+            client.writer.write(get(port))
+            assert (await client.head()).startswith(b"HTTP/1.1 200 OK") and await client.reader.readexactly(4) == b"half"
+            said.set()
+            with pytest.raises(ConnectionResetError):
+                await client.reader.read()
+            await until(lambda: not running.services.drivers)
+            assert "reset" in running.errors()[0]
 
     run(main)

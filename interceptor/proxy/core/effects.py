@@ -52,9 +52,11 @@ class HalfClose(OnConnection):
 
 @dataclass(slots=True)
 class Close(OnConnection):
-    """After what was sent. No event of this connection is delivered any more."""
+    """After what was sent. No event of this connection is delivered any more. `is_abrupt`: the peer must be able to tell that
+    what it got is not all, where nothing else says so."""
 
     reason: str = ""
+    is_abrupt: bool = False
 
 
 @dataclass(slots=True)

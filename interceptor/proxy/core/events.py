@@ -24,7 +24,10 @@ class DataReceived(OnConnection):
 
 @dataclass(slots=True)
 class HalfClosed(OnConnection):
-    """The peer sends no more; it may still read."""
+    """The peer sends no more; it may still read. `is_cut`: it did not say so in TLS (close_notify), so somebody on the way may
+    have cut it off."""
+
+    is_cut: bool = False
 
 
 @dataclass(slots=True)

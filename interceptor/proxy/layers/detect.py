@@ -13,9 +13,9 @@ from typing import Final, Protocol
 from interceptor.model.connection import Connection
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached
 from interceptor.proxy.choose import Next, choose
-from interceptor.proxy.core.effects import Close
-from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, Opened, PipeEvent
-from interceptor.proxy.core.layer import Layer
+from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading
+from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent
+from interceptor.proxy.core.layer import Layer, Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.ingress import Ingress, with_server_name
 from interceptor.proxy.settings import Settings
@@ -45,6 +45,7 @@ class Detect(Layer):
         self._first = b""
         self._held: list[PipeEvent] = []
         self._server: Connection | None = None
+        self._mark: Mark | None = None  # while the server is being reached; later there is a limit to what is waited for
         self._is_done = self._is_reaching = self._server_has_ended = self._client_has_ended = False
 
     def receive(self, event: PipeEvent) -> None:
@@ -56,12 +57,16 @@ class Detect(Layer):
             case DataReceived(connection=connection, data=data) if connection is self.connection:
                 self._first += data
                 self._held.append(event)
+                if self._mark is not None:
+                    self._mark.put(len(data))
                 self._look()
             case DataReceived():  # the server speaks first
                 self._held.append(event)
                 self._go(Next.RELAY)
             case HalfClosed() | Closed() if event.connection is self.connection:
                 self._client_left(event)
+            case HungUp(connection=connection, is_reset=True) if connection is self.connection:
+                self._client_left(Closed(connection))  # while too much waits for the server to be reached
             case HalfClosed() | Closed():
                 self._server_has_ended = True
                 self._held.append(event)
@@ -77,13 +82,15 @@ class Detect(Layer):
             self.stack.alarms[self._silence_at_proxy] = self.stack.now + self._settings.tcp_timeout
             return
         if self._settings.is_eager:
-            self._is_reaching = True
+            self._is_reaching, client = True, self.connection
+            self._mark = Mark(lambda: self.wire(PauseReading(client)), lambda: self.wire(ResumeReading(client)))
             self.ask(Reach(self, origin, self), then=self._reached)
         else:
             self.stack.alarms[self._silence] = self.stack.now + SILENCE_SECONDS
 
     def _reached(self, answer: Reached | ConnectFailed) -> None:
         self._is_reaching = False
+        self._empty_mark()
         if isinstance(answer, Reached):
             self._server = answer.connection
         if self._first:
@@ -132,6 +139,12 @@ class Detect(Layer):
 
     def _finish(self) -> None:
         self._is_done = True
+        self._empty_mark()
         self.withdraw_asks()
         for alarm in (self._silence, self._silence_at_proxy):
             self.stack.alarms.pop(alarm, None)
+
+    def _empty_mark(self) -> None:
+        if self._mark is not None:
+            self._mark.take_all()  # resume first: what comes here next may pause again
+            self._mark = None

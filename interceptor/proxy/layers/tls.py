@@ -25,7 +25,7 @@ from interceptor.proxy.core.layer import Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.ingress import Ingress, record_failure
-from interceptor.proxy.layers.tls_failures import client_failure, server_failure
+from interceptor.proxy.layers.tls_failures import broken, client_failure, server_failure
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
 
@@ -142,11 +142,11 @@ class TlsTunnel(Tunnel):
         except SSL.ZeroReturnError:
             return self._ended(pieces, HalfClosed(self.connection))
         except SSL.SysCallError:
-            return self._ended(pieces, HalfClosed(self.connection))
+            return self._ended(pieces, HalfClosed(self.connection, is_cut=True))
         except SSL.Error as error:
             self._flush()
             self._rise_first(pieces)
-            self._fail_with(self._explain(error))
+            self._fail_with(broken(error))
             return False
 
     def _ended(self, pieces: list[bytes], event: HalfClosed) -> bool:
@@ -165,7 +165,7 @@ class TlsTunnel(Tunnel):
     def ended_below(self, event: HalfClosed) -> None:
         if self.state is State.OPEN:
             if not self._got_close_notify:  # a peer that just ends TCP: common, and told from an attack by nobody
-                self._got_close_notify = True
+                self._got_close_notify = event.is_cut = True
                 self.above.receive(event)
         else:
             self._fail_with(self._explain(None))
@@ -205,8 +205,11 @@ class TlsTunnel(Tunnel):
     def control_from_above(self, effect: PipeEffect) -> None:
         if isinstance(effect, (Close, HalfClose)) and self.state is State.OPEN and self._ssl is not None:
             self._encrypt()
-            with suppress(SSL.Error):
-                self._ssl.shutdown()
+            if isinstance(effect, Close) and effect.is_abrupt:
+                effect.is_abrupt = False  # that there is no close_notify tells it, and loses nothing that was sent
+            else:
+                with suppress(SSL.Error):
+                    self._ssl.shutdown()
             self._flush()
         super().control_from_above(effect)
 
@@ -255,9 +258,9 @@ class ClientTls(TlsTunnel):
         if self.state is State.FAILED:
             return
         self._held.append(data)
-        self._mark.put(len(data))
         if self.state is State.PARSING:
-            self._parse()
+            return self._parse()  # which says when it is too much
+        self._mark.put(len(data))
 
     def _parse(self) -> None:
         try:
@@ -268,6 +271,7 @@ class ClientTls(TlsTunnel):
         if hello is None:
             return
         self._hello, self.state = hello, State.ASKING
+        self._mark.put(sum(map(len, self._held)))
         self.facts.server_name, self.facts.alpn_offers = hello.server_name, hello.alpn_offers
         self.connection.tls = self.facts
         origin = self._tls_origin(hello)

@@ -17,6 +17,11 @@ def _texts(error: SSL.Error | None) -> list[str]:
     return [str(entry[-1]) for entry in error.args[0]]
 
 
+def broken(error: SSL.Error) -> str:
+    """After the handshake: an alert, or bytes that are no records of this connection."""
+    return f"TLS broke off: {' '.join(_texts(error)) or 'no valid records'}"
+
+
 def client_failure(error: SSL.Error | None, host: str, offered: str) -> str:
     """`offered` is the highest version in the ClientHello, in words; `host` is whom the client wanted."""
     text = " ".join(_texts(error))

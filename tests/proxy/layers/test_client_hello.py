@@ -115,3 +115,14 @@ def _with_name(name: bytes) -> bytes:
 def test_names_that_could_do_harm_are_no_names(name: bytes, read: str) -> None:
     hello = read_client_hello(_with_name(name))
     assert hello is not None and hello.server_name == read
+
+
+def test_a_hello_in_tiny_records_is_not_looked_at_without_end() -> None:
+    message = client_hello("a.test")[5:]
+    few = records(message, *([1] * 200))
+    hello = read_client_hello(few)
+    assert hello is not None and hello.server_name == "a.test"
+    with pytest.raises(HelloError, match="more than 256 records"):
+        read_client_hello(records(message, *([1] * 300)))
+    with pytest.raises(HelloError, match="more than 256 records"):
+        read_client_hello(records(b"\x01\x00\xff\xff" + bytes(60_000), *([1] * 300))[:2000])

@@ -7,6 +7,7 @@ import pytest
 from interceptor.model.connection import Origin
 from interceptor.model.flow import HttpFlow, TcpFlow
 from interceptor.proxy.asks import ConnectFailed
+from interceptor.proxy.core.events import HungUp
 from interceptor.proxy.ingress import Ingress
 from tests.support.paper_driver import PaperDriver, paper_settings, reverse
 
@@ -135,3 +136,24 @@ def test_a_silent_client_of_the_proxy_is_closed_in_the_end() -> None:
     assert not driver.closed
     driver.advance(2)
     assert driver.client in driver.closed
+
+
+def test_a_client_that_says_much_while_its_server_is_dialled_is_paused() -> None:
+    driver = PaperDriver(reverse("tcp://o.test:9"), dials=lambda address: None)
+    for _ in range(100):
+        driver.says(b"\x00" * 16384)
+    assert driver.client in driver.paused
+    held = sum(len(event.data) for event in driver.stack.pipes[driver.client].head._held)  # type: ignore[attr-defined]
+    assert held <= 64 * 1024 + 16384
+    driver.connected(driver.dialling())
+    assert driver.client not in driver.paused
+    assert driver.sent(driver.server) == b"\x00" * 1_638_400 and driver.tcp.is_live
+
+
+def test_a_client_that_says_much_and_is_gone_while_its_server_is_dialled() -> None:
+    driver = PaperDriver(reverse("tcp://o.test:9"), dials=lambda address: None)
+    dial = driver.dialling()
+    for _ in range(6):
+        driver.says(b"\x00" * 16384)
+    driver.run(HungUp(driver.client, is_reset=True))
+    assert driver.client in driver.closed and dial in driver.withdrawn

@@ -116,7 +116,7 @@ class Exchange(Conversation):
     async def _request(self, up: Strand[RequestPart]) -> None:
         flow, limit = self.flow, self._settings.body_size_limit
         if limit is not None and self._request_size is not None and self._request_size > limit:
-            return await self._refuse_request(up, TOO_LARGE)
+            return self._request_broke(TOO_LARGE, 413)
         received, is_whole = flow.request.body, self._has_whole_request
         verdict = await up.ask(RunHook(up, RequestHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
@@ -129,7 +129,7 @@ class Exchange(Conversation):
                     case Abort(reason=reason):
                         return self._request_broke(reason)
                     case str():
-                        return await self._refuse_request(up, collected)
+                        return self._request_broke(collected, 413)
                 is_whole = isinstance(collected, End)
             verdict = await self._decide(up, RequestReady(flow), is_whole or flow.request.body is not received)
         match verdict:
@@ -185,7 +185,7 @@ class Exchange(Conversation):
             match await up.next_item():
                 case Data(data=data):
                     if not self._record(request, data):
-                        return await self._refuse_request(up, TOO_LARGE)
+                        return self._request_broke(TOO_LARGE, 413)
                     if self.upstream is not None and not self._upstream_is_gone:
                         self.upstream.data(data)
                 case End(trailers=trailers):
@@ -209,14 +209,10 @@ class Exchange(Conversation):
                     return self._request_broke(reason)
         self._finish_if_over()
 
-    async def _refuse_request(self, up: Strand[RequestPart], reason: str) -> None:
-        self._give_up(reason, 413)
-        await self._discard_request(up)
-
-    def _request_broke(self, reason: str) -> None:
-        """The client's body is malformed: there is no more of it."""
+    def _request_broke(self, reason: str, status: int = 400) -> None:
+        """The client's body is malformed, or too large and perhaps endless: no more of it is read."""
         self._request_is_over = True
-        self._give_up(reason, 400)
+        self._give_up(reason, status)
 
     def _request_has_ended(self) -> None:
         if self.flow.request.timestamp_end is None:

@@ -1,20 +1,26 @@
 """Bodies of HTTP/1 messages, read and written: by length, chunked, until the connection closes (RFC 9112 §6, §7).
 
-Lengths are counted here. Chunked framing and trailers are h11's, through its public interface: a connection that is fed a
-canonical two-line head and then the body. What h11 lets pass and we do not (LF alone after a chunk, framing fields in
-trailers) is looked at here.
+Lengths and chunks are counted here: h11 takes ten microseconds for a chunk, so that a peer who sends them a byte each would hold
+up everybody, and keeps whole size lines, however long. The fields of trailers are h11's, through its public interface: a
+connection that is fed a canonical head and the last chunk. What h11 lets pass there and we do not (LF alone, folded lines,
+framing fields) is looked at here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import re
+from typing import Final, Protocol
 
-from interceptor.model.http import Headers
+from interceptor.model.http import Field, Headers
 from interceptor.proxy.layers.http.head_scan import HeadError, read_trailer_fields, refuse_bare_line_feed
 
-if TYPE_CHECKING:
-    import h11
+LINE_LIMIT: Final = 16 * 1024
+"""The size of a chunk with its extensions."""
+SECTION_LIMIT: Final = 64 * 1024
+"""Trailers; and what the chunk extensions of a body may have more than its chunks that carry them."""
 
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\x00-\x08\x0a-\x1f\x7f]*+|[ \t]*+)\r\n")
+_HALF_SIZE_LINE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:;[^\x00-\x08\x0a-\x1f\x7f]*+|[ \t]*+)\r?")
 
 class BodyReader(Protocol):
     """`feed` gives the body's next bytes and, once, whether it has ended; what follows the body is in `rest` then. `announced`
@@ -76,59 +82,131 @@ class BodyUntilClose:
 
 
 class ChunkedBody:
-    """Chunked, with trailers. `feed` raises HeadError for framing that is not strictly right."""
+    """Chunked, with trailers. `feed` raises HeadError for framing that is not strictly right; offsets count from the body's
+    first byte."""
 
-    __slots__ = ("_h11", "_left", "announced", "has_ended", "rest", "trailers")
+    __slots__ = (
+        "_extension_bytes", "_is_at_line_end", "_is_in_trailers", "_left", "_missing", "_offset",
+        "announced", "has_ended", "rest", "trailers",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        import h11  # 21 ms, needed only now
-
-        self._h11: h11.Connection = h11.Connection(h11.SERVER, max_incomplete_event_size=64 * 1024)
-        self._h11.receive_data(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        self._h11.next_event()
-        self._left = b""  # what h11 has been given and not yet read
+        self._left = b""  # the beginning of a line, or of the trailers
+        self._missing = 0  # bytes of the running chunk
+        self._offset = self._extension_bytes = 0
+        self._is_at_line_end = self._is_in_trailers = False
         self.announced: int | None = None
         self.has_ended = False
         self.rest = b""
         self.trailers: Headers | None = None
 
     def feed(self, data: bytes) -> bytes:
-        import h11
-
-        self._h11.receive_data(data)
+        missing = self._missing
+        if len(data) < missing:  # the middle of a large chunk
+            self._missing -= len(data)
+            self._offset += len(data)
+            return data
+        if self._left:
+            data = self._left + data
+        if self._is_in_trailers:
+            self._read_trailers(data)
+            return b""
         pieces: list[bytes] = []
-        try:
-            while True:
-                event = self._h11.next_event()
-                if isinstance(event, h11.Data):
-                    pieces.append(bytes(event.data))
-                elif isinstance(event, h11.EndOfMessage):
-                    self.has_ended = True
-                    self.rest = self._h11.trailing_data[0]
-                    fields = [(bytes(name), bytes(value)) for name, value in event.headers.raw_items()]
-                    section = self._left + data
-                    _refuse_loose_trailers(section[: len(section) - len(self.rest)], len(fields))
-                    self.trailers = read_trailer_fields(fields) if fields else None
-                    break
-                else:
-                    self._left = self._h11.trailing_data[0]
-                    refuse_bare_line_feed(self._left, 0)
-                    break
-        except h11.RemoteProtocolError as error:
-            raise HeadError(f"malformed chunked body ({error})", 0, data[:40]) from None
-        return b"".join(pieces) if len(pieces) != 1 else pieces[0]
+        position = self._finish_chunk(data, pieces)
+        while not self._missing and not self._is_at_line_end and (match := _SIZE_LINE.match(data, position)):
+            start = match.end()
+            size = int(match[1], 16)
+            if start - match.end(1) > 2:
+                self._count_extension(size, match)
+            end = start + size
+            if size and data[end : end + 2] == b"\r\n":
+                pieces.append(data[start:end])
+                position = end + 2
+            elif size:
+                self._missing, self._is_at_line_end = size, True
+                position = start + self._finish_chunk(data[start:], pieces)
+            else:
+                self._is_in_trailers, position = True, start
+                break
+        self._offset += position
+        self._left = data[position:]
+        if self._is_in_trailers:
+            self._read_trailers(self._left)
+        elif self._left:
+            self._refuse_half_line(self._left)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def end_of_stream(self) -> bool:
         return self.has_ended
 
+    def _finish_chunk(self, data: bytes, pieces: list[bytes]) -> int:
+        """What is missing of the running chunk, and its line end; returns how much that was."""
+        position = min(self._missing, len(data))
+        if position:
+            pieces.append(data[:position])
+            self._missing -= position
+        if self._is_at_line_end and not self._missing and data[position : position + 2] == b"\r\n":
+            self._is_at_line_end = False
+            position += 2
+        return position
 
-def _refuse_loose_trailers(section: bytes, count: int) -> None:
-    """`section` ends with as many trailer lines and the empty one: h11 takes LF alone and folded lines there."""
-    for index, line in enumerate(section.rsplit(b"\n", count + 2)[:-1]):
+    def _count_extension(self, size: int, line: re.Match[bytes]) -> None:
+        self._extension_bytes += line.end() - line.end(1) - 2 - size
+        if self._extension_bytes > SECTION_LIMIT:
+            raise HeadError("malformed chunked body: extensions that are larger than it", self._offset + line.start(), line[0])
+
+    def _refuse_half_line(self, left: bytes) -> None:
+        """What is left is no line end or size line yet; HeadError if it never will be one."""
+        if self._is_at_line_end:
+            if left != b"\r":
+                raise HeadError("malformed chunked body: a chunk does not end where its size says", self._offset, left)
+        elif len(left) > LINE_LIMIT:
+            raise HeadError(f"malformed chunked body: more than {LINE_LIMIT} bytes before a chunk", self._offset, left)
+        elif not _HALF_SIZE_LINE.fullmatch(left):
+            raise HeadError("malformed chunked body: no chunk size", self._offset, left.partition(b"\r\n")[0])
+
+    def _read_trailers(self, section: bytes) -> None:
+        """From behind the line of the last chunk: the fields and the empty line."""
+        if section.startswith(b"\r\n"):
+            return self._end(2, section)
+        end = section.find(b"\r\n\r\n")
+        if end < 0:
+            if len(section) > SECTION_LIMIT:
+                raise HeadError(f"the trailers are larger than {SECTION_LIMIT} bytes", self._offset, section)
+            refuse_bare_line_feed(section, 0)
+            self._left = section
+            return
+        _refuse_loose_trailers(section[: end + 4], self._offset)
+        self.trailers = read_trailer_fields(_fields(section[: end + 4], self._offset))
+        self._end(end + 4, section)
+
+    def _end(self, size: int, section: bytes) -> None:
+        self.rest, self._left, self.has_ended = section[size:], b"", True
+
+
+def _fields(section: bytes, offset: int) -> list[Field]:
+    """What h11 reads in the trailers of a body."""
+    import h11  # 21 ms, needed only now
+
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=2 * SECTION_LIMIT)
+    connection.receive_data(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + section)
+    try:
+        connection.next_event()
+        end = connection.next_event()
+    except h11.RemoteProtocolError as error:
+        raise HeadError(f"malformed trailers ({error})", offset, section) from None
+    assert isinstance(end, h11.EndOfMessage)
+    return [(bytes(name), bytes(value)) for name, value in end.headers.raw_items()]
+
+
+def _refuse_loose_trailers(section: bytes, offset: int) -> None:
+    """What h11 takes there: LF alone, and folded lines."""
+    for line in section.split(b"\n")[:-1]:
         if not line.endswith(b"\r"):
-            raise HeadError("a line ends in LF without CR", 0, line[-40:])
-        if index and line.startswith((b" ", b"\t")):  # before the first one there is the body
-            raise HeadError("a folded trailer field (obs-fold)", 0, line)
+            raise HeadError("a line ends in LF without CR", offset + len(line), line[-40:])
+        if line.startswith((b" ", b"\t")):
+            raise HeadError("a folded trailer field (obs-fold)", offset, line)
+        offset += len(line) + 1
 
 
 class BodyWriter:

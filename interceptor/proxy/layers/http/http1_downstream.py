@@ -70,7 +70,9 @@ class Http1Downstream(Layer):
         self._head_started_at = 0.0
         self._head: RequestHead | None = None
         self._keeps_alive = True
-        self._is_closed = self._is_congested = self._has_left = False
+        self._is_closed = self._is_congested = self._is_paused = self._has_left = False
+        self._body_has_begun = self._ends_with_connection = False
+        self._empty_lines = 0  # before the request that is awaited
         self._last_heard = stack.now
 
     def start(self) -> None:
@@ -88,12 +90,12 @@ class Http1Downstream(Layer):
                     self._read_body(data)
                 else:
                     self._held += data
-                    if self._serving is not None:
+                    if self._must_wait():
                         self._mark.put(len(data))
                     else:
                         self._read_head()
             case Opened():  # posted by `finished`: a pipelined request waits
-                if self._held and self._serving is None and not self._is_closed:
+                if self._held and not self._must_wait():
                     self._read_head()
             case HalfClosed() | Closed() | HungUp():
                 # An HTTP client that ends its side is taken to have left, as servers do: there is no telling the two apart.
@@ -106,8 +108,15 @@ class Http1Downstream(Layer):
                 self._is_congested = False
                 if self._serving is not None:
                     self._serving.sink_drained(connection)
+                elif self._held:
+                    self._mark.take_all()
+                    self._read_head()
             case _:
                 pass
+
+    def _must_wait(self) -> bool:
+        """Requests are served one after the other, and none for a client that does not read the answers it has."""
+        return self._serving is not None or self._is_congested
 
     def _left(self) -> None:
         if self._is_closed or self._has_left:
@@ -124,12 +133,13 @@ class Http1Downstream(Layer):
         if not self._head_started_at:
             self._head_started_at = self.stack.wall_time()
         try:
+            if held.startswith(b"\r\n"):
+                self._skip_empty_lines()
             end = held.find(b"\r\n\r\n", max(self._scanned - 3, 0))
             if (len(held) if end < 0 else end) > limit:
-                raise HeadError(f"the header block is larger than {limit} bytes (header_size_limit)", limit, b"", 431)
+                reason = f"the header block is larger than {limit} bytes (header_size_limit)"
+                raise HeadError(reason, limit, held[limit : limit + 60], 431)
             if end < 0:
-                if held.startswith(b"\r\n"):  # an empty line before the request (RFC 9112 §2.2)
-                    del held[:2]
                 refuse_bare_line_feed(held, self._scanned)
                 self._scanned = len(held)
                 if held:
@@ -137,9 +147,6 @@ class Http1Downstream(Layer):
                 else:
                     self._head_started_at = 0.0
                 return
-            if held.startswith(b"\r\n"):
-                del held[:2]
-                return self._read_head()
             block = bytes(held[: end + 4])
             del held[: end + 4]
             self._scanned = 0
@@ -148,18 +155,31 @@ class Http1Downstream(Layer):
         except HeadError as error:
             self._refuse(error, bytes(held[:limit]) or block)
 
+    def _skip_empty_lines(self) -> None:
+        """Before the request (RFC 9112 §2.2); not without end."""
+        held, limit, size = self._held, self._settings.header_count_limit, 0
+        while held.startswith(b"\r\n", size):
+            size += 2
+        self._empty_lines += size // 2
+        if self._empty_lines > limit:
+            raise HeadError(f"more than {limit} empty lines before the request (header_count_limit)", 0, bytes(held[:20]))
+        del held[:size]
+        self._scanned = 0
+
     def _head_arrived(self, head: RequestHead) -> None:
         request = self._router.request_for(head, self._head_started_at)
         self._head_started_at = 0.0
-        self._head = head
+        self._head, self._empty_lines = head, 0
         tokens, framing = head.framing.connection, head.framing
         self._keeps_alive = b"close" not in tokens and (head.minor == 1 or b"keep-alive" in tokens)
         size: int | None = 0
         if head.method == b"CONNECT":
             self._keeps_alive = True
         elif framing.is_chunked:
+            self._body_has_begun = False
             self._reader, size = ChunkedBody(), None
         elif framing.content_length:
+            self._body_has_begun = False
             self._reader = CountedBody(framing.content_length)
             size = framing.content_length
         if size == 0:
@@ -182,9 +202,8 @@ class Http1Downstream(Layer):
         try:
             body = reader.feed(data)
         except HeadError as error:
-            self._reader = None
-            self._keeps_alive = False
-            return serving.request_part(Abort(f"The client's request is malformed: {error}"))
+            return self._body_broke(f"The client's request is malformed: {error}")
+        self._body_has_begun = True
         if reader.has_ended:
             self._reader = None
             self._held += reader.rest
@@ -193,6 +212,12 @@ class Http1Downstream(Layer):
             serving.request_part(Data(body))
         if reader.has_ended:
             serving.request_part(End(reader.trailers))
+
+    def _body_broke(self, reason: str) -> None:
+        """There is no more of this request, and so of none after it."""
+        self._reader, self._keeps_alive = None, False
+        if self._serving is not None:
+            self._serving.request_part(Abort(reason))
 
     def _refuse(self, error: HeadError, raw: bytes) -> None:
         self._router.malformed(self, f"The client's request is malformed: {error}", raw)
@@ -210,15 +235,24 @@ class Http1Downstream(Layer):
         due = self._last_heard + self._settings.tcp_timeout
         if self._is_closed or self._has_left:
             return
-        if self._serving is None and due <= self.stack.now:
-            return self._close("idle for tcp_timeout")
+        if due <= self.stack.now:
+            if self._serving is None:
+                return self._close("idle for tcp_timeout")
+            if self._is_late():
+                seconds = self._settings.tcp_timeout
+                return self._body_broke(f"The client sent no more of its request for {seconds:g} s (tcp_timeout).")
         self.stack.alarms[self._idle_alarm] = max(due, self.stack.now + 1.0)
 
-    def _close(self, reason: str) -> None:
+    def _is_late(self) -> bool:
+        """Whether the client owes us the rest of a request's body, and nobody told it to wait."""
+        owes = self._reader is not None and not self._is_paused
+        return owes and (self._body_has_begun or not (self._head is not None and self._head.framing.expects_continue))
+
+    def _close(self, reason: str, is_abrupt: bool = False) -> None:
         self._is_closed = True
         for alarm in (self._head_alarm, self._idle_alarm):
             self.stack.alarms.pop(alarm, None)
-        self.wire(Close(self.connection, reason))
+        self.wire(Close(self.connection, reason, is_abrupt))
 
     # --- Downstream: from the exchange ------------------------------------------------------------------------
 
@@ -236,7 +270,8 @@ class Http1Downstream(Layer):
         if is_old and has_coding:
             fields = [item for item in fields if item[0].lower() != b"transfer-encoding"]
             is_chunked, size = False, None
-        if size is None and not is_chunked and not has_no_body:
+        self._ends_with_connection = size is None and not is_chunked and not has_no_body
+        if self._ends_with_connection:
             self._keeps_alive = False
         if b"close" in connection:
             self._keeps_alive = False
@@ -256,12 +291,14 @@ class Http1Downstream(Layer):
 
     def abort(self, reason: str) -> None:
         self._serving = None
-        self._close(reason)
+        self._close(reason, is_abrupt=self._ends_with_connection)
 
     def pause(self) -> None:
+        self._is_paused = True
         self.wire(PauseReading(self.connection))
 
     def resume(self) -> None:
+        self._is_paused = False
         self.wire(ResumeReading(self.connection))
 
     def finished(self) -> None:
@@ -270,6 +307,8 @@ class Http1Downstream(Layer):
             return
         if not self._keeps_alive or self._reader is not None:
             return self._close("not kept")
+        if self._is_congested:
+            return  # what waits is read when there is room for its answer
         self._mark.take_all()
         if self._held:
             self.stack.post(self, Opened(self.connection))  # in a turn of its own: this one is the old exchange's

@@ -6,7 +6,7 @@ back to Upstreams, if it can serve another exchange, or is closed.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from interceptor.model.connection import Connection
 from interceptor.model.http import Headers, Request, Response
@@ -26,6 +26,9 @@ from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted
 from interceptor.proxy.settings import Settings
 
+INFORMATIONAL_LIMIT: Final = 100
+"""Responses with a status of 1xx before the final one. A server that is at work may send one now and then, not without end."""
+
 
 class Exchanging(Protocol):
     """What this codec knows of its exchange."""
@@ -39,6 +42,9 @@ class Releasing(Protocol):
     """What it knows of Upstreams."""
 
     def release(self, connection: Connection, has_served: bool) -> None: ...
+
+    def unasked(self, connection: Connection, data: bytes) -> None:
+        """The server said that without being asked."""
 
 
 class Http1Upstream(Layer):
@@ -59,6 +65,8 @@ class Http1Upstream(Layer):
         self._has_left = False
         self._keeps_alive = True
         self._head_started_at = 0.0
+        self._informational_count = 0
+        self._has_told = False  # of bytes that nobody asked for
 
     # --- Upstream: from the exchange --------------------------------------------------------------------------
 
@@ -92,7 +100,9 @@ class Http1Upstream(Layer):
         self.wire(Close(self.connection, reason))
 
     def finished(self) -> None:
-        if self._keeps_alive and not self._held:
+        if self._held:
+            self._unasked(bytes(self._held))
+        if self._keeps_alive:
             self._upstreams.release(self.connection, has_served=True)
         else:
             self.wire(Close(self.connection, "not kept"))
@@ -116,7 +126,7 @@ class Http1Upstream(Layer):
                 if self._reader is not None:
                     self._read_body(data)
                 elif self._is_over:
-                    self._keeps_alive = False  # bytes that nobody asked for
+                    self._unasked(data)
                 else:
                     self._held += data
                     self._read_heads()
@@ -148,7 +158,7 @@ class Http1Upstream(Layer):
         held, limit = self._held, self._settings.header_size_limit
         end = held.find(b"\r\n\r\n", max(self._scanned - 3, 0))
         if (len(held) if end < 0 else end) > limit:
-            raise HeadError(f"the header block is larger than {limit} bytes (header_size_limit)", limit)
+            raise HeadError(f"the header block is larger than {limit} bytes (header_size_limit)", limit, held[limit : limit + 60])
         if end < 0:
             refuse_bare_line_feed(held, self._scanned)
             self._scanned = len(held)
@@ -169,6 +179,9 @@ class Http1Upstream(Layer):
         self._head_started_at = 0.0
         if head.status < 200 and head.status != 101:
             response.timestamp_end = self.stack.wall_time()
+            self._informational_count += 1
+            if self._informational_count > INFORMATIONAL_LIMIT:
+                raise HeadError(f"more than {INFORMATIONAL_LIMIT} informational responses", 0, b"%d" % head.status)
             return self._exchange.response_part(Informational(response))
         tokens, framing = head.framing.connection, head.framing
         if b"close" in tokens or (head.minor == 0 and b"keep-alive" not in tokens):
@@ -203,11 +216,18 @@ class Http1Upstream(Layer):
         if reader.has_ended:
             self._reader, self._is_over = None, True
             if reader.rest:
-                self._keeps_alive = False
+                self._unasked(reader.rest)
         if body:
             self._exchange.response_part(Data(body))
         if reader.has_ended:
             self._exchange.response_part(End(reader.trailers))
+
+    def _unasked(self, data: bytes) -> None:
+        """Behind the response: whose answer would that be?"""
+        self._keeps_alive = False
+        if not self._has_told and not self._has_left:
+            self._has_told = True
+            self._upstreams.unasked(self.connection, data)
 
     def _ended(self, event: HalfClosed | Closed) -> None:
         """The server sends no more."""
@@ -215,11 +235,14 @@ class Http1Upstream(Layer):
         if self._is_over:
             return
         reader, self._reader, self._is_over = self._reader, None, True
-        if reader is not None and reader.end_of_stream() and not reason:
+        is_cut = isinstance(event, HalfClosed) and event.is_cut
+        if reader is not None and reader.end_of_stream() and not reason and not is_cut:
             self._exchange.response_part(End())
             return
         is_early = reader is None and not self._held
-        if is_early:
+        if reader is not None and reader.has_ended and is_cut:
+            what = "The server ended TLS without saying so (no close_notify), so nobody knows whether the response is complete"
+        elif is_early:
             what = "The server closed the connection without an answer"
         elif reader is None:
             what = "The server closed the connection in the middle of the response's head"
