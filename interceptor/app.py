@@ -1,7 +1,6 @@
-"""The composition root: builds every part, joins them, owns start, signals and shutdown.
+"""The composition root: builds every part, joins them, owns start and shutdown.
 
-    Options ─▸ App: event log, commands, store and view, addons and chain, TLS, listeners
-                └▸ run_dump: Dump prints what ends        └▸ run_console: the console until the user quits
+    Options ─▸ App: event log, commands, store and view, addons and chain, TLS, listeners        `runs` gives it a loop and a face
 
 Everything here can be built without an event loop (so that `--commands` can list what there is); `start` needs one.
 """
@@ -11,15 +10,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
-import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from interceptor.addons.chain import Chain
-from interceptor.addons.client_replay import ClientReplay, why_not
+from interceptor.addons.chain import Chain, Place
+from interceptor.addons.client_replay import ClientReplay
 from interceptor.addons.intercept import Intercept
 from interceptor.commands import Commands
 from interceptor.eventlog import EventLog
@@ -38,6 +35,7 @@ from interceptor.specs.modes import check_modes, parse_mode
 from interceptor.specs.sizes import parse_size
 
 if TYPE_CHECKING:
+    from interceptor.addons.server_replay import ServerReplay
     from interceptor.certs.authority import Authority
     from interceptor.certs.leaf import LeafKeys
     from interceptor.launch.browser import Browsers
@@ -109,10 +107,22 @@ class App:
         from interceptor.addons.block import Block
         from interceptor.addons.onboarding import Onboarding
         from interceptor.addons.proxyauth import ProxyAuth
+        from interceptor.addons.rules import rule_addons
 
         onboarding = Onboarding(self.authority, self._onboarding_hosts)
         addons = [Block(self.options), ProxyAuth(self.options), onboarding]
-        return Chain(addons, self.intercept, self.eventlog.add_exception)
+        chain = Chain(addons, self.intercept, self.eventlog.add_exception)
+        for addon in rule_addons(self.options, self.server_replay):
+            chain.add(addon, Place.RULES)
+        self.server_replay.on_change = self._rules_changed
+        return chain
+
+    @cached_property
+    def server_replay(self) -> ServerReplay:
+        from interceptor.addons.server_replay import ServerReplay
+        from interceptor.session.formats.recognised import read_file
+
+        return ServerReplay(self.options, lambda path: read_file(path, self._warn))
 
     def _onboarding_hosts(self) -> Sequence[str] | None:
         return [self.options.onboarding_host] if self.options.onboarding else None
@@ -179,7 +189,8 @@ class App:
             assert self._tls is not None
             self._settings = Settings(
                 upstream_tls=self._tls,
-                is_eager=options.connection_strategy == "eager",
+                is_eager=options.connection_strategy == "eager" and not self.server_replay.is_active,
+                rules_may_answer=bool(options.map_remote or options.map_local or options.block_list),
                 upstream_cert=options.upstream_cert,
                 ssl_insecure=options.ssl_insecure,
                 rawtcp=options.rawtcp,
@@ -200,13 +211,18 @@ class App:
         return self._settings
 
     def _options_changed(self, options: Options, names: set[str]) -> None:
-        self._settings = None
+        self._rules_changed()
         assert self._services is not None
         self._services.local_host = options.connect_addr
         if names & _TLS_OPTIONS:
             self._services.tls = self._tls = self._tls_service()
         if names & _LISTENING_OPTIONS:
             self._listen()
+
+    def _rules_changed(self) -> None:
+        """Who has a say in what may be another now, and what connections are told of the options."""
+        self._settings = None
+        self.chain.refresh()
 
     def _configure_flows(self) -> None:
         """What the options say about holding and showing flows; applies at once."""
@@ -322,176 +338,3 @@ def _filter(text: str | None) -> Filter | None:
         os.environ.get(name) == "1" for name in ("INTERCEPTOR_CASE_SENSITIVE_FILTERS", "MITMPROXY_CASE_SENSITIVE_FILTERS")
     )
     return parse(text, ignore_case=not is_exact)
-
-
-# --- the two faces --------------------------------------------------------------------------------------------
-
-
-def run_dump(options: Options, *, as_json: bool, quiet: bool) -> int:
-    """Serves until a signal, or until the files to read and replay are done. The exit status."""
-    return _run(_dump(options, as_json))
-
-
-def run_console(options: Options) -> int:
-    """The console until the user quits. The exit status."""
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
-        raise UserError("the console needs a terminal; use `interceptor dump` without one")
-    return _run(_console(options))
-
-
-def all_commands(options: Options) -> Commands:
-    """What can be typed in the console. Nothing is started, no terminal is needed."""
-    from interceptor.tui.console import Console
-
-    app = App(options)
-    Console(app).register_commands()
-    return app.commands
-
-
-def _run(main: Coroutine[Any, Any, int]) -> int:
-    # Flows that are kept are many and live long. What a request leaves is freed by reference counts, so the collector may look
-    # seldom: with Python's own thresholds it walks over every kept flow again and again.
-    gc.set_threshold(10_000, 20, 50)
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(main)
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    if sys.platform != "win32":
-        try:
-            import uvloop
-        except ImportError:
-            pass
-        else:
-            return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
-
-
-async def _dump(options: Options, as_json: bool) -> int:
-    from interceptor.dump import Dump
-
-    loop = asyncio.get_running_loop()
-    app = App(options)
-    uninstall = app.eventlog.install(loop)
-    ended: asyncio.Future[int] = loop.create_future()
-    stop = _stopper(ended)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and sys.platform != "win32":
-            loop.add_signal_handler(getattr(signal, name), stop)
-    savers: list[Closing] = []
-    try:
-        dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json)
-        dump.on_output_closed = stop
-        app.start()
-        savers = _savers(app)
-        work = loop.create_task(_start_work(app))
-        work.add_done_callback(lambda task: _work_done(task, ended, options))
-        return await ended
-    finally:
-        app.close()
-        for saver in savers:
-            saver.close()
-        uninstall()
-
-
-async def _console(options: Options) -> int:
-    from interceptor.tui.console import Console
-
-    loop = asyncio.get_running_loop()
-    app = App(options)
-    uninstall = app.eventlog.install(loop)
-    savers: list[Closing] = []
-    try:
-        console = Console(app)
-        app.start()
-        savers = _savers(app)
-        work = loop.create_task(_start_work(app))
-        work.add_done_callback(lambda task: _report_work(task, app))
-        return await console.run()
-    finally:
-        app.close()
-        for saver in savers:
-            saver.close()
-        uninstall()
-
-
-def _stopper(ended: asyncio.Future[int]) -> Callable[[], None]:
-    def stop() -> None:
-        if not ended.done():
-            ended.set_result(0)
-
-    return stop
-
-
-class Closing(Protocol):
-    def close(self) -> None: ...
-
-
-def _savers(app: App) -> list[Closing]:
-    """Those who write finished flows to files, as the options say."""
-    from interceptor.addons.hardump import HarDump
-    from interceptor.addons.save import SaveStream
-
-    stream = SaveStream(app.options, app.store, _write_flow)
-    return [stream, HarDump(app.options, app.store, _har_writer)]
-
-
-def _har_writer(stream: Any, name: str) -> Any:
-    from interceptor.session.formats.har import HarWriter, is_packed_name
-
-    return HarWriter(stream, is_packed_name(name))
-
-
-def _write_flow(stream: Any, flow: Flow) -> None:
-    from interceptor.session.formats.mitmproxy_flow import write_flow
-
-    write_flow(stream, flow)
-
-
-def _work_done(task: asyncio.Task[bool], ended: asyncio.Future[int], options: Options) -> None:
-    if ended.done() or task.cancelled():
-        return
-    if error := task.exception():
-        ended.set_exception(error)
-    elif task.result() and not options.keepserving:
-        ended.set_result(0)
-
-
-def _report_work(task: asyncio.Task[bool], app: App) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        app.eventlog.add("error", error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
-
-
-async def _start_work(app: App) -> bool:
-    """Loads `rfile`, sends `client_replay`. True if there was something to do."""
-    options = app.options
-    if options.rfile:
-        wanted = _filter(options.readfile_filter)
-        async for flow in _read(app, options.rfile):
-            if wanted is None or wanted.matches(flow):
-                app.store.add(flow)
-    for path in options.client_replay:
-        async for flow in _read(app, path):
-            if isinstance(flow, HttpFlow) and why_not(flow) is None:
-                app.replays.add([flow])
-    await app.replays.finished()
-    if options.rfile or options.client_replay:
-        app.store.flush()
-        return True
-    return False
-
-
-async def _read(app: App, path: str) -> Any:
-    """The flows of a file, the loop breathing between them."""
-    from interceptor.session.formats.recognised import read_flows
-
-    try:
-        stream = sys.stdin.buffer if path == "-" else open(Path(path).expanduser(), "rb")  # noqa: SIM115
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    with stream:
-        flows: Iterator[Flow] = read_flows(stream, lambda what: app.eventlog.add("warn", f"{path}: {what}"))
-        for count, flow in enumerate(flows):
-            yield flow
-            if count % 50 == 49:
-                await asyncio.sleep(0)

@@ -55,9 +55,23 @@ Flows
   -w, --save-stream-file F   write finished flows to a file; +FILE appends,
                              %Y-%m-%d and the like are filled in
   -C, --client-replay FILE   send the requests of a file again (*)
+  -S, --server-replay FILE   answer with the responses of a file (*)
   --intercept FILTER         hold these flows
   --view-filter FILTER       show these flows only
   --showhost                 show the host of the client's Host header
+
+Rules: any character separates, the filter may be left out (docs/rules.md)
+  -H, --modify-headers RULE  /filter/name/value; no value removes it (*)
+  -B, --modify-body RULE     /filter/regex/replacement (*)
+  -M, --map-remote RULE      /filter/regex/replacement of the URL (*)
+  --map-local RULE           /filter/regex/path of a file or folder (*)
+  --block-list RULE          /filter/status; 444 hangs up (*)
+  --anticache, --anticomp    whole responses; bodies as they are
+  --stickycookie FILTER      add cookies that servers have set
+  --stickyauth FILTER        add the last Authorization of a server
+  --upstream-auth USER:PASS  for the server behind a reverse mode
+  --server-replay-reuse      use recorded responses more than once
+  --server-replay-extra HOW  without one: forward, kill, 204, 400, 404, 500
 
 Console
   --console-layout LAYOUT    single, vertical or horizontal
@@ -190,6 +204,16 @@ _VALUE_FLAGS: Final = (
     (("-r", "--rfile"), "rfile"),
     (("-w", "--save-stream-file"), "save_stream_file"),
     (("-C", "--client-replay"), "client_replay"),
+    (("-S", "--server-replay"), "server_replay"),
+    (("--server-replay-extra",), "server_replay_extra"),
+    (("-H", "--modify-headers"), "modify_headers"),
+    (("-B", "--modify-body"), "modify_body"),
+    (("-M", "--map-remote"), "map_remote"),
+    (("--map-local",), "map_local"),
+    (("--block-list",), "block_list"),
+    (("--stickycookie",), "stickycookie"),
+    (("--stickyauth",), "stickyauth"),
+    (("--upstream-auth",), "upstream_auth"),
     (("--intercept",), "intercept"),
     (("--view-filter",), "view_filter"),
     (("--console-layout",), "console_layout"),
@@ -202,6 +226,9 @@ _SWITCH_FLAGS: Final = (
     (("--showhost",), "showhost", "true"),
     (("--no-mouse",), "console_mouse", "false"),
     (("--keepserving",), "keepserving", "true"),
+    (("--anticache",), "anticache", "true"),
+    (("--anticomp",), "anticomp", "true"),
+    (("--server-replay-reuse",), "server_replay_reuse", "true"),
 )
 _VERBOSE: Final = ("termlog_verbosity=debug", "console_eventlog_verbosity=debug", "flow_detail=2")
 

@@ -61,11 +61,11 @@ def _run(invocation: Invocation) -> int:
 
             return run_ca(options, invocation.words, sys.stdout, is_forced=invocation.is_forced)
         case "dump":
-            from interceptor.app import run_dump
+            from interceptor.runs import run_dump
 
             return run_dump(options, as_json=invocation.is_json, quiet=invocation.is_quiet)
         case _:
-            from interceptor.app import run_console
+            from interceptor.runs import run_console
 
             return run_console(options)
 
@@ -100,7 +100,7 @@ def _has_config(confdir: str) -> bool:
 
 
 def _show_commands(options: Options) -> int:
-    from interceptor.app import all_commands
+    from interceptor.runs import all_commands
 
     commands = all_commands(options)
     for name in commands.names():

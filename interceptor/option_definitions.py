@@ -84,9 +84,8 @@ class OptionDefinition(Generic[T]):
             try:
                 self._check(value)
             except UserError as error:
-                raise OptionError(
-                    f"{self.name}: {error.message}", error.position, value if isinstance(value, str) else ""
-                ) from error
+                text = error.text if isinstance(error, OptionError) else value if isinstance(value, str) else ""
+                raise OptionError(f"{self.name}: {error.message}", error.position, text) from error
         return cast(T, list(cast("Sequence[str]", value)) if self.kind == "list" else value)
 
     @property
@@ -252,6 +251,29 @@ def are_patterns(values: Sequence[str]) -> None:
             re.compile(value)
         except re.error as error:
             raise UserError(f"{value!r} is not a regular expression: {error.msg}", error.pos) from None
+
+
+def are_rules(kind: str) -> Check:
+    """`kind` is "header", "body", "remote", "local" or "block": which rules of `specs.rules` these are."""
+
+    def check(values: Sequence[str]) -> None:
+        from interceptor.specs import rules
+
+        for number, value in enumerate(values, 1):
+            try:
+                getattr(rules, f"{kind}_rule")(value)
+            except UserError as error:
+                which = f"rule {number}, " if len(values) > 1 else ""
+                place = f", character {error.position + 1}" if error.position is not None else ""
+                raise OptionError(f"{which}{value!r}{place}: {error.message}", error.position, value) from None
+
+    return check
+
+
+def is_user_and_password(value: str) -> None:
+    user, colon, password = value.partition(":")
+    if not (user and colon and password):
+        raise UserError("what is wanted is user:password")
 
 
 def is_address(value: str) -> None:

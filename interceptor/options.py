@@ -21,9 +21,11 @@ from interceptor.option_definitions import (
     OptionDefinition,
     are_modes,
     are_patterns,
+    are_rules,
     is_address,
     is_filter,
     is_size,
+    is_user_and_password,
     optional_text,
     optional_whole,
     seconds,
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "OptionDefinition", "Options", "Subscriber"]
 
-GROUPS = ("proxy", "hosts", "access", "tls", "certificates", "limits", "flows", "files", "console", "dump")
+GROUPS = ("proxy", "hosts", "access", "rules", "tls", "certificates", "limits", "flows", "files", "console", "dump")
 """In the order in which people are shown them."""
 
 _TLS_VERSIONS = ("UNBOUNDED", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
@@ -88,6 +90,48 @@ class _Declared:
     proxyauth = optional_text("access", "What clients must log in with: user:password, any, or @file in htpasswd format.")
     onboarding = switch(True, "access", "Serve the page from which devices get the CA certificate.")
     onboarding_host = text("interceptor.test", "access", "Host name of that page; http://mitm.it/ works too.")
+
+    modify_headers = texts(
+        [], "rules", "Set, replace or remove header fields: /[filter]/name/value; @file for the value.", check=are_rules("header")
+    )
+    modify_body = texts(
+        [], "rules", "Change bodies: /[filter]/regex/replacement; @file for the replacement.", check=are_rules("body")
+    )
+    map_remote = texts([], "rules", "Send requests elsewhere: /[filter]/regex/replacement of the URL.", check=are_rules("remote"))
+    map_local = texts(
+        [], "rules", "Answer requests from files: /[filter]/regex/path of a file or folder.", check=are_rules("local")
+    )
+    block_list = texts(
+        [], "rules", "Answer requests with a status: /filter/status; 444 hangs up instead.", check=are_rules("block")
+    )
+    anticache = switch(False, "rules", "Remove what makes servers answer 304 instead of the whole response.")
+    anticomp = switch(False, "rules", "Ask servers for bodies that are not compressed.")
+    stickycookie = optional_text(
+        "rules", "Filter of requests to which the cookies are added that their server has set.", check=is_filter
+    )
+    stickyauth = optional_text(
+        "rules", "Filter of requests to which the last Authorization for their server is added.", check=is_filter
+    )
+    upstream_auth = optional_text(
+        "rules", "Reverse mode: user:password that the server is sent with each request.", check=is_user_and_password
+    )
+    server_replay = texts([], "rules", "Files of flows whose responses answer the same requests.")
+    server_replay_extra = text(
+        "forward",
+        "rules",
+        "Requests without a recorded response: send them on, end them, or answer with a status.",
+        choices=("forward", "kill", "204", "400", "404", "500"),
+    )
+    server_replay_reuse = switch(False, "rules", "Use recorded responses any number of times, not once.")
+    server_replay_refresh = switch(True, "rules", "Shift the dates and cookies of recorded responses to now.")
+    server_replay_ignore_content = switch(False, "rules", "The same request may have another body.")
+    server_replay_ignore_params = texts([], "rules", "The same request may have other values for these keys in its query.")
+    server_replay_ignore_payload_params = texts([], "rules", "The same request may have other values for these form fields.")
+    server_replay_ignore_host = switch(False, "rules", "The same request may go to another host.")
+    server_replay_ignore_port = switch(False, "rules", "The same request may go to another port.")
+    server_replay_use_headers = texts([], "rules", "The same request must have the same values in these header fields.")
+    server_replay_kill_extra = switch(False, "rules", "Old name for server_replay_extra=kill.")
+    server_replay_nopop = switch(False, "rules", "Old name for server_replay_reuse.")
 
     ssl_insecure = switch(False, "tls", "Accept any server certificate; what the server says is then not to be trusted.")
     ssl_verify_upstream_trusted_ca = optional_text("tls", "PEM file of the CAs that server certificates are checked against.")

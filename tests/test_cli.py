@@ -30,7 +30,7 @@ class FakeApp(ModuleType):
     """Remembers how it was started; `failure` is raised instead."""
 
     def __init__(self) -> None:
-        super().__init__("interceptor.app")
+        super().__init__("interceptor.runs")
         self.started: list[tuple[Any, ...]] = []
         self.failure: BaseException | None = None
 
@@ -55,7 +55,7 @@ class FakeApp(ModuleType):
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeApp:
     fake = FakeApp()
-    monkeypatch.setitem(sys.modules, "interceptor.app", fake)
+    monkeypatch.setitem(sys.modules, "interceptor.runs", fake)
     monkeypatch.setenv("INTERCEPTOR_CONFDIR", str(tmp_path / "conf"))
     return fake
 
@@ -273,7 +273,7 @@ def test_help_and_version_import_nothing_of_the_program() -> None:
     code = "import sys; from interceptor.cli import main; main(['--help']); print('MODULES', *sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     modules = set(run.stdout.partition("MODULES")[2].split())
-    assert not {"asyncio", "cryptography", "urwid", "interceptor.app", "interceptor.config", "interceptor.commands"} & modules
+    assert not {"asyncio", "cryptography", "urwid", "interceptor.runs", "interceptor.config", "interceptor.commands"} & modules
 
 
 # ca

@@ -7,8 +7,9 @@ An addon is any object with methods named after hooks: `client_connected(client,
 `websocket_message(flow, from_client, opcode, data)`.
 Each returns a verdict, None for no say, or a coroutine that does: then this hook alone waits for it. The first that is not a
 `Forward` ends the round. An addon whose say comes and goes has an attribute `hooks`, the names of those that it has a say in now,
-and whoever changes it calls `refresh`. A hook in which nobody has a say costs a dictionary look-up. An addon that raises is
-reported and counts as having no say.
+and whoever changes it calls `refresh`. Who has a say in `request` or `response` gets every body whole, unless its attribute
+`collects_itself` is true: then it asks for bodies at the heads, flow by flow. A hook in which nobody has a say costs a dictionary
+look-up. An addon that raises is reported and counts as having no say.
 """
 
 from __future__ import annotations
@@ -90,12 +91,15 @@ class Chain:
     def refresh(self) -> None:
         """Looks anew at who has a say in what."""
         by_name: dict[str, list[Method]] = {}
+        collecting: set[str] = set()
         for _, addon in self._addons:
             names = getattr(addon, "hooks", None)
             for name in NAMES.values():
                 if hasattr(addon, name) and (names is None or name in names):
                     by_name.setdefault(name, []).append(getattr(addon, name))
-        self._collecting = frozenset(kind for kind, name in _WANTS_WHOLE.items() if name in by_name)
+                    if not getattr(addon, "collects_itself", False):
+                        collecting.add(name)
+        self._collecting = frozenset(kind for kind, name in _WANTS_WHOLE.items() if name in collecting)
         self._by_hook = {
             kind: by_name.get(name, []) for kind, name in NAMES.items() if name in by_name or kind in self._collecting
         }

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from interceptor.model.body import Body
 from interceptor.model.connection import Connection
 from interceptor.model.http import Request, Response
+
+NOTED_BY_RULES: Final = "rules"
+"""The name in a flow's metadata of the list in which rules note what they did to it, each with the rule as typed."""
 
 
 class HoldPoint(Enum):
@@ -130,15 +133,19 @@ class HttpFlow(Flow):
     original: tuple[Request, Response | None] | None = None  # as received, if edited since
 
     def backup(self) -> None:
+        """A response that came after the request was edited is kept as of now: call it before that is edited, too."""
         if self.original is None:
             self.original = self.request.copy(), self.response.copy() if self.response else None
+        elif self.original[1] is None and self.response is not None:
+            self.original = self.original[0], self.response.copy()
         self.is_modified = True
 
     def revert(self) -> None:
+        """A response that was not edited stays."""
         if self.original is not None:
             request, response = self.original
             self.request = request
-            if response is not None or self.response is None or not self.is_live:
+            if response is not None:
                 self.response = response
             self.original, self.is_modified = None, False
 

@@ -183,8 +183,8 @@ class Request(Message):
         return parse_qsl(self.path.partition("?")[2], keep_blank_values=True)
 
     def set_url(self, url: str) -> None:
-        """Scheme, host, port and path from a URL; the Host field follows the new host if there is one. ValueError if
-        malformed."""
+        """Scheme, host, port and path from a URL; the Host field and the authority follow the new host if there are any.
+        ValueError if malformed."""
         parts = urlsplit(url)
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
             raise ValueError(f"not an http or https URL: {url!r}")
@@ -193,6 +193,8 @@ class Request(Message):
         self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if "host" in self.headers:
             self.headers["Host"] = self.host_field()
+        if self.authority:
+            self.authority = self.host_field()
 
     def host_field(self) -> str:
         """What a Host field that names this request's destination says (RFC 9110 §7.2)."""

@@ -26,6 +26,7 @@ class Settings:
 
     upstream_tls: UpstreamTls
     is_eager: bool = True  # connection_strategy
+    rules_may_answer: bool = False  # in a server's place, or send requests elsewhere: one that is away may not be missed
     upstream_cert: bool = True
     ssl_insecure: bool = False
     rawtcp: bool = True

@@ -135,7 +135,7 @@ class Store:
             is_long = isinstance(message, Message) and not body.size and _announces_much(message)
             if body.size + size >= SPOOL_FROM or is_long:
                 size = -body.size
-                body = _spooled(self.spool, body)
+                body = _moved(what.flow, body, _spooled(self.spool, body))
                 message.body = body
             body.append(data)
             if flow_id in self._weights:
@@ -383,6 +383,15 @@ def _count(flow: Flow, from_client: bool, size: int) -> None:
             flow.websocket.bytes_from_client += size
         else:
             flow.websocket.bytes_from_server += size
+
+
+def _moved(flow: Flow, old: MemoryBody, new: SpooledBody) -> SpooledBody:
+    """`new`, also where the flow keeps what was received: until a body is edited, both are one."""
+    if isinstance(flow, HttpFlow) and flow.original is not None:
+        for kept in flow.original:
+            if kept is not None and kept.body is old:
+                kept.body = new
+    return new
 
 
 def _growing_bodies(flow: Flow) -> Sequence[SpooledBody]:

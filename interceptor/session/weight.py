@@ -34,6 +34,8 @@ def bytes_of(flow: Flow, pool: FieldPool | None = None) -> int:
                     weight += FIELD_BYTES + len(name) + len(value)
             if type(message.body) is MemoryBody:
                 weight += message.body.size
+        if flow.original is not None:
+            weight -= _shared_bytes(flow)
         weight += len(flow.request.target)
         if flow.websocket is not None:
             spoken = flow.websocket.messages
@@ -48,6 +50,14 @@ def bytes_of(flow: Flow, pool: FieldPool | None = None) -> int:
         else:
             weight += sum(_MESSAGE_BYTES + each.body.size for each in flow.messages)
     return weight
+
+
+def _shared_bytes(flow: HttpFlow) -> int:
+    """Of bodies that are still as they were received, and were counted twice."""
+    request, response = flow.original or (None, None)
+    pairs = (request, flow.request), (response, flow.response)
+    shared = [now.body for kept, now in pairs if kept is not None and now is not None and kept.body is now.body]
+    return sum(body.size for body in shared if type(body) is MemoryBody)
 
 
 def move_bodies(flows: Iterable[Flow], spool: Spool) -> bool:

@@ -5,7 +5,7 @@ The console is built on these and nothing else of `app`, because `app` is what i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from interceptor.commands import Commands
@@ -60,6 +60,26 @@ class Listening(Protocol):
         ...
 
 
+class Replay(Protocol):
+    """Recorded responses that answer requests."""
+
+    is_active: bool
+    count: int
+    """Those that are left."""
+
+    def replace(self, flows: Iterable[Flow]) -> int:
+        """These and no others; how many of them can be replayed."""
+        ...
+
+    def add(self, flows: Iterable[Flow]) -> int: ...
+
+    def load(self) -> None:
+        """Those of the files that the option names, read anew, and no others."""
+        ...
+
+    def stop(self) -> None: ...
+
+
 class Application(Protocol):
     @property
     def options(self) -> Options: ...
@@ -79,6 +99,8 @@ class Application(Protocol):
     def replays(self) -> Replays: ...
     @property
     def listeners(self) -> Listening: ...
+    @property
+    def server_replay(self) -> Replay: ...
 
     def filter(self, text: str) -> Filter | None:
         """The filter that was typed; None of an empty one, which all flows match. UserError if it is none."""

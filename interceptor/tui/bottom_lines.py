@@ -39,7 +39,7 @@ class BottomLines:
 
     def status(self, flow: Flow | None, columns: int) -> Line:
         """`flow` is the one that is open, or under the cursor."""
-        options, view = self._app.options, self._app.view
+        options, view, replay = self._app.options, self._app.view, self._app.server_replay
         at = view.index(flow) if flow is not None else None
         is_filtered = view.filter is not None or view.show_marked_only
         return status_line(
@@ -55,7 +55,7 @@ class BottomLines:
                 is_intercepting=options.intercept_active,
                 view_filter=view.filter.text if view.filter is not None else None,
                 is_following=options.console_focus_follow,
-                tags=status_tags(options, self._app.replays.count),
+                tags=status_tags(options, self._app.replays.count, replay.count if replay.is_active else None),
                 addresses=self._app.listeners.describe(),
             ),
             columns,

@@ -50,6 +50,7 @@ from interceptor.tui.redraw import Redraw
 from interceptor.tui.replay_commands import ReplayCommands
 from interceptor.tui.screen_commands import ScreenCommands
 from interceptor.tui.screens import Screen, Stack
+from interceptor.tui.server_replay_commands import ServerReplayCommands
 from interceptor.tui.terminal import Terminal
 
 LIVE_SECONDS: Final = 0.5
@@ -134,6 +135,7 @@ class Console:
         ScreenCommands(self, commands.open_prompt).register()
         self.flow_commands.register()
         ReplayCommands(self.app, self.tell, self.start).register()
+        ServerReplayCommands(self.app, self.tell).register()
         ListCommands(self.app, self, self.flow_settings).register()
         MessageCommands(self.app, self.tell).register()
         ExportCommands(self.app, self, self.flow_commands.saved).register()
@@ -289,9 +291,7 @@ class Console:
         self._bottom.tell(message, level)
 
     def _empty_text(self) -> Sequence[str]:
-        return first_steps(
-            self.app.listeners.describe(), self.app.listeners.on_network(), self.app.options.onboarding_host
-        )
+        return first_steps(self.app.listeners.describe(), self.app.listeners.on_network(), self.app.options.onboarding_host)
 
     # -- what happened elsewhere ------------------------------------------------------------------------------------------
 

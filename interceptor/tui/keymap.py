@@ -122,6 +122,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("v", "set view_order_reversed toggle", ("flowlist",), "Reverse the order"),
         Binding("w", "console.command save.file @shown ''", ("flowlist",), "Save the flows shown"),
         Binding("L", "console.command view.flows.load ''", ("flowlist",), "Load flows from a file"),
+        Binding("S", "console.command replay.server @shown", ("flowlist",), "Answer requests with recorded responses"),
         Binding("z", "view.flows.remove @all", ("flowlist",), "Clear the list"),
         Binding("Z", "view.flows.remove @hidden", ("flowlist",), "Clear what the filter hides"),
     )

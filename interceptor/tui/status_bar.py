@@ -1,6 +1,6 @@
 """The line above the hints: where the cursor is, what is filtered, held and followed, and where clients connect.
 
-    ⇩ [2/8] M ⏸3 [i:~q] [f:~d example] [following]                                        [127.0.0.1:8080]
+    ⇩ [2/8] 3 held [marked only] [i:~q] [f:~d example] [following] [headers:1] [W:flows]        [127.0.0.1:8080]
 
 Pure: from facts to a line. Tags come in mitmproxy's order and spelling where mitmproxy has them.
 """

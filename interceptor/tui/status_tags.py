@@ -10,6 +10,11 @@ from typing import Final
 from interceptor.options import Options
 
 _COUNTED: Final = (
+    ("headers", "modify_headers"),
+    ("bodies", "modify_body"),
+    ("map_remote", "map_remote"),
+    ("map_local", "map_local"),
+    ("block", "block_list"),
     ("ignore", "ignore_hosts"),
     ("allow", "allow_hosts"),
     ("tcp", "tcp_hosts"),
@@ -17,6 +22,8 @@ _COUNTED: Final = (
 """Lists: how many entries there are."""
 
 _SWITCHES: Final = (
+    ("anticache", "anticache", True),
+    ("anticomp", "anticomp", True),
     ("showhost", "showhost", True),
     ("insecure", "ssl_insecure", True),
     ("no-upstream-cert", "upstream_cert", False),
@@ -26,6 +33,8 @@ _SWITCHES: Final = (
 """Tag, option, and the value at which it is said."""
 
 _VALUES: Final = (
+    ("t", "stickycookie"),
+    ("u", "stickyauth"),
     ("view", "console_default_contentview"),
     ("stream", "stream_large_bodies"),
     ("limit", "body_size_limit"),
@@ -35,9 +44,13 @@ _VALUES: Final = (
 """Said with their value, if it is not the default."""
 
 
-def status_tags(options: Options, replays: int) -> Sequence[str]:
-    """`replays`: requests that wait to be sent again or are on their way."""
+def status_tags(options: Options, replays: int, recorded: int | None = None) -> Sequence[str]:
+    """`replays`: requests that wait to be sent again or are on their way. `recorded`: responses that are left to answer requests
+    with, None if none do."""
     tags = [f"replay:{replays}"] if replays else []
+    if recorded is not None:
+        norefresh = "" if options.server_replay_refresh else ", no refresh"
+        tags.append(f"server replay:{recorded}{norefresh}")
     tags += [f"{tag}:{len(entries)}" for tag, name in _COUNTED if (entries := getattr(options, name))]
     tags += [tag for tag, name, value in _SWITCHES if getattr(options, name) == value]
     tags += [f"{tag}:{options.text_of(name)}" for tag, name in _VALUES if not options.is_default(name)]

@@ -71,7 +71,7 @@ class Connect(Conversation):
         if self._settings.is_eager:
             origin = Origin("tcp", request.host, request.port)
             answer = await strand.ask(Reach(strand, origin))
-            if isinstance(answer, ConnectFailed):
+            if isinstance(answer, ConnectFailed) and not self._settings.rules_may_answer:
                 self.flow.server = answer.connection
                 return self._refuse(self._explain(502, str(answer)), str(answer))
         self._codec.grant_connect()

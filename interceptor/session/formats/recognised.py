@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from interceptor.model.flow import Flow
+from interceptor.specs.errors import UserError
 
 _MARK: Final = b"\xef\xbb\xbf"  # which some programs put in front of UTF-8
 _ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -23,3 +26,14 @@ def read_flows(stream: BinaryIO, skipped: Callable[[str], None]) -> Iterator[Flo
     from interceptor.session.formats import mitmproxy_flow
 
     return mitmproxy_flow.read_flows(buffered, skipped)
+
+
+def read_file(path: str, skipped: Callable[[str], None]) -> Iterator[Flow]:
+    """The flows of the file of that path ("-" is standard input), one by one. `skipped` is told what is left out, with the path.
+    UserError if the file cannot be read."""
+    try:
+        stream = sys.stdin.buffer if path == "-" else open(Path(path).expanduser(), "rb")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    with stream:
+        yield from read_flows(stream, lambda what: skipped(f"{path}: {what}"))

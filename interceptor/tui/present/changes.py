@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import NOTED_BY_RULES, Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Field, Headers, Message, Request, Response
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.paragraphs import Paragraph, fields, note, section
@@ -26,7 +26,21 @@ Difference = tuple[str, str | None, str | None]
 
 
 def changes(flow: Flow) -> list[Paragraph]:
-    """Empty for a flow that is as it was received."""
+    """Empty for a flow that is as it was received, and that no rule has noted anything on."""
+    return _by_rules(flow) + _differences(flow)
+
+
+def _by_rules(flow: Flow) -> list[Paragraph]:
+    noted = flow.metadata.get(NOTED_BY_RULES)
+    if not isinstance(noted, list) or not noted:
+        return []
+    return [
+        *section("Rules", "that had a say in this flow"),
+        *(Paragraph([("field value", readable(str(each)[:2000]))]) for each in noted),
+    ]
+
+
+def _differences(flow: Flow) -> list[Paragraph]:
     if isinstance(flow, TcpFlow):
         newest = flow.messages[max(len(flow.messages) - MANY, 0) :]
         edited = sum(1 for message in newest if message.original is not None or message.is_dropped)

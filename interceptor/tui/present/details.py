@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow
+from interceptor.model.flow import NOTED_BY_RULES, Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.changes import changes
 from interceptor.tui.present.connections import connections
@@ -30,8 +30,8 @@ def details(flow: Flow, columns: int, now: float) -> list[Paragraph]:
     paragraphs += changes(flow)
     paragraphs += timing(flow, columns, now)
     paragraphs += connections(flow, now)
-    if flow.metadata:
-        listed = sorted(flow.metadata.items(), key=lambda item: str(item[0]))
+    listed = sorted((item for item in flow.metadata.items() if item[0] != NOTED_BY_RULES), key=lambda item: str(item[0]))
+    if listed:
         paragraphs += [*section("Metadata"), *fields([(str(name)[:200], str(value)[:2000]) for name, value in listed])]
     return paragraphs
 

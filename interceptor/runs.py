@@ -1,0 +1,188 @@
+"""A run of the program: its loop, its face, what is done at its start, and its end.
+
+    run_dump, run_console ─▸ App(options) ─ start ─▸ the face, beside it what the options want done first ─ end ─▸ close
+
+The console ends when the user quits; `dump` with a signal, when nobody reads its output any more, or when the files that were to
+be read and replayed are done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol
+
+from interceptor.addons.client_replay import why_not
+from interceptor.app import App
+from interceptor.commands import Commands
+from interceptor.model.flow import Flow, HttpFlow
+from interceptor.options import Options
+from interceptor.specs.errors import UserError
+
+
+def run_dump(options: Options, *, as_json: bool, quiet: bool) -> int:
+    """Serves until a signal, or until the files to read and replay are done. The exit status."""
+    return _run(_dump(options, as_json))
+
+
+def run_console(options: Options) -> int:
+    """The console until the user quits. The exit status."""
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise UserError("the console needs a terminal; use `interceptor dump` without one")
+    return _run(_console(options))
+
+
+def all_commands(options: Options) -> Commands:
+    """What can be typed in the console. Nothing is started, no terminal is needed."""
+    from interceptor.tui.console import Console
+
+    app = App(options)
+    Console(app).register_commands()
+    return app.commands
+
+
+def _run(main: Coroutine[Any, Any, int]) -> int:
+    # Flows that are kept are many and live long. What a request leaves is freed by reference counts, so the collector may look
+    # seldom: with Python's own thresholds it walks over every kept flow again and again.
+    gc.set_threshold(10_000, 20, 50)
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        return runner.run(main)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform != "win32":
+        try:
+            import uvloop
+        except ImportError:
+            pass
+        else:
+            return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+async def _dump(options: Options, as_json: bool) -> int:
+    from interceptor.dump import Dump
+
+    loop = asyncio.get_running_loop()
+    app = App(options)
+    uninstall = app.eventlog.install(loop)
+    ended: asyncio.Future[int] = loop.create_future()
+    stop = _stopper(ended)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and sys.platform != "win32":
+            loop.add_signal_handler(getattr(signal, name), stop)
+    savers: list[Closing] = []
+    try:
+        dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json)
+        dump.on_output_closed = stop
+        app.start()
+        savers = _savers(app)
+        work = loop.create_task(_start_work(app))
+        work.add_done_callback(lambda task: _work_done(task, ended, options))
+        return await ended
+    finally:
+        app.close()
+        for saver in savers:
+            saver.close()
+        uninstall()
+
+
+async def _console(options: Options) -> int:
+    from interceptor.tui.console import Console
+
+    loop = asyncio.get_running_loop()
+    app = App(options)
+    uninstall = app.eventlog.install(loop)
+    savers: list[Closing] = []
+    try:
+        console = Console(app)
+        app.start()
+        savers = _savers(app)
+        work = loop.create_task(_start_work(app))
+        work.add_done_callback(lambda task: _report_work(task, app))
+        return await console.run()
+    finally:
+        app.close()
+        for saver in savers:
+            saver.close()
+        uninstall()
+
+
+def _stopper(ended: asyncio.Future[int]) -> Callable[[], None]:
+    def stop() -> None:
+        if not ended.done():
+            ended.set_result(0)
+
+    return stop
+
+
+class Closing(Protocol):
+    def close(self) -> None: ...
+
+
+def _savers(app: App) -> list[Closing]:
+    """Those who write finished flows to files, as the options say."""
+    from interceptor.addons.hardump import HarDump
+    from interceptor.addons.save import SaveStream
+
+    stream = SaveStream(app.options, app.store, _write_flow)
+    return [stream, HarDump(app.options, app.store, _har_writer)]
+
+
+def _har_writer(stream: Any, name: str) -> Any:
+    from interceptor.session.formats.har import HarWriter, is_packed_name
+
+    return HarWriter(stream, is_packed_name(name))
+
+
+def _write_flow(stream: Any, flow: Flow) -> None:
+    from interceptor.session.formats.mitmproxy_flow import write_flow
+
+    write_flow(stream, flow)
+
+
+def _work_done(task: asyncio.Task[bool], ended: asyncio.Future[int], options: Options) -> None:
+    if ended.done() or task.cancelled():
+        return
+    if error := task.exception():
+        ended.set_exception(error)
+    elif task.result() and not options.keepserving:
+        ended.set_result(0)
+
+
+def _report_work(task: asyncio.Task[bool], app: App) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        app.eventlog.add("error", error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+
+
+async def _start_work(app: App) -> bool:
+    """Loads `rfile`, sends `client_replay`. True if there was something to do."""
+    options = app.options
+    if options.rfile:
+        wanted = app.filter(options.readfile_filter or "")
+        async for flow in _read(app, options.rfile):
+            if wanted is None or wanted.matches(flow):
+                app.store.add(flow)
+    for path in options.client_replay:
+        async for flow in _read(app, path):
+            if isinstance(flow, HttpFlow) and why_not(flow) is None:
+                app.replays.add([flow])
+    await app.replays.finished()
+    if options.rfile or options.client_replay:
+        app.store.flush()
+        return True
+    return False
+
+
+async def _read(app: App, path: str) -> Any:
+    """The flows of a file, the loop breathing between them."""
+    from interceptor.session.formats.recognised import read_file
+
+    for count, flow in enumerate(read_file(path, partial(app.eventlog.add, "warn"))):
+        yield flow
+        if count % 50 == 49:
+            await asyncio.sleep(0)
