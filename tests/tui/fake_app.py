@@ -13,15 +13,18 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from interceptor.addons.client_replay import ClientReplay
+from interceptor.addons.server_replay import ServerReplay
 from interceptor.commands import Commands
 from interceptor.config import load_config
 from interceptor.eventlog import EventLog
 from interceptor.model.flow import Flow, HeldMessage, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
+from interceptor.session.formats.recognised import read_file
 from interceptor.session.selection import Selection
 from interceptor.session.store import Schedule, Store
 from interceptor.session.undo import Undo
@@ -93,6 +96,7 @@ class FakeApp:
         self.replayed: list[HttpFlow] = []
         self.replays_end = True
         self.replays = ClientReplay(self.options, self.store, self.replay)
+        self.server_replay = ServerReplay(self.options, lambda path: read_file(path, partial(self.eventlog.add, "warn")))
         self.killed: list[Flow] = []
         self.injected: list[tuple[Flow, bool, bytes]] = []
         self.options.subscribe(self._apply)

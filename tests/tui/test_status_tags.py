@@ -20,6 +20,15 @@ def test_nothing_is_said_of_defaults() -> None:
         ("ignore_hosts", ["a", "b"], "ignore:2"),
         ("allow_hosts", ["a"], "allow:1"),
         ("tcp_hosts", ["a"], "tcp:1"),
+        ("modify_headers", ["/X/1", "/Y/1"], "headers:2"),
+        ("modify_body", ["/a/b"], "bodies:1"),
+        ("map_remote", ["|http://a|http://b"], "map_remote:1"),
+        ("map_local", ["|a|/"], "map_local:1"),
+        ("block_list", ["/~d a/404"], "block:1"),
+        ("stickycookie", "~d a", "t:~d a"),
+        ("stickyauth", "~all", "u:~all"),
+        ("anticache", True, "anticache"),
+        ("anticomp", True, "anticomp"),
         ("showhost", True, "showhost"),
         ("ssl_insecure", True, "insecure"),
         ("upstream_cert", False, "no-upstream-cert"),
@@ -34,6 +43,11 @@ def test_nothing_is_said_of_defaults() -> None:
 )
 def test_an_option_that_changes_something_has_its_tag(option: str, value: Any, tag: str) -> None:
     assert status_tags(Options(**{option: value}), 0) == [tag]
+
+
+def test_recorded_responses_are_counted() -> None:
+    assert status_tags(Options(), 0, 0) == ["server replay:0"]
+    assert status_tags(Options(server_replay_refresh=False), 0, 12) == ["server replay:12, no refresh"]
 
 
 def test_replays_are_counted() -> None:
