@@ -6,6 +6,7 @@ A command is an ordinary annotated function. An annotation becomes an `ArgumentT
     Flow, Sequence[Flow]                       a flow spec: @focus, @marked, @12,13, or a filter
     Sequence[str]                              words with commas between them
     Annotated[str, Choices(texts)]             one of what `texts()` gives at that time
+    Annotated[str, Suggestions(offers)]        any text; `offers()` helps to type it
     OptionName, OptionValue, CommandName       a name that exists; for a value, what the option before it takes
 """
 
@@ -38,6 +39,13 @@ class Choices:
     """`Annotated[str, Choices(texts)]`: the text must be one of those that `texts()` gives when the command is used."""
 
     texts: Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """`Annotated[str, Suggestions(offers)]`: any text; what `offers()` gives, with a word on each, can be completed."""
+
+    offers: Callable[[], Iterable[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,9 @@ _UNION: Final = type(int | None)
 def _annotated(note: object) -> ArgumentType:
     if isinstance(note, Choices):
         return _chosen(note.texts)
+    if isinstance(note, Suggestions):
+        offers = note.offers
+        return ArgumentType("text", "a text", lambda word, world: word, lambda word, world, before: offers())
     if isinstance(note, _Marker):
         return _MARKED[note.label]
     raise TypeError(f"a command cannot take an argument annotated with {note!r}")

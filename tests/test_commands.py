@@ -193,7 +193,7 @@ def test_arguments_are_completed_by_type(commands: Commands) -> None:
     assert completed(commands, "flow.mark @m") == ["flow.mark @marked"]
     assert "flow.mark @focus" in completed(commands, "flow.mark ")
     assert completed(commands, "view.order ") == ["view.order time", "view.order size"]
-    assert completed(commands, "set console_pal") == ["set console_palette"]
+    assert completed(commands, "set console_mou") == ["set console_mouse"]
     assert "set console_palette solarized_light" in completed(commands, "set console_palette ")
     assert completed(commands, "set showhost t") == ["set showhost true", "set showhost toggle"]
     assert completed(commands, "view.load x 1 ") == ["view.load x 1 true", "view.load x 1 false"]

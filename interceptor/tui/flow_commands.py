@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+from interceptor.argument_types import Suggestions
 from interceptor.commands import Choices
 from interceptor.model.encoding import decode_content, encode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
@@ -27,6 +28,12 @@ _SLICE = 50
 """So many flows are written or read before the loop gets its turn."""
 
 Subject = Annotated[str, Choices(lambda: ("request", "response"))]
+
+
+def _markers() -> Iterable[tuple[str, str]]:
+    from interceptor.tui.present.markers import MARKED, marker_names
+
+    return [("true", MARKED), ("false", "none"), *((f":{name}:", sign) for name, sign in marker_names())]
 
 
 class FlowCommands:
@@ -86,8 +93,8 @@ class FlowCommands:
 
     # -- marks, comments --------------------------------------------------------------------------------------------------
 
-    def mark(self, flows: Sequence[Flow], marker: str = "default") -> None:
-        """Set a marker; "true" is the default one, "false" none."""
+    def mark(self, flows: Sequence[Flow], marker: Annotated[str, Suggestions(_markers)] = "default") -> None:
+        """Set a marker, an emoji by name or any text; "true" is the default one, "false" none."""
         wanted = {"true": "default", "false": ""}.get(marker, marker.strip(":"))
 
         def deed(flow: Flow) -> None:

@@ -6,7 +6,7 @@ from interceptor.model.flow import NOTED_BY_RULES, Flow, HoldPoint, HttpFlow, Tc
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.changes import changes
 from interceptor.tui.present.connections import connections
-from interceptor.tui.present.marks import marker_sign
+from interceptor.tui.present.markers import marker_sign
 from interceptor.tui.present.paragraphs import Paragraph, fields, section
 from interceptor.tui.present.rows import duration
 from interceptor.tui.present.stream import MANY

@@ -5,51 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from interceptor.model.flow import Flow
-from interceptor.tui.present.text import Line, readable, to_width, width
+from interceptor.tui.present.markers import marker_sign
+from interceptor.tui.present.text import Line, to_width
 
 HELD: Final = "❚❚"
 """Not U+23F8: few terminal fonts have it, and those that do draw it as an emoji of unknown width."""
 REPLAYED: Final = "↺"
 MODIFIED: Final = "✎"
 COMMENTED: Final = "“"
-MARKED: Final = "●"
-
-_NAMED: Final = {
-    "red_circle": "🔴",
-    "orange_circle": "🟠",
-    "yellow_circle": "🟡",
-    "green_circle": "🟢",
-    "blue_circle": "🔵",
-    "purple_circle": "🟣",
-    "heart": "♥",
-    "star": "★",
-    "check": "✓",
-    "heavy_check_mark": "✓",
-    "x": "✗",
-    "bug": "🐛",
-    "fire": "🔥",
-    "eyes": "👀",
-    "question": "?",
-    "exclamation": "!",
-    "warning": "⚠",
-    "grapes": "🍇",
-    "rocket": "🚀",
-    "lock": "🔒",
-    "key": "🔑",
-    "bomb": "💣",
-    "tada": "🎉",
-    "thumbsup": "👍",
-    "thumbsdown": "👎",
-}
-
-
-def marker_sign(marker: str) -> str:
-    """At most two columns: the emoji of that name, the marker itself if it is a sign, else a dot; "" if there is none."""
-    if not marker:
-        return ""
-    sign = _NAMED.get(marker.strip(":").lower()) or readable(marker)
-    return sign if 0 < width(sign) <= 2 else MARKED
-
 
 def mark_cells(flow: Flow, columns: int) -> Line:
     """Exactly `columns`: 4 for all signs, 2 for the most telling one."""
