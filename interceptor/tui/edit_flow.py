@@ -94,6 +94,7 @@ PARTS: Final[tuple[Part, ...]] = (
     Part("port", PartKind.LINE, "i", "request"),
     Part("request-trailers", PartKind.GRID, "j", "request", _HEADER_COLUMNS),
     Part("response-trailers", PartKind.GRID, "k", "response", _HEADER_COLUMNS),
+    Part("path components", PartKind.GRID, "u", "request", ("Component",)),
     Part("request-body ($EDITOR)", PartKind.TEXT, "l", "request", is_external=True),
     Part("response-body ($EDITOR)", PartKind.TEXT, "m", "response", is_external=True),
 )
@@ -240,6 +241,8 @@ def read_grid(flow: Flow, part: Part) -> list[Row]:
             return forms.read_set_cookies(message.headers)
         case "query":
             return forms.read_pairs(_request(message).path.partition("?")[2])
+        case "path components":
+            return forms.read_path(_request(message).path.partition("?")[0])
     content = _decoded(message)[0]
     if part.name == _FORM:
         return forms.read_pairs(content.decode("utf-8", "surrogateescape"))
@@ -264,6 +267,10 @@ def write_grid(flow: Flow, part: Part, rows: Sequence[Row]) -> None:
             request = _request(message)
             query = forms.written_pairs(rows)
             request.path = request.path.partition("?")[0] + (f"?{query}" if query else "")
+        case "path components":
+            request = _request(message)
+            path, mark, query = request.path.partition("?")
+            request.path = forms.written_path(rows, path) + mark + query
         case "urlencoded form":
             content = forms.written_pairs(rows).encode("utf-8", "surrogateescape")
             _set_decoded(message, content)

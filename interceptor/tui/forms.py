@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from email.message import Message as EmailMessage
 from typing import Final
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_to_bytes
 
 from interceptor.model.http import Headers
 from interceptor.specs.errors import UserError
@@ -19,6 +19,7 @@ from interceptor.tui.escaped_text import escaped, unescaped
 Row = tuple[str, ...]
 
 _KEPT_IN_VALUE: Final = "\n\t"
+_KEPT_IN_PATH: Final = "!$&'()*+,;=:@"
 _PARAMETER: Final = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;\s]*))')
 
 
@@ -30,6 +31,25 @@ def read_pairs(text: str) -> list[Row]:
 
 def written_pairs(rows: Sequence[Row]) -> str:
     return "&".join(f"{quote_plus(unescaped(name))}={quote_plus(unescaped(value))}" for name, value in rows if name or value)
+
+
+def read_path(path: str) -> list[Row]:
+    """Each component, decoded; a / at the end is not shown and stays. UserError for `a//b`: a grid has no empty rows."""
+    components = _components(path)
+    if not all(components):
+        raise UserError("this path has an empty component; edit it as path")
+    return [(escaped(unquote_to_bytes(component.encode("utf-8", "surrogateescape"))),) for component in components]
+
+
+def written_path(rows: Sequence[Row], before: str) -> str:
+    """Components that were in `before` stay spelt as they were there; a / in one becomes %2F."""
+    spelt = {row[0]: component for row, component in zip(read_path(before), _components(before), strict=True)}
+    written = [spelt.get(row[0]) or quote(unescaped(row[0]), safe=_KEPT_IN_PATH) for row in rows]
+    return "/" + "/".join(written) + ("/" if written and before.endswith("/") and before != "/" else "")
+
+
+def _components(path: str) -> list[str]:
+    return path.removesuffix("/").split("/")[1:]
 
 
 def read_cookies(headers: Headers) -> list[Row]:

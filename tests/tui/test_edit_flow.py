@@ -146,6 +146,34 @@ def test_query_and_cookies() -> None:
     assert "cookie" not in edited.request.headers
 
 
+@pytest.mark.parametrize(
+    ("path", "rows", "written"),
+    [
+        ("/a%20b/c?x=1", [("a b",), ("c",)], "/a%20b/c?x=1"),
+        ("/a%20b/%63?x=1", [("a b",), ("d/é",), ("c",)], "/a%20b/d%2F%C3%A9/%63?x=1"),
+        ("/dir/", [("dir",)], "/dir/"),
+        ("/dir/", [("dir",), ("file",)], "/dir/file/"),
+        ("/", [], "/"),
+        ("/a/b", [], "/"),
+    ],
+)
+def test_the_components_of_a_path(path: str, rows: list[tuple[str]], written: str) -> None:
+    edited = flow()
+    edited.request.path = path
+    part = part_named(edited, "path components")
+    if written == path:
+        assert read_grid(edited, part) == rows
+    write_grid(edited, part, rows)
+    assert edited.request.path == written
+
+
+def test_a_path_with_an_empty_component_is_no_grid() -> None:
+    edited = flow()
+    edited.request.path = "/a//b"
+    with pytest.raises(UserError, match="edit it as path"):
+        read_grid(edited, part_named(edited, "path components"))
+
+
 def test_set_cookies_keep_their_attributes() -> None:
     edited = flow()
     assert edited.response is not None
