@@ -27,6 +27,7 @@ MESSAGE: Final = "message"
 
 _OFFERED_UP_TO: Final = 4 * 1024 * 1024  # of a larger body no views are looked for: they are edited by name
 _VIEW_KEYS: Final = {"request-body": "nop", "response-body": "rst"}
+_NEW_MESSAGES: Final = (("client", "text", "c"), ("server", "text", "s"), ("client", "binary", "C"), ("server", "binary", "S"))
 _MESSAGE_KEYS: Final = "123456789"
 
 
@@ -77,7 +78,7 @@ class EditChoices:
         """What can be edited now, each with a key of its own."""
         plain = edit_flow.parts(flow)
         if isinstance(flow, HttpFlow):
-            return [each for part in plain for each in (part, *self._through_views(flow, part))]
+            plain = [each for part in plain for each in (part, *self._through_views(flow, part))]
         return [*self._held(flow), *self._new(flow), *plain]
 
     def part_named(self, flow: Flow, name: str) -> Part:
@@ -123,22 +124,29 @@ class EditChoices:
         parts: list[Part] = []
         for message in held:
             side = "" if len(held) == 1 else "-to-server" if message.from_client else "-to-client"
-            name = f"{flow.kind}-message{side}"
+            name = f"{'websocket' if isinstance(flow, HttpFlow) else flow.kind}-message{side}"
             part = Part(name, PartKind.TEXT, next(keys), MESSAGE, content=HeldContent(message))
-            views = views_to_edit(message.content, self._content_view(flow, "stream"), ContentFacts())
+            tab = "messages" if isinstance(flow, HttpFlow) else "stream"
+            views = views_to_edit(message.content, self._content_view(flow, tab), ContentFacts())
             parts += [part, *(_through(part, view, next(keys)) for view in views)]
             parts.append(replace(part, name=f"{name} ($EDITOR)", shortcut=next(keys), is_external=True))
         return parts
 
     def _new(self, flow: Flow) -> list[Part]:
-        if not flow.is_live or not isinstance(flow, TcpFlow):
+        is_websocket = isinstance(flow, HttpFlow) and flow.websocket is not None
+        if not flow.is_live or not (is_websocket or isinstance(flow, TcpFlow)):
             return []
 
-        def said(from_client: bool) -> Callable[[bytes], None]:
-            return lambda content: self._app.inject(flow, from_client, content)
+        def new(whom: str, kind: str, shortcut: str) -> Part:
+            def say(content: bytes) -> None:
+                self._app.inject(flow, whom == "server", content, is_text=kind == " as text")
 
-        contents = [(whom, NewContent(said(whom == "server"), f"sent to the {whom}")) for whom in ("client", "server")]
-        return [Part(f"inject to {whom}", PartKind.TEXT, whom[0], MESSAGE, content=content) for whom, content in contents]
+            content = NewContent(say, f"sent to the {whom}")
+            return Part(f"inject to {whom}{kind}", PartKind.TEXT, shortcut, MESSAGE, content=content)
+
+        if not is_websocket:
+            return [new("client", "", "c"), new("server", "", "s")]
+        return [new(whom, f" as {kind}", key) for whom, kind, key in _NEW_MESSAGES]
 
 
 def _through(part: Part, view: str, shortcut: str) -> Part:

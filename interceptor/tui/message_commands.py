@@ -16,6 +16,7 @@ class MessageCommands:
     def register(self) -> None:
         self._app.commands.add("flow.message.drop", self.drop)
         self._app.commands.add("inject.tcp", self.inject_tcp)
+        self._app.commands.add("inject.websocket", self.inject_websocket)
 
     def drop(self, flows: Sequence[Flow]) -> None:
         """Leave out the messages of flows that are held; what follows them goes on."""
@@ -35,4 +36,12 @@ class MessageCommands:
         if not message:
             raise UserError("an empty message cannot be sent")
         self._app.inject(flow, not to_client, message)
+        self._tell(f"{len(message)} bytes sent to the {'client' if to_client else 'server'}")
+
+    def inject_websocket(self, flow: Flow, to_client: bool, message: bytes, is_text: bool = True) -> None:
+        r"""Say something in an open WebSocket, to the client (true) or the server (false), as text or (false) binary; \xNN are
+        bytes."""
+        if not isinstance(flow, HttpFlow) or flow.websocket is None:
+            raise UserError("this is not a WebSocket; only in one can a WebSocket message be sent")
+        self._app.inject(flow, not to_client, message, is_text=is_text)
         self._tell(f"{len(message)} bytes sent to the {'client' if to_client else 'server'}")

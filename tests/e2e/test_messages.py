@@ -1,4 +1,4 @@
-"""Messages of a raw conversation in the console: held, edited as text and as bytes, dropped, resumed; and said by the user."""
+"""Messages of a raw conversation and of a WebSocket in the console: held, edited, dropped, resumed; and said by the user."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from tests.support.certificates import TestAuthority
 from tests.support.console_program import Console
 from tests.support.raw_server import Peer, RawServer
 from tests.support.tunnel import through
+from tests.support.websocket_server import websocket_echo
 
 Start = Callable[..., Console]
 
@@ -62,3 +64,48 @@ def test_held_messages_are_edited_dropped_and_new_ones_said(console: Console) ->
     console.see("injected")
     console.press(":", "inject.tcp @focus true late", "enter")
     console.see("has ended")
+
+
+def test_messages_of_a_websocket(console: Console) -> None:
+    with websocket_echo() as url:
+        _talk(console, f"{url}/chat")
+        console.see("close 1000")
+        console.press("r")
+        console.see("[1/2]")
+        console.press("q", "G", "enter", "tab", "tab")
+        console.see("FIRST first first first", "first first third", "close 1000")
+
+
+def _talk(console: Console, url: str) -> None:
+    with connect(url, proxy=f"http://127.0.0.1:{console.port}") as client:
+        client.send("before")
+        assert client.recv(timeout=10) == "before"
+        console.press("enter")
+        console.see("101", "Messages")
+        console.press("tab", "tab")
+        console.see("→ server", "text", "before")
+
+        console.set_intercept("~websocket & ~fromclient")
+        client.send("first first first")
+        console.see("first first first", "held")
+        console.edit("1", "Edit websocket-message")
+        console.press("FIRST ", "ctrl s")
+        console.see("message changed", "edited")
+        console.press("a")
+        assert client.recv(timeout=10) == "FIRST first first first", "compressed messages can be edited, too"
+
+        client.send(b"\x00second")
+        console.see("second", "held")
+        console.press("delete")
+        console.see("message dropped", "dropped")
+        console.press("I")
+        client.send("first first third")
+        assert client.recv(timeout=10) == "first first third"
+
+        console.press(":", "inject.websocket @focus true hello", "enter")
+        console.see("5 bytes sent to the client", "injected")
+        assert client.recv(timeout=10) == "hello"
+        console.edit("S", "Edit inject to server as binary")
+        console.press("in your name", "ctrl s")
+        console.see("sent to the server")
+        assert client.recv(timeout=10) == b"in your name"

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect
-from websockets.sync.server import Server, ServerConnection, serve
 
 from tests.support.certificates import ServerCertificate, TestAuthority
 from tests.support.nginx import content
 from tests.support.proxy import Flow, Proxy
-
-
-def _echo(socket: ServerConnection) -> None:
-    for message in socket:
-        socket.send(message)
+from tests.support.websocket_server import websocket_echo
 
 
 @pytest.fixture(params=["ws", "wss"], scope="module")
 def echo(request: pytest.FixtureRequest, certificate: ServerCertificate) -> Iterator[str]:
-    context = None
-    if request.param == "wss":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.file)
-    server: Server = serve(_echo, "127.0.0.1", 0, ssl=context, max_size=1 << 24)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"{request.param}://localhost:{server.socket.getsockname()[1]}"
-    server.shutdown()
-    thread.join(5)
+    with websocket_echo(certificate if request.param == "wss" else None) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from interceptor.model.body import Body, MemoryBody
-from interceptor.model.flow import Flow, HeldMessage, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
+from interceptor.model.flow import Flow, HeldMessage, HttpFlow, Opcode, TcpFlow, TcpMessage, WebSocketMessage
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.text import Line, to_width_right
 from interceptor.tui.present.timing import offset
@@ -77,6 +77,11 @@ def _of_websocket(message: WebSocketMessage) -> Said:
     ]
     notes = tuple(word for word, is_true in told if is_true)
     body = message.body
+    if message.opcode is Opcode.CLOSE and body.size >= 2:  # a code, then a reason
+        raw = body.read(0, 125)
+        notes = f"close {int.from_bytes(raw[:2], 'big')}", *notes[1:]
+        body = MemoryBody(raw[2:])
+        return Said(message.from_client, body, len(raw), message.timestamp, notes, (message.timestamp, raw, notes))
     identity = body if isinstance(body, MemoryBody) else None
     return Said(message.from_client, body, body.size, message.timestamp, notes, (message.timestamp, body.size, notes, identity))
 
