@@ -31,6 +31,7 @@ class TlsFacts:
     alpn: bytes = b""  # what was chosen, b"" if nothing
     chain: tuple[bytes, ...] = ()
     is_resumed: bool = False
+    hello: bytes = b""  # the records that the ClientHello came in, or went out in; b"" if it was very long
     started_at: float | None = None
     established_at: float | None = None
 

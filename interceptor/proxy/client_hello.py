@@ -35,6 +35,20 @@ class ClientHello:
     takes_ecdsa: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """All that a hello offers, in its order, as numbers of the wire."""
+
+    legacy_version: int
+    suites: tuple[int, ...] = ()
+    extensions: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    point_formats: tuple[int, ...] = ()
+    schemes: tuple[int, ...] = ()
+    versions: tuple[int, ...] = ()
+    alpn: tuple[bytes, ...] = ()
+
+
 def looks_like_tls(first: bytes) -> bool | None:
     """Whether a conversation that begins like this is TLS (or SSL 2); None if more bytes are needed to tell."""
     if first[:1] == b"\x16":
@@ -83,6 +97,38 @@ def _handshake_message(data: bytes) -> bytes | None:
         count += 1
         if count > _RECORDS_LIMIT:
             raise HelloError(f"a ClientHello in more than {_RECORDS_LIMIT} records")
+
+
+def offers_of(data: bytes) -> Offers | None:
+    """What the hello at the beginning of these records offers; None if it is not all there. HelloError if it is malformed."""
+    message = _handshake_message(data)
+    if message is None:
+        return None
+    reader = _Reader(message)
+    legacy_version = reader.number(2)
+    reader.take(32)
+    reader.vector(1)
+    suites = tuple(reader.vector(2).numbers())
+    reader.vector(1)
+    kinds: list[int] = []
+    found: dict[str, tuple[int, ...]] = {}
+    alpn: tuple[bytes, ...] = ()
+    extensions = reader.vector(2) if reader.has_more() else _Reader(b"")
+    while extensions.has_more():
+        kind, body = extensions.number(2), extensions.vector(2)
+        kinds.append(kind)
+        match kind:
+            case 10:
+                found["groups"] = tuple(body.vector(2).numbers())
+            case 11:
+                found["point_formats"] = tuple(body.vector(1).data)
+            case 13:
+                found["schemes"] = tuple(body.vector(2).numbers())
+            case 16:
+                alpn = _protocols(body.vector(2))
+            case 43:
+                found["versions"] = tuple(body.vector(1).numbers())
+    return Offers(legacy_version, suites, tuple(kinds), alpn=alpn, **found)
 
 
 class _Reader:

@@ -29,6 +29,7 @@ from interceptor.proxy.layers.tls_failures import broken, client_failure, server
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
 
+_HELLO_KEPT: Final = 8 * 1024
 _STEP: Final = 16 * 1024 + 256
 _RISE: Final = 64 * 1024
 _ALERT_PROTOCOL_VERSION: Final = b"\x15\x03\x01\x00\x02\x02\x46"
@@ -93,6 +94,11 @@ class TlsTunnel(Tunnel):
         self.state = State.OPEN
         self.above.receive(Opened(self.connection))
         self._rise_pending(ssl)
+
+    def _keep_hello(self, records: bytes) -> None:
+        """For fingerprints, which are made when somebody looks."""
+        if len(records) <= _HELLO_KEPT:
+            self.facts.hello = records
 
     def _flush_handshake(self) -> None:
         self._flush()
@@ -273,6 +279,7 @@ class ClientTls(TlsTunnel):
         self._hello, self.state = hello, State.ASKING
         self._mark.put(sum(map(len, self._held)))
         self.facts.server_name, self.facts.alpn_offers = hello.server_name, hello.alpn_offers
+        self._keep_hello(b"".join(self._held))
         self.connection.tls = self.facts
         origin = self._tls_origin(hello)
         if origin is not None and self._wants_upstream(hello):
@@ -376,6 +383,7 @@ class ServerTls(TlsTunnel):
         self._settings, self._alpn_offers = settings, alpn_offers
         self._host, self._port = origin.server_name or origin.host, origin.port
         self._session_key: tuple[object, str, int] | None = None
+        self._is_greeting = False
         self._known_chain: tuple[bytes, ...] = ()
         self.state = State.HANDSHAKING
 
@@ -396,7 +404,14 @@ class ServerTls(TlsTunnel):
         if isinstance(session, SSL.Session):
             ssl.set_session(session)
         ssl.set_connect_state()
+        self._is_greeting = True
         self._shake_hands(b"")
+        self._is_greeting = False
+
+    def sink(self, data: bytes) -> None:
+        if self._is_greeting:
+            self._keep_hello(data)
+        super().sink(data)
 
     def _learn(self, ssl: SSL.Connection) -> None:
         super()._learn(ssl)

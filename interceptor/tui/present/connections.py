@@ -61,6 +61,11 @@ def _tls(tls: TlsFacts) -> list[tuple[str, Line | str]]:
         offers = ", ".join(readable(offer) for offer in tls.alpn_offers)
         chosen: Line = [("field value", readable(tls.alpn))] if tls.alpn else [("note", "nothing chosen")]
         pairs.append(("ALPN", [*chosen, *([("note", f"  of {offers}")] if offers else [])]))
+    if tls.hello:
+        from interceptor.proxy.fingerprints import fingerprints
+
+        if (named := fingerprints(tls.hello)) is not None:
+            pairs += [("JA4", named.ja4), ("JA3", named.ja3)]
     if not tls.chain:
         pairs.append(("Certificate", [("note", "none sent")]))
     return pairs

@@ -13,6 +13,7 @@ from interceptor.certs.authority import Authority
 from interceptor.model.connection import Connection, Origin
 from interceptor.model.flow import TcpFlow
 from interceptor.proxy.asks import ConnectFailed, MintFailed
+from interceptor.proxy.client_hello import offers_of
 from interceptor.proxy.core.events import Congested
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.tls_service import TlsService
@@ -95,6 +96,8 @@ def test_http_in_tls_in_a_tunnel(world: World, is_eager: bool, max_version: int)
     facts = driver.server.tls
     assert facts is not None and facts.chain and facts.server_name == "a.test"
     assert driver.client.tls is not None and driver.client.tls.version == ("TLSv1.2" if max_version else "TLSv1.3")
+    hellos = [offers_of(each.hello) for each in (driver.client.tls, facts)]
+    assert all(each is not None and each.suites for each in hellos), "both greetings are kept for their fingerprints"
 
 
 @pytest.mark.parametrize("is_eager", [True, False])
