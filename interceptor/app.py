@@ -73,6 +73,7 @@ class App:
         )
         self.view = View(self.store)
         self.intercept = Intercept(self.store.touch)
+        self.is_reading = False  # while rfile is
         self.replays = ClientReplay(options, self.store, self.replay)
         self._settings: Settings | None = None
         self._listeners: Listeners | None = None

@@ -164,9 +164,13 @@ async def _start_work(app: App) -> bool:
     options = app.options
     if options.rfile:
         wanted = app.filter(options.readfile_filter or "")
-        async for flow in _read(app, options.rfile):
-            if wanted is None or wanted.matches(flow):
-                app.store.add(flow)
+        app.is_reading = True
+        try:
+            async for flow in _read(app, options.rfile):
+                if wanted is None or wanted.matches(flow):
+                    app.store.add(flow)
+        finally:
+            app.is_reading = False
     for path in options.client_replay:
         async for flow in _read(app, path):
             if isinstance(flow, HttpFlow) and why_not(flow) is None:

@@ -65,9 +65,11 @@ class Place(IntEnum):
 
 
 class Chain:
-    """Implements `model.hooks.Decider`. `report` tells the event log of an addon that raised."""
+    """Implements `model.hooks.Decider`. `report` tells the event log of an addon that raised, and at which flow."""
 
-    def __init__(self, addons: Sequence[object], intercept: Intercept, report: Callable[[str, BaseException], None]) -> None:
+    def __init__(
+        self, addons: Sequence[object], intercept: Intercept, report: Callable[[str, BaseException, int | None], None]
+    ) -> None:
         """`addons` are those of the first place."""
         self._intercept, self._report = intercept, report
         self._addons: list[tuple[Place, object]] = [(Place.ACCESS, addon) for addon in addons]
@@ -146,7 +148,7 @@ class Chain:
         try:
             said = await thought
         except Exception as error:
-            self._report(f"{methods[place - 1].__qualname__} failed", error)
+            self._report(f"{methods[place - 1].__qualname__} failed", error, _flow_id(hook))
             said = None
         self._thinking.pop(hook, None)
         final: Verdict | None = said
@@ -171,8 +173,13 @@ class Chain:
         try:
             return method(*arguments)
         except Exception as error:  # somebody else's code: it must not end the connection
-            self._report(f"{getattr(method, '__qualname__', method)} failed", error)
+            self._report(f"{getattr(method, '__qualname__', method)} failed", error, _flow_id(hook))
             return None
+
+
+def _flow_id(hook: Hook) -> int | None:
+    flow = getattr(hook, "flow", None)
+    return flow.id if flow is not None else None
 
 
 def _joined(one: Forward, other: Forward) -> Forward:

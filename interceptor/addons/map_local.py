@@ -79,7 +79,7 @@ class MapLocal(RuleAddon[LocalRule]):
         try:
             body = self._files.body_of(path)
         except OSError as error:
-            _log.warning("map_local: %s cannot be read: %s", path, error.strerror or error)
+            _log.warning("map_local: %s cannot be read: %s", path, error.strerror or error, extra={"flow_id": flow.id})
             return None
         content_type, coding = mimetypes.guess_type(path.name)
         if content_type is not None and content_type.startswith(_TEXT_TYPES) and "charset" not in content_type:

@@ -33,7 +33,13 @@ class MapRemote(RuleAddon[RemoteRule]):
             if changed == url:
                 continue
             if not _is_web_url(changed):
-                _log.warning("map_remote %s makes %r of %r, which is no http or https URL", rule.text, changed, url)
+                _log.warning(
+                    "map_remote %s makes %r of %r, which is no http or https URL",
+                    rule.text,
+                    changed,
+                    url,
+                    extra={"flow_id": flow.id},
+                )
                 self.noted(flow, rule, f"not applied: {changed!r} is no http or https URL")
                 continue
             flow.backup()

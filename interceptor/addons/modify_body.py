@@ -88,7 +88,7 @@ class ModifyBody(RuleAddon[BodyRule]):
             try:
                 replacement = readable_file(rule.path).read_bytes()
             except (OSError, UserError) as error:
-                _log.warning("modify_body %s: %s", rule.text, error)
+                _log.warning("modify_body %s: %s", rule.text, error, extra={"flow_id": flow.id})
                 self.noted(flow, rule, f"not applied: {error}")
                 return content
             changed = rule.pattern.sub(lambda _: replacement, content)

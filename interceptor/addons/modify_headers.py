@@ -48,7 +48,7 @@ class ModifyHeaders(RuleAddon[HeaderRule]):
             try:
                 value = _value(rule)
             except UserError as error:
-                _log.warning("modify_headers %s: %s", rule.text, error.message)
+                _log.warning("modify_headers %s: %s", rule.text, error.message, extra={"flow_id": flow.id})
                 self.noted(flow, rule, f"not applied: {error.message}")
                 continue
             if not value and rule.name not in message.headers:

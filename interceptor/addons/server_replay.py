@@ -124,7 +124,12 @@ class ServerReplay:
             return None
         note(flow, f"server_replay: no recorded response ({extra})")
         if extra == "kill":
-            _log.warning("server_replay: no recorded response for %s %s", flow.request.method, flow.request.pretty_url)
+            _log.warning(
+                "server_replay: no recorded response for %s %s",
+                flow.request.method,
+                flow.request.pretty_url,
+                extra={"flow_id": flow.id},
+            )
             return Kill("There is no recorded response for this request, and server_replay_extra is kill.")
         return Respond(answer(int(extra)))
 

@@ -83,6 +83,11 @@ class Driver:
         self._is_draining = self._is_over = False
         services.drivers.add(self)
 
+    @property
+    def has_client(self) -> bool:
+        """False for a replay."""
+        return self._client is not None
+
     # --- beginnings -------------------------------------------------------------------------------------------
 
     def start_client(self, connection: Connection, ingress: Ingress) -> TcpTransport:

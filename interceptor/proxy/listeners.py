@@ -179,6 +179,11 @@ class Listeners:
         """Sends the request of that flow, over a stack of its own; says `script` in the WebSocket that it becomes."""
         Driver(self._services, self._assembly()).start_replay(flow, script)
 
+    @property
+    def active_connections(self) -> int:
+        """Clients that are connected now."""
+        return sum(1 for driver in self._services.drivers if driver.has_client)
+
     def kill(self, flow_id: int, reason: str) -> bool:
         return any(driver.kill(flow_id, reason) for driver in list(self._services.drivers))
 

@@ -55,6 +55,11 @@ class Listening(Protocol):
         """One short text for each address that is listened on."""
         ...
 
+    @property
+    def active_connections(self) -> int:
+        """Clients that are connected now."""
+        ...
+
     def on_network(self) -> Sequence[tuple[str, int]]:
         """(address, port) under which other machines, such as a phone, reach us; empty if they cannot."""
         ...
@@ -95,6 +100,11 @@ class Application(Protocol):
     def undo(self) -> Undo: ...
     @property
     def intercept(self) -> Holds: ...
+    @property
+    def is_reading(self) -> bool:
+        """Whether the files named at the start are still being read."""
+        ...
+
     @property
     def replays(self) -> Replays: ...
     @property

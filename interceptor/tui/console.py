@@ -32,6 +32,7 @@ from interceptor.tui.crash_note import crash_note
 from interceptor.tui.event_log_screen import EventLogScreen
 from interceptor.tui.export_commands import ExportCommands
 from interceptor.tui.flow_changes import FlowChanges
+from interceptor.tui.flow_choice import open_one_of
 from interceptor.tui.flow_commands import FlowCommands
 from interceptor.tui.flow_list import FlowListBox
 from interceptor.tui.flow_screens import FlowListScreen, FlowViewScreen
@@ -75,7 +76,7 @@ class Console:
         list_box = FlowListBox(app.view, app.options, {}, self._empty_text)
         self.flow_list = FlowListScreen(list_box, app.view, self.open_flow, self._show_beside, self._order_by)
         self.stack = Stack(self.flow_list)
-        self.panes = Panes(self.stack, self._event_log)
+        self.panes = Panes(self.stack, self.make_event_log)
         self.panes.layout = app.options.console_layout
         self.panes.has_titles = app.options.console_layout_headers
         self._pasted: list[str] | None = None
@@ -391,8 +392,11 @@ class Console:
         is_same = options.view_order == order
         options.update(view_order=order, view_order_reversed=is_same and not options.view_order_reversed)
 
-    def _event_log(self) -> EventLogScreen:
-        return EventLogScreen(list(self.app.eventlog.entries), self.app.options.console_eventlog_verbosity)
+    def make_event_log(self) -> EventLogScreen:
+        def open_flows(flow_ids: Sequence[int]) -> None:
+            open_one_of(self, flow_ids, self.app.store.get)
+
+        return EventLogScreen(list(self.app.eventlog.entries), self.app.options.console_eventlog_verbosity, open_flows)
 
     def open_prompt(self, prompt: Prompt) -> None:
         self.prompt = prompt

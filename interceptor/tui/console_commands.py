@@ -53,6 +53,7 @@ class Desk(Shell, Protocol):
     def current_flow(self) -> Flow | None: ...
     def flow_screen(self) -> FlowViewScreen | None: ...
     def quit_politely(self) -> None: ...
+    def make_event_log(self) -> EventLogScreen: ...
 
 
 class ConsoleCommands:
@@ -200,8 +201,7 @@ class ConsoleCommands:
         for screen in list(console.stack):
             if isinstance(screen, EventLogScreen):
                 console.close(screen)
-        options = self._app.options
-        self._console.push(EventLogScreen(list(self._app.eventlog.entries), options.console_eventlog_verbosity))
+        console.push(console.make_event_log())
 
     def view_flow(self, flow: Flow) -> None:
         """Open a flow."""

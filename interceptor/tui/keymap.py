@@ -159,7 +159,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("x", "console.key.execute.focus", ("keybindings",), "Run what the key runs"),
     )
     yield from (
-        Binding("z", "eventstore.clear", ("eventlog",), "Clear"),
+        Binding("z", 'console.command.confirm "Clear the event log?" eventstore.clear', ("eventlog",), "Clear"),
         Binding("?", "console.view.pop", ("help",), "Leave the help"),
         Binding("a", "console.grideditor.add", ("grideditor",), "Add a row"),
         Binding("A", "console.grideditor.insert", ("grideditor",), "Insert a row"),

@@ -24,6 +24,20 @@ class Pager:
         self._typed = ""
         self._is_backwards = False
         self._match: int | None = None
+        self._drawn: list[int] = []
+
+    @property
+    def match(self) -> int | None:
+        """The line that was found last, until one scrolls or searches for something else."""
+        return self._match
+
+    def line_at(self, row: int) -> int | None:
+        """Which line is in that row of the screen."""
+        return self._drawn[row] if 0 <= row < len(self._drawn) else None
+
+    def lines_in_sight(self) -> Sequence[int]:
+        """Which lines are, some perhaps cut."""
+        return sorted(set(self._drawn))
 
     def move(self, delta: int) -> None:
         if self.is_at_end:
@@ -99,13 +113,17 @@ class Pager:
         lines = self._lines()
         self.first = self._last_first() if self.is_at_end else max(0, min(self.first, self._last_first()))
         drawn: list[Line] = []
+        self._drawn = []
         for index in range(self.first, len(lines)):
             line = lines[index]
             if self._pattern is not None:
                 line = highlighted(line, self._pattern, "match current" if index == self._match else "match")
-            drawn += wrapped(line, size[0])
+            pieces = wrapped(line, size[0])
+            drawn += pieces
+            self._drawn += [index] * len(pieces)
             if len(drawn) >= size[1]:
                 break
+        del self._drawn[size[1] :]
         return paint(drawn[: size[1]], size)
 
 

@@ -63,6 +63,8 @@ class ScreenCommands:
             "console.key.execute.focus": self.key_execute_focus,
             "console.keymap.load": self.keymap_load,
             "browser.start": self.browser_start,
+            "proxyserver.active_connections": self.active_connections,
+            "readfile.reading": self.reading,
             "console.layout.cycle": self.layout_cycle,
             "console.layout.options": self.layout_options,
             "console.panes.next": self.panes_next,
@@ -176,6 +178,16 @@ class ScreenCommands:
             self._console.tell(await self._console.app.start_browser(browser, arguments))
 
         self._console.start(work())
+
+    # -- what the program does --------------------------------------------------------------------------------------------
+
+    def active_connections(self) -> int:
+        """How many clients are connected."""
+        return self._console.app.listeners.active_connections
+
+    def reading(self) -> bool:
+        """Whether rfile is still being read."""
+        return self._console.app.is_reading
 
     # -- panes ------------------------------------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class Exchanges:
         self.options.subscribe(lambda options, names: self.chain.refresh())
         self.collected = False
 
-    def _failed(self, message: str, error: BaseException) -> None:
+    def _failed(self, message: str, error: BaseException, flow_id: int | None) -> None:
         raise AssertionError(message) from error
 
     def set(self, **options: object) -> None:

@@ -28,8 +28,8 @@ from interceptor.specs.filter import parse
 
 
 class Failures(list[str]):
-    def report(self, message: str, error: BaseException) -> None:
-        self.append(f"{message}: {error}")
+    def report(self, message: str, error: BaseException, flow_id: int | None) -> None:
+        self.append(f"{message}: {error} at flow {flow_id}")
 
 
 class Addon:
@@ -138,7 +138,7 @@ def test_an_addon_that_raises_has_no_say() -> None:
     chain = chain_of(Addon("1", asked, request=ValueError("oh")), Addon("2", asked, request=None), failures=failures)
     assert at_once(chain, RequestReady(flow())) == FORWARD
     assert asked == ["1", "2"]
-    assert [failure.endswith("failed: oh") for failure in failures] == [True]
+    assert [failure.endswith("failed: oh at flow 1") for failure in failures] == [True]
 
 
 class Thinker:
@@ -179,7 +179,7 @@ def test_a_round_goes_on_when_a_coroutine_has_answered(said: Verdict | Exception
         thinker.may_answer.set()
         assert await answers.get() == FORWARD
         assert asked == ["next"]
-        assert failures == (["Thinker.request failed: oh"] if isinstance(said, Exception) else [])
+        assert failures == (["Thinker.request failed: oh at flow 1"] if isinstance(said, Exception) else [])
 
     run(test)
 

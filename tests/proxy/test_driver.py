@@ -293,6 +293,7 @@ def test_a_running_flow_is_killed(run: Callable[[Main], None]) -> None:
             client = await running.client()
             client.writer.write(get(port))
             await until(lambda: running.flows and running.flows[0].server)
+            assert running.listeners.active_connections == 1
             assert running.listeners.kill(running.flows[0].id, "Killed by the user.")
             assert await client.reader.read() == b"" and running.errors() == ["Killed by the user."]
             assert not running.listeners.kill(running.flows[0].id, "again")
@@ -306,6 +307,7 @@ def test_a_replay(run: Callable[[Main], None]) -> None:
             request = Request("GET", "http", "127.0.0.1", port, b"/", headers=Headers([(b"Host", b"a.test")]))
             flow = HttpFlow(99, request=request)
             running.listeners.replay(flow)
+            assert running.services.drivers and running.listeners.active_connections == 0
             await until(lambda: running.ended)
             assert flow.response is not None and flow.response.body.read() == b"hi" and running.errors() == [""]
             assert not running.services.drivers

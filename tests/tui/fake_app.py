@@ -73,6 +73,8 @@ class FakeHolds:
 
 
 class FakeListeners:
+    active_connections = 2
+
     def on_network(self) -> Sequence[tuple[str, int]]:
         return []
 
@@ -93,6 +95,7 @@ class FakeApp:
         self.undo = Undo()
         self.intercept = FakeHolds(self)
         self.listeners = FakeListeners()
+        self.is_reading = False
         self.replayed: list[HttpFlow] = []
         self.replays_end = True
         self.replays = ClientReplay(self.options, self.store, self.replay)

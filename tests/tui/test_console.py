@@ -201,6 +201,8 @@ def test_help_and_event_log(start: Start) -> None:
     driven.press("q", "E")
     driven.see("Events", "listening at 127.0.0.1:8080")
     driven.press("z")
+    driven.see("Clear the event log?")
+    driven.press("y")
     driven.see_no("listening at")
 
 

@@ -37,7 +37,7 @@ def test_the_screens_own_keys_come_first() -> None:
         ("flowview", "f", "view.settings.setval.toggle @focus fullcontents"),
         ("grideditor", "d", "console.grideditor.delete"),
         ("grideditor", "A", "console.grideditor.insert"),
-        ("eventlog", "z", "eventstore.clear"),
+        ("eventlog", "z", 'console.command.confirm "Clear the event log?" eventstore.clear'),
         ("help", "?", "console.view.pop"),
         ("flowlist", "I", "set intercept_active toggle"),
         ("flowlist", "Q", "console.exit"),

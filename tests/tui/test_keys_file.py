@@ -37,7 +37,7 @@ def test_what_is_taken_away_stays_away(tmp_path: Path) -> None:
     path = tmp_path / "keys.yaml"
     forget(path, "z", ["flowlist"], ["flowlist"])
     assert command(loaded(path), "flowlist", "z") is None
-    assert command(loaded(path), "eventlog", "z") == "eventstore.clear"
+    assert command(loaded(path), "eventlog", "z") == 'console.command.confirm "Clear the event log?" eventstore.clear'
     remember(path, Binding("z", "x.y", ("flowlist",)))
     assert command(loaded(path), "flowlist", "z") == "x.y"
     assert path.read_text().count("key: z") == 1

@@ -11,6 +11,7 @@ import pytest
 from interceptor.model.flow import HttpFlow
 from interceptor.specs.errors import UserError
 from interceptor.tui.console import Console
+from interceptor.tui.event_log_screen import EventLogScreen
 from interceptor.tui.grid_editor import GridEditor
 from interceptor.tui.history import History
 from tests.support.console_screen import Driven
@@ -213,3 +214,60 @@ def test_the_requests_of_a_file_are_sent_again(start: Start, tmp_path: Path) -> 
     driven.see("3 requests to be sent again", "[1/6]")
     driven.press(f":replay.client.file {tmp_path / 'missing'}", "enter")
     driven.see("cannot be read")
+
+
+def event_log(console: Console, *entries: tuple[str, int | None]) -> EventLogScreen:
+    for message, flow_id in entries:
+        console.app.eventlog.add("warn", message, flow_id)
+    console.execute("console.view.eventlog")
+    screen = console.top
+    assert isinstance(screen, EventLogScreen)
+    screen.render((100, 10))
+    return screen
+
+
+def opened(console: Console) -> str:
+    screen = console.flow_screen()
+    return screen.flow.request.path if screen is not None and isinstance(screen.flow, HttpFlow) else ""
+
+
+def test_an_entry_of_the_event_log_opens_its_flow(console: Console) -> None:
+    event_log(console, ("nothing to see", None), ("map_local: no such file", 2))
+    console.key("enter")
+    assert opened(console) == "/2"
+
+
+def test_of_several_one_is_chosen_and_of_a_match_it_is_clear_which(console: Console) -> None:
+    event_log(console, ("about the first", 1), ("about the third", 3))
+    console.key("enter")
+    assert console.chooser is not None
+    console.key("2")
+    assert opened(console) == "/1", "the newest stands first"
+    console.execute("console.view.eventlog")
+    console.top.render((100, 10))
+    console.execute("console.search third")
+    console.top.render((100, 10))
+    console.key("enter")
+    assert opened(console) == "/3"
+
+
+def test_a_click_on_an_entry_opens_its_flow(console: Console) -> None:
+    screen = event_log(console, ("nothing to see", None), ("one\ntwo", 3))
+    rows = [row.decode() for row in screen.render((100, 10)).text]
+    assert not screen.mouse((100, 10), "mouse press", 1, 5, next(n for n, row in enumerate(rows) if "nothing" in row))
+    assert screen.mouse((100, 10), "mouse press", 1, 5, next(n for n, row in enumerate(rows) if "two" in row))
+    assert opened(console) == "/3"
+
+
+def test_that_there_is_no_flow_is_said(console: Console) -> None:
+    event_log(console, ("nothing to see", None))
+    with pytest.raises(UserError, match="no entry in sight"):
+        console.key("enter")
+    event_log(console, ("gone", 77))
+    with pytest.raises(UserError, match="not on the list any more"):
+        console.key("enter")
+
+
+def test_what_the_program_does_is_asked(console: Console) -> None:
+    assert run(console, "proxyserver.active_connections") == 2
+    assert run(console, "readfile.reading") is False

@@ -29,10 +29,10 @@ def is_held_here(flow: Flow, tab: str) -> bool:
 
 def summary(flow: Flow, columns: int, now: float, showhost: bool) -> list[Line]:
     """Two lines, each at most `columns` wide: what was asked, what came of it."""
-    return [_asked(flow, columns, showhost), _outcome(flow, columns, now)]
+    return [asked(flow, columns, showhost), _outcome(flow, columns, now)]
 
 
-def _asked(flow: Flow, columns: int, showhost: bool) -> Line:
+def asked(flow: Flow, columns: int, showhost: bool) -> Line:
     line: Line = [("time", f"{clock(started_at(flow))} ")] if columns >= 40 else []
     if isinstance(flow, HttpFlow):
         line.append((method_style(flow), f"{shorten(readable(flow.request.method), 16)} "))
