@@ -105,6 +105,8 @@ class FlowText:
     # details
 
     def _details(self, flow: Flow) -> Iterator[str]:
+        for noted in flow.noted_by_rules():
+            yield self._paint("faint", f"rule: {one_line(noted)}")
         if isinstance(flow, HttpFlow):
             yield from self._message(flow.request, flow.request)
             for response in flow.informational:

@@ -47,6 +47,7 @@ def flow_object(flow: Flow, detail: int = 1) -> Object:
         "comment": flow.comment,
         "replay_of": flow.replay_of,
         "is_modified": flow.is_modified,
+        "rules": [_clean(each) for each in flow.noted_by_rules()],
     }
     if isinstance(flow, HttpFlow):
         result |= _http(flow, most)

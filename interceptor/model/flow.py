@@ -58,6 +58,11 @@ class Flow:
     is_modified: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    def noted_by_rules(self) -> list[str]:
+        """What rules did to it, or why they could not, each with the rule as typed; also of a flow that was loaded."""
+        noted = self.metadata.get(NOTED_BY_RULES)
+        return [str(each) for each in noted] if isinstance(noted, list) else []
+
     def backup(self) -> None:
         """Keeps what there is now, unless an earlier state is already kept. Call before editing."""
 

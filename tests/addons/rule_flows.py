@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from interceptor.addons.chain import Chain, Place
 from interceptor.addons.intercept import Intercept
 from interceptor.model.body import MemoryBody
-from interceptor.model.flow import NOTED_BY_RULES, HttpFlow
+from interceptor.model.flow import HttpFlow
 from interceptor.model.hooks import (
     Collect,
     Forward,
@@ -38,8 +38,7 @@ def answered(flow: HttpFlow, body: bytes = b"", status: int = 200, fields: Seque
 
 
 def noted(flow: HttpFlow) -> list[str]:
-    found: list[str] = flow.metadata.get(NOTED_BY_RULES, [])
-    return found
+    return flow.noted_by_rules()
 
 
 class Exchanges:

@@ -190,6 +190,33 @@ def test_all_are_resumed_at_once_and_interception_is_switched_off(start: Start) 
 # -- flows that are there -------------------------------------------------------------------------------------------------
 
 
+def test_rules_by_command_and_a_replay_of_what_was_recorded(start: Start) -> None:
+    console = start(size=(120, 30))
+    with Origin() as origin:
+        console.press(":", "set modify_headers /~q/X-Rule/42 /~s/X-Seen/yes", "enter")
+        console.see("[headers:2]")
+        assert console.answer("GET", origin.url("/ruled"))[1] == b"the answer"
+        assert b"\r\nX-Rule: 42\r\n" in origin.next()[0]
+        console.see("/ruled", "200")
+        console.press("enter", "left")
+        console.see("modify_headers /~q/X-Rule/42", "modify_headers /~s/X-Seen/yes", "+ 42", "+ yes")
+        console.press("q")
+
+        console.press(":", "set modify_headers /X", "enter")
+        console.see("rule looks like /name/value")
+        console.press(":", "set modify_headers", "enter")
+        console.see_no("[headers:")
+
+        console.press("S")
+        console.see(": replay.server @shown")
+        console.press("enter")
+        console.see("1 response answers requests", "[server replay:1]")
+    assert console.answer("GET", origin.url("/ruled"))[1] == b"the answer", "the server has gone"
+    console.see("[server replay:0]", "↺")
+    console.press(":", "replay.server.stop", "enter")
+    console.see_no("[server replay:")
+
+
 def test_replay_duplicate_create_and_revert(start: Start) -> None:
     console = start()
     with Origin() as origin:

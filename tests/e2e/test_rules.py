@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def seen_by(hypercorn_says: bytes) -> dict[str, str]:
 
 
 def rules_of(flow: dict[str, Any]) -> list[str]:
-    found: list[str] = flow["metadata"]["rules"]
+    found: list[str] = flow["rules"]
     return found
 
 
@@ -56,9 +57,8 @@ def ruled(
         *("-M", f"|://elsewhere.invalid/|://localhost:{nginx.http_port}/"),
         *("-M", f"|https://secure.invalid/|{nginx.https_url}/"),
         *("--map-local", f"|://local.invalid/|{site}"),
-        *("--block-list", ":~u blocked:451", "--block-list", ":~u hang:444"),
+        *("--block-list", ":~u blocked:451", "--block-list", ":~u /hang:444"),
         *("--set", "stream_large_bodies=1m"),
-        *("--stickycookie", "~u /sticky"),
     ]
     with Proxy(tmp_path_factory.mktemp("ruled"), *rules, confdir=confdir, trusted_ca=authority.ca_file) as proxy:
         yield proxy
@@ -106,13 +106,13 @@ def test_requests_answered_from_files(ruled: Proxy, site: Path, scheme: str) -> 
     head = curl(ruled, "-I", f"{scheme}://local.invalid/large.bin").decode().lower()
     assert "content-length: 3000000" in head
     refused = curl(ruled, "-i", "--path-as-is", f"{scheme}://local.invalid/../{site.name}/index.html").decode()
-    assert refused.startswith("HTTP/1.1 404 ")
+    assert "HTTP/1.1 404 Not Found" in refused
 
 
 def test_requests_refused(ruled: Proxy, nginx: Nginx) -> None:
     answer = curl(ruled, "-i", f"{nginx.https_url}/blocked").decode()
     assert answer.partition("\r\n\r\n")[2].startswith("HTTP/1.1 451 Unavailable For Legal Reasons\r\nContent-Length: 0\r\n\r\n")
-    with pytest.raises(AssertionError, match="52|Empty reply"):
+    with pytest.raises(AssertionError, match="ended with 52"):
         curl(ruled, f"{nginx.http_url}/hang")
     assert "block_list" in ruled.flow("/hang")["error"]["message"]
 
@@ -122,7 +122,7 @@ def test_what_no_rule_means_streams_as_ever(ruled: Proxy, nginx: Nginx) -> None:
     assert sha256(curl(ruled, f"{nginx.https_url}/free.bin")) == sha256(body)
     flow = ruled.flow("/free.bin")
     assert not flow["is_modified"]
-    assert flow["metadata"] == {}
+    assert rules_of(flow) == []
 
 
 def test_reverse_mode(start_proxy: StartProxy, hypercorn: Hypercorn, nginx: Nginx) -> None:
@@ -140,38 +140,34 @@ def test_reverse_mode(start_proxy: StartProxy, hypercorn: Hypercorn, nginx: Ngin
     assert run(["curl", "-sS", f"{proxy.url}/moved/x.txt"]) == b"moved"
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_server_replay_without_a_server(start_proxy: StartProxy, nginx: Nginx, tmp_path: Path, scheme: str) -> None:
+def test_server_replay_without_a_server(start_proxy: StartProxy, nginx: Nginx, tmp_path: Path) -> None:
     """Recorded from a real server, answered when there is none: the name does not even resolve."""
-    nginx.serve(f"recorded-{scheme}.txt", b"recorded")
+    nginx.serve("recorded.txt", b"recorded")
     file = tmp_path / "flows.mitm"
-    recorder = start_proxy("-w", str(file), "-M", f"|//offline.invalid:1/|//localhost:{nginx.url(scheme).rpartition(':')[2]}/")
-    url = f"{nginx.url(scheme)}/recorded-{scheme}.txt"
-    assert curl(recorder, url, "-X", "POST", "--data", "a=1&token=one", "-o", "/dev/null", "--next", "-sS", *_through(recorder), url)
-    recorder.flow_where(lambda flow: flow["request"]["method"] == "GET")
+    recorder = start_proxy("-w", str(file))
+    for scheme in ("http", "https"):
+        curl(recorder, f"{nginx.url(scheme)}/recorded.txt", "--data", "a=1&token=one")
+        assert curl(recorder, f"{nginx.url(scheme)}/recorded.txt") == b"recorded"
+    recorder.flow_where(lambda flow: flow["request"]["method"] == "GET" and flow["request"]["scheme"] == "https")
     recorder.interrupt()
     replay = start_proxy(
-        *("-S", str(file), "--server-replay-extra", "404", "--set", "server_replay_ignore_host", "--set", "server_replay_ignore_port"),
+        *("-S", str(file), "--server-replay-extra", "404"),
+        *("--set", "server_replay_ignore_host", "--set", "server_replay_ignore_port"),
         *("--set", "server_replay_ignore_payload_params=token"),
     )
-    gone = f"{scheme}://offline.invalid:1/recorded-{scheme}.txt"
-    assert curl(replay, gone) == b"recorded"
-    assert b" 404 Not Found" in curl(replay, "-i", gone), "each once"
-    assert b" 405 Not Allowed" in curl(replay, "-i", gone, "--data", "a=1&token=two")
+    for scheme in ("http", "https"):
+        gone = f"{scheme}://offline.invalid:1/recorded.txt"
+        assert curl(replay, gone) == b"recorded"
+        assert b" 404 Not Found" in curl(replay, "-i", gone), "each once"
+        assert b" 405 Not Allowed" in curl(replay, "-i", gone, "--data", "a=1&token=two")
     flow = replay.flow_where(lambda flow: flow["response"]["status_code"] == 200)
-    assert flow["metadata"]["is_replay"] == "response"
+    assert rules_of(flow) == ["server_replay: answered with a recorded response"]
     assert flow["server"] is None
 
 
-def _through(proxy: Proxy) -> list[str]:
-    return ["--proxy", proxy.url, "--cacert", str(proxy.ca_file), "--capath", "/nowhere"]
-
-
 def test_a_wrong_rule_is_told_with_its_place(confdir: Path) -> None:
-    import subprocess
-
     command = Proxy.command("-H", "/A/1", "-H", "/~nonsense/B/2", confdir=confdir, trusted_ca=None, port=0)
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "modify_headers: rule 2, '/~nonsense/B/2', character 2: There is no operator ~nonsense" in done.stderr
     assert "  /~nonsense/B/2\n   ^" in done.stderr

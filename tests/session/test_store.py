@@ -15,6 +15,7 @@ from interceptor.model.http import Response
 from interceptor.model.records import BodyData, FlowChanged, FlowEnded, FlowStarted, MessageData
 from interceptor.session.spool import BodySlice, Spool, SpooledBody
 from interceptor.session.store import Store
+from interceptor.session.weight import bytes_of
 from tests.session.support import Time, http_flow
 
 
@@ -413,6 +414,31 @@ def test_an_edit_is_weighed_when_the_store_is_told(store: Store) -> None:
     assert store.weight_of([flow]) == store.bytes_in_memory
     store.remove([flow])
     assert store.bytes_in_memory == 0
+
+
+def test_what_was_received_and_what_is_sent_share_a_body_until_it_is_edited(store: Store) -> None:
+    """Also when it has grown out of memory, and it is weighed once."""
+    flow = started(store)
+    answer(flow).headers.add("X-Rule", "1")
+    flow.backup()
+    assert flow.original is not None and flow.original[1] is not None
+    for size in (1000, SPOOL_FROM, 5):
+        store.record(BodyData(flow, answer(flow), b"x" * size))
+        if size == 1000:
+            store.touch(flow)
+            assert store.bytes_in_memory < 2 * 1000 + weight_without_body(flow)
+    assert isinstance(answer(flow).body, SpooledBody)
+    assert flow.original[1].body is answer(flow).body
+
+
+def weight_without_body(flow: HttpFlow) -> int:
+    body, answer(flow).body = answer(flow).body, MemoryBody()
+    kept = flow.original
+    assert kept is not None and kept[1] is not None
+    kept_body, kept[1].body = kept[1].body, MemoryBody()
+    weight = bytes_of(flow)
+    answer(flow).body, kept[1].body = body, kept_body
+    return weight
 
 
 def test_what_is_known_of_flows_that_are_gone_stays_bounded(store: Store) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from interceptor.model.flow import NOTED_BY_RULES, Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Field, Headers, Message, Request, Response
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.paragraphs import Paragraph, fields, note, section
@@ -31,12 +31,12 @@ def changes(flow: Flow) -> list[Paragraph]:
 
 
 def _by_rules(flow: Flow) -> list[Paragraph]:
-    noted = flow.metadata.get(NOTED_BY_RULES)
-    if not isinstance(noted, list) or not noted:
+    noted = flow.noted_by_rules()
+    if not noted:
         return []
     return [
         *section("Rules", "that had a say in this flow"),
-        *(Paragraph([("field value", readable(str(each)[:2000]))]) for each in noted),
+        *(Paragraph([("field value", readable(each[:2000]))]) for each in noted),
     ]
 
 

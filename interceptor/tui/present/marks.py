@@ -17,7 +17,8 @@ COMMENTED: Final = "“"
 def mark_cells(flow: Flow, columns: int) -> Line:
     """Exactly `columns`: 4 for all signs, 2 for the most telling one."""
     marker = marker_sign(flow.marker)
-    replay = REPLAYED if flow.replay_of is not None else ""
+    is_replayed = flow.replay_of is not None or flow.metadata.get("is_replay") == "response"
+    replay = REPLAYED if is_replayed else ""
     noted = MODIFIED if flow.is_modified else COMMENTED if flow.comment else ""
     if columns >= 4:
         return [("marker", to_width(marker, 2)), ("replay", replay or " "), ("modified", to_width(noted, columns - 3))]

@@ -25,6 +25,7 @@ from interceptor.model.hooks import (
     Verdict,
 )
 from interceptor.model.http import Headers, Request, Response
+from interceptor.proxy.asks import ConnectFailed
 from interceptor.proxy.core.events import Congested, Drained
 from interceptor.proxy.layers.http.collecting import HOLD_LIMIT
 from tests.support.paper_driver import PaperDriver, paper_settings
@@ -428,6 +429,23 @@ def test_a_granted_connect_leaves_no_row(is_eager: bool) -> None:
     assert len(driver.servers) == is_eager and not driver.flows
     driver.ends(driver.client)
     assert not driver.flows and driver.client in driver.closed
+
+
+@pytest.mark.parametrize("rules_may_answer", [True, False])
+def test_a_server_that_is_away_is_missed_unless_a_rule_may_answer_in_its_place(rules_may_answer: bool) -> None:
+    answer = Respond(own(200))
+    driver = PaperDriver(
+        settings=paper_settings(rules_may_answer=rules_may_answer),
+        decide=lambda hook: answer if isinstance(hook, RequestHead) else FORWARD,
+        dials=lambda address: ConnectFailed("a.test:443", "connect", "nobody is there"),
+    )
+    driver.says(CONNECT)
+    if not rules_may_answer:
+        assert driver.sent(driver.client).startswith(b"HTTP/1.1 502 ") and driver.errors()[0].endswith("nobody is there")
+    else:
+        assert driver.sent(driver.client) == b"HTTP/1.1 200 Connection established\r\n\r\n"
+        driver.says(b"GET /inside HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        assert driver.sent(driver.client).startswith(b"HTTP/1.1 200 ") and driver.errors() == [""]
 
 
 def test_early_bytes_behind_a_connect() -> None:
