@@ -24,6 +24,7 @@ LIBRARIES: Final = (
     "urwid",
     "uvloop",
     "wcwidth",
+    "websockets",
     "wsproto",
     "zstandard",
 )

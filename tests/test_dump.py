@@ -157,7 +157,9 @@ def test_a_flow_as_json() -> None:
     flow = http(Content_Type="text/plain")
     assert flow.server is not None
     flow.server.tls = TlsFacts(
-        "TLSv1.3", "X", "example.com", (b"h2", b"http/1.1"), b"http/1.1", (b"der",), False, START + 0.005, START + 0.015
+        *("TLSv1.3", "X", "example.com", (b"h2", b"http/1.1"), b"http/1.1", (b"der",), False),
+        started_at=START + 0.005,
+        established_at=START + 0.015,
     )
     parsed = json.loads(flow_line(flow))
     assert parsed["started"] == "2023-11-14T22:13:20.000+00:00"
