@@ -198,6 +198,7 @@ class App:
                 websocket=options.websocket,
                 keep_host_header=options.keep_host_header,
                 ignore_hosts=tuple(options.ignore_hosts),
+                show_ignored_hosts=options.show_ignored_hosts,
                 allow_hosts=tuple(options.allow_hosts),
                 tcp_hosts=tuple(options.tcp_hosts),
                 header_size_limit=parse_size(options.header_size_limit),

@@ -78,6 +78,7 @@ class _Declared:
     ignore_hosts = texts(
         [], "hosts", "Pass hosts through untouched whose host:port matches one of these patterns.", check=are_patterns
     )
+    show_ignored_hosts = switch(False, "hosts", "Show what passes untouched: a row of raw bytes each, never held or changed.")
     allow_hosts = texts(
         [], "hosts", "Look into only those hosts whose host:port matches one of these patterns.", check=are_patterns
     )

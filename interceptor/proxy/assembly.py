@@ -70,9 +70,9 @@ class Assembly:
             case Next.HTTP1:
                 self._http1(client, ingress, waiting)
             case Next.RELAY:
-                self._relay(ingress, client, server, waiting, is_recorded=True)
+                self._relay(ingress, client, server, waiting, is_ignored=False)
             case Next.IGNORE:
-                self._relay(ingress, client, server, waiting, is_recorded=False)
+                self._relay(ingress, client, server, waiting, is_ignored=True)
             case Next.MORE:
                 raise AssertionError("a decision was expected")
 
@@ -105,7 +105,7 @@ class Assembly:
             _receive(detector, [Opened(connection), *waiting])
 
     def relay(self, ingress: Ingress, client: Connection, server: Connection, waiting: list[PipeEvent]) -> None:
-        self._relay(ingress, client, server, waiting, is_recorded=True)
+        self._relay(ingress, client, server, waiting, is_ignored=False)
 
     def websocket(
         self,
@@ -125,9 +125,9 @@ class Assembly:
         _receive(socket, waiting)
 
     def _relay(
-        self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], is_recorded: bool
+        self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], is_ignored: bool
     ) -> None:
-        relay = Relay(self.stack, self._settings, ingress, client, server, is_recorded)
+        relay = Relay(self.stack, self._settings, ingress, client, server, is_ignored)
         for connection in (client, server):
             if connection is not None and (pipe := self.stack.pipes.get(connection)):
                 pipe.put((), relay)

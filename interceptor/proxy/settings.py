@@ -33,6 +33,7 @@ class Settings:
     websocket: bool = True
     keep_host_header: bool = False
     ignore_hosts: tuple[str, ...] = ()
+    show_ignored_hosts: bool = False
     allow_hosts: tuple[str, ...] = ()
     tcp_hosts: tuple[str, ...] = ()
     header_size_limit: int = 256 * 1024

@@ -251,6 +251,23 @@ def test_replay_duplicate_create_and_revert(start: Start) -> None:
         assert origin.next()[0].startswith(b"GET /created ")
 
 
+def test_a_replay_is_held_like_any_other(start: Start) -> None:
+    console = start()
+    with Origin() as origin:
+        console.answer("GET", origin.url("/again"))
+        origin.next()
+        console.see("/again", "200")
+        console.press("i", "~q", "enter")
+        console.see("[i:~q]")
+        console.press("r")
+        console.see("1 held", "request held")
+        assert not origin.was_asked()
+        console.press("f", "~held", "enter")
+        console.see("[1/1 of 2]")
+        console.press("a")
+        assert origin.next()[0].startswith(b"GET /again ")
+
+
 def test_filter_mark_delete_clear_and_undo(start: Start) -> None:
     console = start()
     with Origin() as origin:

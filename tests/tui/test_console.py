@@ -423,6 +423,29 @@ def test_mouse(start: Start) -> None:
     driven.see("⇧", "Method↑")
 
 
+def test_the_mouse_is_left_to_the_terminal_at_once(start: Start) -> None:
+    driven = start()
+    assert b"\x1b[?1000h" in driven.raw
+    driven.press(":set console_mouse false", "enter")
+    driven.see("console_mouse: false")
+    driven.wait(lambda: b"\x1b[?1000l" in driven.raw, "the mouse's end")
+
+
+def test_a_comment_and_a_set_by_command_are_undone(start: Start) -> None:
+    driven = start()
+    driven.press(";", "look here", "enter")
+    driven.press("enter", "tab", "tab")
+    driven.see("look here")
+    driven.press(":flow.set @focus method PUT", "enter")
+    driven.see("PUT http://example.com/index.html", "Details")
+    driven.press("V")
+    driven.see("GET http://example.com/index.html", "look here")
+    driven.press("q", "u", "u", "u")  # the revert, the set, the comment
+    driven.see("undone: comment")
+    driven.press("enter")
+    driven.see_no("look here")
+
+
 def test_the_program_ends_when_its_terminal_goes_away(start: Start, tmp_path: Path) -> None:
     driven = start()
     driven.process.fileobj.close()

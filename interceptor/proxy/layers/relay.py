@@ -32,8 +32,8 @@ Arrived = DataReceived | MessageInjected | HalfClosed | Closed
 
 
 class Relay(Conversation):
-    """Head of both pipes. Without `server` it reaches the ingress's origin first. `is_recorded` False: an ignored host leaves
-    no row."""
+    """Head of both pipes. Without `server` it reaches the ingress's origin first. What an ignored host says
+    passes unasked; it leaves a row only with show_ignored_hosts."""
 
     def __init__(
         self,
@@ -42,11 +42,12 @@ class Relay(Conversation):
         ingress: Ingress,
         client: Connection,
         server: Connection | None,
-        is_recorded: bool = True,
+        is_ignored: bool = False,
     ) -> None:
         super().__init__(stack)
         self.client, self.server = client, server
-        self._settings, self._ingress, self._is_recorded = settings, ingress, is_recorded
+        self._settings, self._ingress, self._is_ignored = settings, ingress, is_ignored
+        self._is_recorded = not is_ignored or settings.show_ignored_hosts
         self._up: Strand[Arrived] = Strand(
             self, self._to_server, lambda: self.wire(PauseReading(client)), lambda: self.wire(ResumeReading(client))
         )
@@ -145,8 +146,10 @@ class Relay(Conversation):
         """False if that was the end."""
         sink = self.server if from_client else self.client
         assert sink is not None
-        if not self._is_recorded:
+        if self._is_ignored:
             self.wire(Send(sink, data))
+            if self._is_recorded:
+                self.stack.record(MessageData(self.flow, from_client, data, self.stack.wall_time(), None, is_injected))
             return True
         verdict = await strand.ask(RunHook(strand, MessageReceived(self.flow, from_client, data, is_injected)), or_closed=sink)
         now = self.stack.wall_time()

@@ -184,6 +184,19 @@ def test_an_ignored_host_leaves_no_row() -> None:
     assert not driver.records and driver.client in driver.closed and driver.server in driver.closed
 
 
+def test_an_ignored_host_is_shown_if_wanted_and_still_nobody_is_asked() -> None:
+    settings = paper_settings(ignore_hosts=(r"t\.test:9$",), show_ignored_hosts=True)
+    driver = PaperDriver(TCP, settings, decide=lambda hook: Kill("never asked"))
+    driver.says(b"one")
+    driver.says(b"two", driver.server)
+    assert (driver.sent(driver.server), driver.sent(driver.client)) == (b"one", b"two")
+    driver.ends(driver.client)
+    driver.ends(driver.server)
+    said = [(record.from_client, record.data) for record in driver.records if isinstance(record, MessageData)]
+    assert said == [(True, b"one"), (False, b"two")]
+    assert driver.tcp.ended_at is not None
+
+
 def inject(driver: PaperDriver, from_client: bool, data: bytes) -> None:
     driver.run(MessageInjected(driver.tcp.id, from_client, data))
 
