@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from interceptor.addons.server_replay import ServerReplay
     from interceptor.certs.authority import Authority
     from interceptor.certs.leaf import LeafKeys
+    from interceptor.certs.settings import KeyLog
     from interceptor.launch.browser import Browsers
     from interceptor.proxy.driver import Services
     from interceptor.proxy.listeners import Listeners
@@ -49,7 +50,7 @@ _TLS_OPTIONS = frozenset(
         "tls_version_client_min", "tls_version_client_max", "tls_version_server_min", "tls_version_server_max",
         "ciphers_client", "ciphers_server", "tls_ecdh_curve_client", "tls_ecdh_curve_server", "client_certs",
         "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir", "cert_passphrase",
-        "request_client_cert", "certs",
+        "request_client_cert", "certs", "add_upstream_certs_to_client_chain",
     )
 )  # fmt: skip
 _LISTENING_OPTIONS = frozenset(("mode", "listen_host", "listen_port", "server"))
@@ -98,6 +99,17 @@ class App:
 
         return LeafKeys()
 
+    @cached_property
+    def keylog(self) -> KeyLog:
+        """The one that all contexts write to; where it goes can be changed at any time."""
+        from interceptor.certs.settings import KeyLog
+
+        return KeyLog(self._keylog_path)
+
+    @property
+    def _keylog_path(self) -> str | None:
+        return self.options.tls_keylog_file or os.environ.get("SSLKEYLOGFILE") or os.environ.get("MITMPROXY_SSLKEYLOGFILE")
+
     @property
     def listeners(self) -> Listeners:
         assert self._listeners is not None, "not started"
@@ -129,16 +141,15 @@ class App:
         return [self.options.onboarding_host] if self.options.onboarding else None
 
     def _tls_service(self) -> TlsService:
-        from interceptor.certs.contexts import ClientContexts, KeyLog, OwnCertificates, TlsSettings, UpstreamContexts
+        from interceptor.certs.contexts import ClientContexts, OwnCertificates, TlsSettings, UpstreamContexts
         from interceptor.proxy.tls_service import TlsService
 
         options = self.options
         chosen = {name: getattr(options, name) for name in TlsSettings.__dataclass_fields__}
         settings = TlsSettings(**chosen)
-        keylog = KeyLog(os.environ.get("SSLKEYLOGFILE"))
         own = OwnCertificates(options.certs, options.cert_passphrase)
-        clients = ClientContexts(self.authority, own, settings, keylog, self.leaf_keys)
-        return TlsService(clients, UpstreamContexts(settings, keylog))
+        clients = ClientContexts(self.authority, own, settings, self.keylog, self.leaf_keys)
+        return TlsService(clients, UpstreamContexts(settings, self.keylog))
 
     # --- life -----------------------------------------------------------------------------------------------
 
@@ -216,6 +227,8 @@ class App:
         self._rules_changed()
         assert self._services is not None
         self._services.local_host = options.connect_addr
+        if "tls_keylog_file" in names:
+            self.keylog.open(self._keylog_path)
         if names & _TLS_OPTIONS:
             self._services.tls = self._tls = self._tls_service()
         if names & _LISTENING_OPTIONS:

@@ -142,6 +142,8 @@ class _Declared:
     client_certs = optional_text(
         "tls", "PEM file, or folder of host.pem files, shown to servers that ask for a client certificate."
     )
+    add_upstream_certs_to_client_chain = switch(False, "tls", "Show clients the server's certificates behind ours.")
+    tls_keylog_file = optional_text("tls", "Append TLS secrets to this file, which Wireshark reads; unset is $SSLKEYLOGFILE.")
     tls_version_client_min = text("TLS1_2", "tls", "Lowest TLS version that clients may use.", choices=_TLS_VERSIONS)
     tls_version_client_max = text("UNBOUNDED", "tls", "Highest TLS version that clients may use.", choices=_TLS_VERSIONS)
     tls_version_server_min = text("TLS1_2", "tls", "Lowest TLS version that servers may use.", choices=_TLS_VERSIONS)

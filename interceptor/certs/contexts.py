@@ -46,6 +46,7 @@ CACHED_CONTEXTS: Final = 4096
 _REFRESH_SECONDS: Final = 86_400.0  # a leaf is minted anew this long before it ends,
 _LEAST_SECONDS: Final = 3_600.0  # but no more often than this, also when the CA itself is about to end
 
+_MOST_SHOWN_ON: Final = 16  # certificates of an upstream that are passed on to clients
 _MAX_CERTIFICATE: Final = 32_768  # bytes; one with hundreds of names has 10,000, and a hostile one would hold up the loop
 
 _SYSTEM_BUNDLES: Final = (
@@ -159,6 +160,9 @@ class ClientContexts:
             context.use_privatekey(key)
         for certificate in self._authority.chain:
             context.add_extra_chain_cert(certificate)
+        if self._settings.add_upstream_certs_to_client_chain:
+            for certificate in filter(None, map(_parsed, upstream_chain[:_MOST_SHOWN_ON])):
+                context.add_extra_chain_cert(certificate)
         ends = leaf.not_valid_after_utc.timestamp()
         return _Cached(context, max(ends - _REFRESH_SECONDS, time.time() + _LEAST_SECONDS))
 

@@ -47,6 +47,7 @@ class TlsSettings:
     client_certs: str | None = None
     cert_passphrase: str | None = None
     request_client_cert: bool = False
+    add_upstream_certs_to_client_chain: bool = False
 
     @property
     def passphrase(self) -> bytes | None:

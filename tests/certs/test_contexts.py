@@ -289,3 +289,19 @@ def test_secrets_go_to_the_key_log_once_it_is_open(authority: Authority, keys: L
     visit(authority, context, "example.com")
     labels = {line.split()[0] for line in (tmp_path / "keys").read_text().splitlines()}
     assert {"SERVER_TRAFFIC_SECRET_0", "CLIENT_TRAFFIC_SECRET_0"} <= labels
+
+
+def test_the_servers_certificates_are_shown_behind_ours_if_wanted(authority: Authority, keys: LeafKeys) -> None:
+    upstream = mint(authority, ec.generate_private_key(ec.SECP256R1()), ["origin.example"], None).public_bytes(Encoding.DER)
+    lengths = []
+    for is_wanted in (False, True):
+        settings = TlsSettings(add_upstream_certs_to_client_chain=is_wanted)
+        context = ClientContexts(authority, OwnCertificates(), settings, KeyLog(), keys).get(
+            ("origin.example",), (upstream, b"no certificate"), False
+        )
+        client, server = pair(SSL.Context(SSL.TLS_CLIENT_METHOD), context)
+        pump(client, server)
+        chain = [each.public_bytes(Encoding.DER) for each in client.get_peer_cert_chain(as_cryptography=True) or []]
+        lengths.append(len(chain))
+        assert (upstream in chain) is is_wanted
+    assert lengths[1] == lengths[0] + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -192,3 +193,16 @@ def test_what_the_client_offers_is_offered_to_the_server(proxy: Proxy, certifica
         client.send(GET)
         assert client.read_response()[1] == b"ok"
     assert chosen == ["http/1.1"]
+
+
+def test_the_secrets_of_both_sides_are_logged(start_proxy: StartProxy, certificate: ServerCertificate, tmp_path: Path) -> None:
+    log = tmp_path / "secrets"
+    proxy = start_proxy("--set", f"tls_keylog_file={log}")
+    with RawServer(answer_ok, certificate) as server, through(proxy.port, "localhost", server.port) as client:
+        client.start_tls(trusting(proxy.ca_file), "localhost")
+        client.send(GET)
+        assert client.read_response()
+    lines = [line.split() for line in log.read_text().splitlines()]
+    randoms = {line[1] for line in lines if line[0] == "CLIENT_TRAFFIC_SECRET_0"}
+    assert len(randoms) == 2, "ours with the client, and ours with the server"
+    assert log.stat().st_mode & 0o077 == 0
