@@ -52,6 +52,11 @@ def _undici() -> str:
     )
 
 
+def _autobahn() -> str:
+    program = HERE.parent / "build" / "autobahn" / "bin" / "wstest"
+    return "" if program.exists() else "no Autobahn test suite in build/autobahn (tests/support/autobahn.py tells how)"
+
+
 def _ipv6() -> str:
     import socket
 
@@ -81,6 +86,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_tmux": _program("tmux"),
     "needs_certutil": _program("certutil"),
     "needs_ipv6": _ipv6,
+    "needs_autobahn": _autobahn,
 }
 """Marker -> what to call for the reason why it cannot be met ("" if it can)."""
 
