@@ -208,6 +208,7 @@ class App:
                 rawtcp=options.rawtcp,
                 websocket=options.websocket,
                 keep_host_header=options.keep_host_header,
+                validate_inbound_headers=options.validate_inbound_headers,
                 ignore_hosts=tuple(options.ignore_hosts),
                 show_ignored_hosts=options.show_ignored_hosts,
                 allow_hosts=tuple(options.allow_hosts),

@@ -75,6 +75,12 @@ class _Declared:
     websocket = switch(True, "proxy", "Read WebSocket messages; off relays them as raw TCP.")
     rawtcp = switch(True, "proxy", "Relay what is not HTTP as raw TCP; off refuses it.")
 
+    validate_inbound_headers = switch(
+        True,
+        "proxy",
+        "Refuse HTTP/1 that is not strictly right; off mends folds, odd bytes, LF alone, but not contradictory framing.",
+    )
+
     ignore_hosts = texts(
         [], "hosts", "Pass hosts through untouched whose host:port matches one of these patterns.", check=are_patterns
     )

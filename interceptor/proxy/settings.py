@@ -32,6 +32,7 @@ class Settings:
     rawtcp: bool = True
     websocket: bool = True
     keep_host_header: bool = False
+    validate_inbound_headers: bool = True
     ignore_hosts: tuple[str, ...] = ()
     show_ignored_hosts: bool = False
     allow_hosts: tuple[str, ...] = ()

@@ -101,7 +101,7 @@ class Detect(Layer):
             return  # who reads on shall have what this gives
         decision = choose(self._first, self.ingress, self._settings)
         if self._client_has_ended:  # there will be no more, so it is passed on as it is
-            self._go(Next.RELAY if self.ingress.origin is not None else Next.HTTP1)
+            self._go(self._raw_or_refused())
         elif decision is Next.MORE:
             self.stack.alarms.setdefault(self._silence, self.stack.now + SILENCE_SECONDS)
         else:
@@ -109,7 +109,10 @@ class Detect(Layer):
 
     def _silence(self) -> None:
         if not self._is_done:
-            self._go(Next.RELAY if self.ingress.origin is not None else Next.HTTP1)
+            self._go(self._raw_or_refused() if self._first else Next.RELAY)
+
+    def _raw_or_refused(self) -> Next:
+        return Next.RELAY if self.ingress.origin is not None and self._settings.rawtcp else Next.HTTP1
 
     def _silence_at_proxy(self) -> None:
         self._is_done = True

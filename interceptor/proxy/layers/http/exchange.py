@@ -77,7 +77,7 @@ class Exchange(Conversation):
         self._request_size, self._owes_continue = request_size, expects_continue
         self._first_target = (flow.request.scheme, flow.request.host, flow.request.port)
         self._request_is_over = self._response_is_over = self._upstream_is_gone = self._is_over = False
-        self._has_whole_request = self._body_was_sent_live = self._is_sending = False
+        self._has_whole_request = self._body_was_sent_live = self._is_sending = self._has_said_continue = False
         self._is_second_try = self._connection_was_reused = False
         self._from_client: Strand[RequestPart] | None = Strand(self, self._request, downstream.pause, downstream.resume)
         self._from_server: Strand[ResponsePart] | None = None
@@ -228,7 +228,7 @@ class Exchange(Conversation):
 
     def _say_continue(self) -> None:
         if self._owes_continue:
-            self._owes_continue = False
+            self._owes_continue, self._has_said_continue = False, True
             self.downstream.inform(Response(100, b"Continue"))
 
     # --- the way to the server ------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Exchange(Conversation):
             match part:
                 case Informational(response=response):
                     self.flow.informational.append(response)
-                    if response.status_code != 100 or self._owes_continue:
+                    if response.status_code != 100 or not self._has_said_continue:  # else it is the answer to ours
                         self._owes_continue = self._owes_continue and response.status_code != 100
                         self.downstream.inform(response)
                 case ResponseStarted(response=response, size=size):

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from interceptor.model.http import Field, Headers
+from interceptor.model.http import Field
 
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([^\x00-\x20\x7f]+) HTTP/([0-9])\.([0-9])")
@@ -22,20 +22,30 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/([0-9])\.([0-9]) ([0-9]{3})(?: ([^\x00-
 _FIELDS: Final = re.compile(rb"^(" + _TOKEN + rb"+):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)\r\n", re.MULTILINE)
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _FORBIDDEN: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+LINE: Final = re.compile(rb"[^\n]*\n")
 _NAME: Final = re.compile(_TOKEN)
 _DIGITS: Final = re.compile(rb"[0-9]{1,19}")
+NOT_IN_TRAILERS: Final = frozenset((b"content-length", b"transfer-encoding", b"host"))
+_ODD_NAME: Final = rb"[^\x00-\x20\x7f:]++(?: ++[^\x00-\x20\x7f:]++)*+"
+_ODD_FIELDS: Final = re.compile(rb"^(" + _ODD_NAME + rb"):[ \t]*+([^\x00\r\n]*+)\r\n", re.MULTILINE)
+_NOT_ALNUM: Final = re.compile(rb"[^0-9a-z]")
 _FRAMING: Final = frozenset(
     (b"content-length", b"transfer-encoding", b"connection", b"proxy-connection", b"host", b"expect", b"upgrade")
 )
 
 
 class HeadError(Exception):
-    """The peer's head breaks the protocol. `offset` counts from the head's first byte; `status` is what to answer a client."""
+    """The peer's message breaks the protocol. `offset` counts from the first byte of the head, or of the body if that is what is
+    malformed; `status` is what to answer a client."""
 
     def __init__(self, reason: str, offset: int, culprit: bytes | bytearray = b"", status: int = 400) -> None:
         shown = f": {repr(bytes(culprit[:60]))[1:]}" if culprit else ""  # in quotes and escaped, without the b
         super().__init__(f"{reason} at byte {offset}{shown}")
-        self.status = status
+        self.reason, self.culprit, self.status = reason, bytes(culprit[:60]), status
+
+    def within(self, block: bytes) -> HeadError:
+        """The same for who knows the head: with the place of the culprit in it."""
+        return HeadError(self.reason, max(block.find(self.culprit), 0), self.culprit, self.status)
 
 
 @dataclass(slots=True)
@@ -48,6 +58,11 @@ class Framing:
     host: bytes | None = None
     expects_continue: bool = False
     has_upgrade: bool = False
+
+    @property
+    def field_name(self) -> bytes:
+        """The field that frames the message."""
+        return b"transfer-encoding" if self.is_chunked else b"content-length"
 
 
 @dataclass(slots=True)
@@ -68,8 +83,9 @@ class StatusHead:
     framing: Framing = field(default_factory=Framing)
 
 
-def read_request_head(block: bytes, count_limit: int) -> RequestHead:
-    """`block` is the head with its empty line (so it ends in CRLF CRLF). HeadError if it is not strictly right."""
+def read_request_head(block: bytes, count_limit: int, is_odd: bool = False) -> RequestHead:
+    """`block` is the head with its empty line (so it ends in CRLF CRLF). HeadError if it is not strictly right. `is_odd`: it was
+    mended (see `lenient_heads`), and its fields may have odd bytes, and Host be missing."""
     end = block.find(b"\r\n")
     match = _REQUEST_LINE.fullmatch(block, 0, end)
     if match is None:
@@ -77,16 +93,19 @@ def read_request_head(block: bytes, count_limit: int) -> RequestHead:
     method, target, major, minor = match.groups()
     if major != b"1" or minor not in (b"0", b"1"):
         raise HeadError("HTTP version not supported", match.start(3), block[match.start(3) - 5 : end], 505)
-    fields = _read_fields(block, end + 2, count_limit)
-    framing = _framing(block, fields)
+    fields = _read_fields(block, end + 2, count_limit, is_odd)
+    framing = _framing(block, fields, is_odd)
     if framing.is_chunked and minor == b"0":
         raise HeadError("Transfer-Encoding in an HTTP/1.0 request", *_where(block, b"transfer-encoding"))
-    if framing.host is None and minor == b"1" and method != b"CONNECT":  # whose target says it, as old clients rely on
+    if method == b"CONNECT":
+        if framing.is_chunked or framing.content_length:
+            raise HeadError("CONNECT with a body", *_where(block, framing.field_name))
+    elif framing.host is None and minor == b"1" and not is_odd:  # the target of CONNECT says it, as old clients rely on
         raise HeadError("HTTP/1.1 request without Host", 0, block[:end])
     return RequestHead(method, target, int(minor), fields, framing)
 
 
-def read_status_head(block: bytes, count_limit: int) -> StatusHead:
+def read_status_head(block: bytes, count_limit: int, is_odd: bool = False) -> StatusHead:
     """The same for a response."""
     end = block.find(b"\r\n")
     match = _STATUS_LINE.fullmatch(block, 0, end)
@@ -95,16 +114,16 @@ def read_status_head(block: bytes, count_limit: int) -> StatusHead:
     major, minor, status, reason = match.groups()
     if major != b"1":
         raise HeadError("HTTP version not supported", 5, block[:end])
-    fields = _read_fields(block, end + 2, count_limit)
-    return StatusHead(int(status), reason or b"", min(int(minor), 1), fields, _framing(block, fields))
-
-
-def read_trailer_fields(fields: list[Field]) -> Headers:
-    """Trailers as they were received; HeadError if they try to frame the message again (RFC 9110 §6.5.1)."""
-    for name, _ in fields:
-        if name.lower() in (b"content-length", b"transfer-encoding", b"host"):
-            raise HeadError("a trailer may not carry this field", 0, name)
-    return Headers(fields)
+    if status < b"100":
+        raise HeadError("a status below 100", match.start(3), status)
+    fields = _read_fields(block, end + 2, count_limit, is_odd)
+    framing = _framing(block, fields, is_odd)
+    if not is_odd and (framing.is_chunked or framing.content_length):
+        if status < b"200" or status == b"204":
+            raise HeadError(f"a {status.decode()} may not have a body", *_where(block, framing.field_name))
+        if framing.is_chunked and minor == b"0":
+            raise HeadError("Transfer-Encoding in an HTTP/1.0 response", *_where(block, framing.field_name))
+    return StatusHead(int(status), reason or b"", min(int(minor), 1), fields, framing)
 
 
 def refuse_bare_line_feed(data: bytes | bytearray, start: int) -> None:
@@ -114,12 +133,12 @@ def refuse_bare_line_feed(data: bytes | bytearray, start: int) -> None:
         raise HeadError("a line ends in LF without CR", match.start(), _line_around(data, match.start()))
 
 
-def _read_fields(block: bytes, start: int, count_limit: int) -> list[Field]:
+def _read_fields(block: bytes, start: int, count_limit: int, is_odd: bool) -> list[Field]:
     stop = len(block) - 2
     lines = block.count(b"\n", start, stop)
     if lines > count_limit:  # before they are looked at
         raise HeadError(f"more than {count_limit} header fields (header_count_limit)", start, b"", 431)
-    fields: list[Field] = _FIELDS.findall(block, start, stop)
+    fields: list[Field] = (_ODD_FIELDS if is_odd else _FIELDS).findall(block, start, stop)
     if lines != len(fields) or block[stop - 2 : stop] != b"\r\n":
         raise _explain_fields(block, start, stop)
     if b" \r\n" in block or b"\t\r\n" in block:
@@ -127,29 +146,24 @@ def _read_fields(block: bytes, start: int, count_limit: int) -> list[Field]:
     return fields
 
 
-def _framing(block: bytes, fields: list[Field]) -> Framing:
+def _framing(block: bytes, fields: list[Field], is_odd: bool) -> Framing:
     framing = Framing()
     for name, value in fields:
         lower = name.lower()
         if lower not in _FRAMING:
+            if is_odd and not _NAME.fullmatch(name):
+                _refuse_likeness(block, name)
             continue
         if lower == b"host":
             if framing.host is not None:
                 raise HeadError("more than one Host", *_where(block, b"host", is_last=True))
             framing.host = value
         elif lower == b"content-length":
-            for each in value.split(b","):
-                each = each.strip(b" \t")
-                if not _DIGITS.fullmatch(each):
-                    raise HeadError("Content-Length is not a number", *_where(block, b"content-length"))
-                if framing.content_length not in (None, int(each)):
-                    raise HeadError("Content-Length twice, and not the same", *_where(block, b"content-length", is_last=True))
-                framing.content_length = int(each)
+            _read_length(block, value, framing)
         elif lower == b"transfer-encoding":
             if framing.is_chunked or value.lower() != b"chunked":
-                raise HeadError(
-                    "Transfer-Encoding other than a single chunked", *_where(block, b"transfer-encoding", is_last=True), 501
-                )
+                reason = "Transfer-Encoding other than a single chunked"
+                raise HeadError(reason, *_where(block, b"transfer-encoding", is_last=True), 501)
             framing.is_chunked = True
         elif lower == b"connection":
             framing.connection |= {token.strip(b" \t").lower() for token in value.split(b",")}
@@ -162,6 +176,22 @@ def _framing(block: bytes, fields: list[Field]) -> Framing:
     if framing.is_chunked and framing.content_length is not None:
         raise HeadError("Content-Length and Transfer-Encoding together", *_where(block, b"transfer-encoding"))
     return framing
+
+
+def _read_length(block: bytes, value: bytes, framing: Framing) -> None:
+    """Twice the same is refused too: who passes it on must say it once (RFC 9110 §8.6)."""
+    for each in value.split(b","):
+        if not _DIGITS.fullmatch(each.strip(b" \t")):
+            raise HeadError("Content-Length is not a number", *_where(block, b"content-length"))
+    if b"," in value or framing.content_length is not None:
+        raise HeadError("Content-Length twice", *_where(block, b"content-length", is_last=True))
+    framing.content_length = int(value)
+
+
+def _refuse_likeness(block: bytes, name: bytes) -> None:
+    """A name with odd bytes that somebody might take for a field which frames the message."""
+    if _NOT_ALNUM.sub(b"", name.lower()) in (b"contentlength", b"transferencoding", b"host"):
+        raise HeadError("not a field name", block.find(name), name)
 
 
 def _where(block: bytes, name: bytes, is_last: bool = False) -> tuple[int, bytes]:
@@ -182,30 +212,31 @@ def _explain_line(block: bytes, end: int, rule: str) -> HeadError:
 
 def _explain_fields(block: bytes, start: int, stop: int) -> HeadError:
     """Which line is it, and why: the pattern refused one of them."""
-    offset = start
-    for line in block[start:stop].split(b"\n"):
-        raw, position = line, offset
-        offset += len(line) + 1
-        if not line and position >= stop:
-            break
-        if not line.endswith(b"\r"):
-            return HeadError("a line ends in LF without CR", position + len(line), raw)
-        line = line[:-1]
-        if line[:1] in (b" ", b"\t"):
-            return HeadError("a folded header field (obs-fold)", position, line)
-        name, colon, value = line.partition(b":")
-        if not colon:
-            return HeadError("a header field without a colon", position, line)
-        if not _NAME.fullmatch(name):
-            what = "white space before the colon" if _NAME.fullmatch(name.rstrip(b" \t")) else "not a field name"
-            return HeadError(what, position, line)
-        if match := _FORBIDDEN.search(value):
-            return HeadError(
-                f"control character 0x{value[match.start()]:02x} in a field value",
-                position + len(name) + 1 + match.start(),
-                line,
-            )
+    position = start
+    for line in LINE.findall(block, start, stop):
+        if error := explain_field_line(line, position):
+            return error
+        position += len(line)
     return HeadError("malformed header fields", start, block[start : start + 60])
+
+
+def explain_field_line(line: bytes, position: int) -> HeadError | None:
+    """What is wrong with a line that ends in LF, if anything is. `position`: of its first byte."""
+    if not line.endswith(b"\r\n"):
+        return HeadError("a line ends in LF without CR", position + len(line) - 1, line)
+    line = line[:-2]
+    if line[:1] in (b" ", b"\t"):
+        return HeadError("a folded header field (obs-fold)", position, line)
+    name, colon, value = line.partition(b":")
+    if not colon:
+        return HeadError("a header field without a colon", position, line)
+    if not _NAME.fullmatch(name):
+        what = "white space before the colon" if _NAME.fullmatch(name.rstrip(b" \t")) else "not a field name"
+        return HeadError(what, position, line)
+    if match := _FORBIDDEN.search(value):
+        at = position + len(name) + 1 + match.start()
+        return HeadError(f"control character 0x{value[match.start()]:02x} in a field value", at, line)
+    return None
 
 
 # --- writing --------------------------------------------------------------------------------------------------

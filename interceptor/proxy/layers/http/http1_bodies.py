@@ -12,15 +12,17 @@ import re
 from typing import Final, Protocol
 
 from interceptor.model.http import Field, Headers
-from interceptor.proxy.layers.http.head_scan import HeadError, read_trailer_fields, refuse_bare_line_feed
+from interceptor.proxy.layers.http.head_scan import LINE, NOT_IN_TRAILERS, HeadError, explain_field_line, refuse_bare_line_feed
 
 LINE_LIMIT: Final = 16 * 1024
 """The size of a chunk with its extensions."""
 SECTION_LIMIT: Final = 64 * 1024
 """Trailers; and what the chunk extensions of a body may have more than its chunks that carry them."""
 
-_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\x00-\x08\x0a-\x1f\x7f]*+|[ \t]*+)\r\n")
-_HALF_SIZE_LINE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:;[^\x00-\x08\x0a-\x1f\x7f]*+|[ \t]*+)\r?")
+_STRICT: Final = rb"([0-9A-Fa-f]{1,16})(?:;[^\x00-\x08\x0a-\x1f\x7f]*+)?"
+_LENIENT: Final = rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;[^\r\n]*+)?"  # blanks behind the size, any byte in an extension
+_SIZE_LINES: Final = {is_strict: re.compile(line + rb"\r\n") for is_strict, line in ((True, _STRICT), (False, _LENIENT))}
+_HALF_SIZE_LINES: Final = {is_strict: re.compile(line + rb"\r?") for is_strict, line in ((True, _STRICT), (False, _LENIENT))}
 
 class BodyReader(Protocol):
     """`feed` gives the body's next bytes and, once, whether it has ended; what follows the body is in `rest` then. `announced`
@@ -86,11 +88,22 @@ class ChunkedBody:
     first byte."""
 
     __slots__ = (
-        "_extension_bytes", "_is_at_line_end", "_is_in_trailers", "_left", "_missing", "_offset",
-        "announced", "has_ended", "rest", "trailers",
+        "_extension_bytes",
+        "_half_size_line",
+        "_is_at_line_end",
+        "_is_in_trailers",
+        "_left",
+        "_missing",
+        "_offset",
+        "_size_line",
+        "announced",
+        "has_ended",
+        "rest",
+        "trailers",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, is_strict: bool = True) -> None:
+        self._size_line, self._half_size_line = _SIZE_LINES[is_strict], _HALF_SIZE_LINES[is_strict]
         self._left = b""  # the beginning of a line, or of the trailers
         self._missing = 0  # bytes of the running chunk
         self._offset = self._extension_bytes = 0
@@ -113,7 +126,7 @@ class ChunkedBody:
             return b""
         pieces: list[bytes] = []
         position = self._finish_chunk(data, pieces)
-        while not self._missing and not self._is_at_line_end and (match := _SIZE_LINE.match(data, position)):
+        while not self._missing and not self._is_at_line_end and (match := self._size_line.match(data, position)):
             start = match.end()
             size = int(match[1], 16)
             if start - match.end(1) > 2:
@@ -151,6 +164,9 @@ class ChunkedBody:
         return position
 
     def _count_extension(self, size: int, line: re.Match[bytes]) -> None:
+        if line.end() - line.start() > LINE_LIMIT:
+            reason = f"malformed chunked body: more than {LINE_LIMIT} bytes before a chunk"
+            raise HeadError(reason, self._offset + line.start(), line[0])
         self._extension_bytes += line.end() - line.end(1) - 2 - size
         if self._extension_bytes > SECTION_LIMIT:
             raise HeadError("malformed chunked body: extensions that are larger than it", self._offset + line.start(), line[0])
@@ -162,7 +178,7 @@ class ChunkedBody:
                 raise HeadError("malformed chunked body: a chunk does not end where its size says", self._offset, left)
         elif len(left) > LINE_LIMIT:
             raise HeadError(f"malformed chunked body: more than {LINE_LIMIT} bytes before a chunk", self._offset, left)
-        elif not _HALF_SIZE_LINE.fullmatch(left):
+        elif not self._half_size_line.fullmatch(left):
             raise HeadError("malformed chunked body: no chunk size", self._offset, left.partition(b"\r\n")[0])
 
     def _read_trailers(self, section: bytes) -> None:
@@ -176,8 +192,8 @@ class ChunkedBody:
             refuse_bare_line_feed(section, 0)
             self._left = section
             return
-        _refuse_loose_trailers(section[: end + 4], self._offset)
-        self.trailers = read_trailer_fields(_fields(section[: end + 4], self._offset))
+        _refuse_loose_trailers(section[: end + 2], self._offset)
+        self.trailers = Headers(_fields(section[: end + 4], self._offset))
         self._end(end + 4, section)
 
     def _end(self, size: int, section: bytes) -> None:
@@ -200,13 +216,13 @@ def _fields(section: bytes, offset: int) -> list[Field]:
 
 
 def _refuse_loose_trailers(section: bytes, offset: int) -> None:
-    """What h11 takes there: LF alone, and folded lines."""
-    for line in section.split(b"\n")[:-1]:
-        if not line.endswith(b"\r"):
-            raise HeadError("a line ends in LF without CR", offset + len(line), line[-40:])
-        if line.startswith((b" ", b"\t")):
-            raise HeadError("a folded trailer field (obs-fold)", offset, line)
-        offset += len(line) + 1
+    """What h11 takes there: LF alone, folded lines, fields that frame the message again (RFC 9110 §6.5.1)."""
+    for line in LINE.findall(section):
+        if error := explain_field_line(line, offset):
+            raise error
+        if (name := line[: line.index(b":")]).lower() in NOT_IN_TRAILERS:
+            raise HeadError("a trailer may not carry this field", offset, name)
+        offset += len(line)
 
 
 class BodyWriter:

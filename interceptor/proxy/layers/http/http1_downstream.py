@@ -24,6 +24,7 @@ from interceptor.proxy.layers.http.head_scan import (
 )
 from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyWriter, ChunkedBody, CountedBody
 from interceptor.proxy.layers.http.lengths import framing_of
+from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Data, End, RequestPart
 from interceptor.proxy.settings import Settings
@@ -48,7 +49,7 @@ class Routing(Protocol):
 
     def serve(self, codec: Http1Downstream, request: Request, head: RequestHead, size: int | None) -> Serving: ...
 
-    def malformed(self, codec: Http1Downstream, reason: str, raw: bytes) -> None: ...
+    def malformed(self, codec: Http1Downstream, reason: str) -> None: ...
 
     def tunnel(self, codec: Http1Downstream, flow: HttpFlow, server: Connection, early: bytes) -> None: ...
 
@@ -123,7 +124,7 @@ class Http1Downstream(Layer):
             return
         serving = self._serving
         if serving is None and self._held.strip(b"\r\n"):
-            self._router.malformed(self, "The client left in the middle of a request's head.", bytes(self._held))
+            self._router.malformed(self, "The client left in the middle of a request's head.")
         self._close("the client left")
         if serving is not None:
             serving.left("The client closed the connection before the exchange was complete.")
@@ -135,25 +136,26 @@ class Http1Downstream(Layer):
         try:
             if held.startswith(b"\r\n"):
                 self._skip_empty_lines()
-            end = held.find(b"\r\n\r\n", max(self._scanned - 3, 0))
+            end = self._head_end()
             if (len(held) if end < 0 else end) > limit:
                 reason = f"the header block is larger than {limit} bytes (header_size_limit)"
                 raise HeadError(reason, limit, held[limit : limit + 60], 431)
             if end < 0:
-                refuse_bare_line_feed(held, self._scanned)
+                if self._settings.validate_inbound_headers:
+                    refuse_bare_line_feed(held, self._scanned)
                 self._scanned = len(held)
                 if held:
                     self.stack.alarms.setdefault(self._head_alarm, self.stack.now + self._settings.header_timeout)
                 else:
                     self._head_started_at = 0.0
                 return
-            block = bytes(held[: end + 4])
-            del held[: end + 4]
+            block = bytes(held[:end])
+            del held[:end]
             self._scanned = 0
             self.stack.alarms.pop(self._head_alarm, None)
-            self._head_arrived(read_request_head(block, self._settings.header_count_limit))
+            self._head_arrived(self._read(block), block)
         except HeadError as error:
-            self._refuse(error, bytes(held[:limit]) or block)
+            self._refuse(error)
 
     def _skip_empty_lines(self) -> None:
         """Before the request (RFC 9112 §2.2); not without end."""
@@ -166,8 +168,23 @@ class Http1Downstream(Layer):
         del held[:size]
         self._scanned = 0
 
-    def _head_arrived(self, head: RequestHead) -> None:
-        request = self._router.request_for(head, self._head_started_at)
+    def _head_end(self) -> int:
+        if not self._settings.validate_inbound_headers:
+            return find_head_end(self._held, max(self._scanned - 3, 0))
+        end = self._held.find(b"\r\n\r\n", max(self._scanned - 3, 0))
+        return end + 4 if end >= 0 else -1
+
+    def _read(self, block: bytes) -> RequestHead:
+        limit = self._settings.header_count_limit
+        if self._settings.validate_inbound_headers:
+            return read_request_head(block, limit)
+        return read_leniently(read_request_head, block, limit)
+
+    def _head_arrived(self, head: RequestHead, block: bytes) -> None:
+        try:
+            request = self._router.request_for(head, self._head_started_at)
+        except HeadError as error:
+            raise error.within(block) from None
         self._head_started_at = 0.0
         self._head, self._empty_lines = head, 0
         tokens, framing = head.framing.connection, head.framing
@@ -177,7 +194,7 @@ class Http1Downstream(Layer):
             self._keeps_alive = True
         elif framing.is_chunked:
             self._body_has_begun = False
-            self._reader, size = ChunkedBody(), None
+            self._reader, size = ChunkedBody(self._settings.validate_inbound_headers), None
         elif framing.content_length:
             self._body_has_begun = False
             self._reader = CountedBody(framing.content_length)
@@ -219,8 +236,8 @@ class Http1Downstream(Layer):
         if self._serving is not None:
             self._serving.request_part(Abort(reason))
 
-    def _refuse(self, error: HeadError, raw: bytes) -> None:
-        self._router.malformed(self, f"The client's request is malformed: {error}", raw)
+    def _refuse(self, error: HeadError) -> None:
+        self._router.malformed(self, f"The client's request is malformed: {error}")
         page = error_response(error.status, f"Malformed request: {error}", self.stack.wall_time())
         head = write_status_head(page.status_code, page.reason, page.headers.fields)
         self.wire(Send(self.connection, head + page.body.read()))
@@ -229,7 +246,7 @@ class Http1Downstream(Layer):
     def _head_alarm(self) -> None:
         seconds = self._settings.header_timeout
         error = HeadError(f"no complete header block within {seconds:g} s (header_timeout)", len(self._held), b"", 408)
-        self._refuse(error, bytes(self._held))
+        self._refuse(error)
 
     def _idle_alarm(self) -> None:
         due = self._last_heard + self._settings.tcp_timeout

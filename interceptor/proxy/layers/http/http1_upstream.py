@@ -23,6 +23,7 @@ from interceptor.proxy.layers.http.head_scan import (
 )
 from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyUntilClose, BodyWriter, ChunkedBody, CountedBody
 from interceptor.proxy.layers.http.lengths import framing_of
+from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted
 from interceptor.proxy.settings import Settings
 
@@ -59,6 +60,7 @@ class Http1Upstream(Layer):
         self._held = bytearray()
         self._scanned = 0
         self._method = ""
+        self._asks_for_upgrade = False
         self._writer = BodyWriter(is_chunked=False)
         self._reader: BodyReader | None = None
         self._is_over = False  # the response is complete, or never will be
@@ -77,7 +79,7 @@ class Http1Upstream(Layer):
         if size is None and not is_chunked:
             fields, is_chunked = [*fields, (b"Transfer-Encoding", b"chunked")], True
         self._writer = BodyWriter(is_chunked)
-        self._method = request.method
+        self._method, self._asks_for_upgrade = request.method, "upgrade" in request.headers
         target = request.target
         if request.method == "CONNECT":
             target = request.authority.encode()
@@ -150,23 +152,38 @@ class Http1Upstream(Layer):
                 block = self._take_head()
                 if block is None:
                     return
-                self._head_arrived(read_status_head(block, self._settings.header_count_limit))
+                self._head_arrived(self._read(block))
             except HeadError as error:
                 return self._fail(f"The server's response is malformed: {error}")
 
     def _take_head(self) -> bytes | None:
         held, limit = self._held, self._settings.header_size_limit
-        end = held.find(b"\r\n\r\n", max(self._scanned - 3, 0))
+        is_strict, start = self._settings.validate_inbound_headers, max(self._scanned - 3, 0)
+        if is_strict:
+            end = held.find(b"\r\n\r\n", start)
+            end = end + 4 if end >= 0 else -1
+        else:
+            end = find_head_end(held, start)
         if (len(held) if end < 0 else end) > limit:
             raise HeadError(f"the header block is larger than {limit} bytes (header_size_limit)", limit, held[limit : limit + 60])
         if end < 0:
-            refuse_bare_line_feed(held, self._scanned)
+            if is_strict:
+                refuse_bare_line_feed(held, self._scanned)
             self._scanned = len(held)
             return None
-        block = bytes(held[: end + 4])
-        del held[: end + 4]
+        block = bytes(held[:end])
+        del held[:end]
         self._scanned = 0
         return block
+
+    def _read(self, block: bytes) -> StatusHead:
+        limit = self._settings.header_count_limit
+        if not self._settings.validate_inbound_headers:
+            return read_leniently(read_status_head, block, limit)
+        head = read_status_head(block, limit)
+        if head.status == 101 and not self._asks_for_upgrade:
+            raise HeadError("a 101 that nobody asked for", 9, b"101")
+        return head
 
     def _head_arrived(self, head: StatusHead) -> None:
         response = Response(
@@ -191,7 +208,7 @@ class Http1Upstream(Layer):
         if becomes_tunnel or self._method == "HEAD" or head.status in (204, 304):
             reader = CountedBody(0)
         elif framing.is_chunked:
-            reader = ChunkedBody()
+            reader = ChunkedBody(self._settings.validate_inbound_headers)
         elif framing.content_length is not None:
             reader = CountedBody(framing.content_length)
         else:

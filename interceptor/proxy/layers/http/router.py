@@ -133,7 +133,7 @@ class Router:
     def _explain(self, status: int, reason: str) -> Response:
         return error_response(status, reason, self._stack.wall_time())
 
-    def malformed(self, codec: Http1Downstream, reason: str, raw: bytes) -> None:
+    def malformed(self, codec: Http1Downstream, reason: str) -> None:
         record_failure(self._stack, self._ingress, codec.connection, None, reason)
 
     def tunnel(self, codec: Http1Downstream, flow: HttpFlow, server: Connection, early: bytes) -> None:
@@ -179,7 +179,9 @@ def read_absolute_form(target: bytes) -> tuple[str, str, int, str, bytes]:
     if not separator or scheme not in DEFAULT_PORTS:
         raise HeadError("the request target is neither a path nor an http or https URL", 0, target)
     end = min((i for i in (rest.find(b"/"), rest.find(b"?"), rest.find(b"#")) if i >= 0), default=len(rest))
-    authority = rest[:end].rpartition(b"@")[2]
+    user, _, authority = rest[:end].rpartition(b"@")
+    if b"\\" in user:  # a slash, to some: what is behind it would be no host then
+        raise HeadError("not a host and port", 0, rest[:end])
     host, port = read_authority(authority, DEFAULT_PORTS[scheme])
     path = rest[end:]
     if not path.startswith(b"/"):
