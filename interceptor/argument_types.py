@@ -6,7 +6,7 @@ A command is an ordinary annotated function. An annotation becomes an `ArgumentT
     Flow, Sequence[Flow]                       a flow spec: @focus, @marked, @12,13, or a filter
     Sequence[str]                              words with commas between them
     Annotated[str, Choices(texts)]             one of what `texts()` gives at that time
-    Annotated[str, Suggestions(offers)]        any text; `offers()` helps to type it
+    Annotated[str, Suggestions(offers)]        any text; `offers()` helps to type it; for Sequence[str], too
     OptionName, OptionValue, CommandName       a name that exists; for a value, what the option before it takes
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -83,7 +83,7 @@ def argument_type(annotation: object) -> ArgumentType:
         return _PLAIN[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _annotated(arguments[1])
+        return _annotated(arguments[0], arguments[1])
     if origin is Literal:
         return _chosen(lambda: [str(each) for each in arguments])
     present = [each for each in arguments if each is not type(None)]
@@ -100,15 +100,24 @@ def argument_type(annotation: object) -> ArgumentType:
 _UNION: Final = type(int | None)
 
 
-def _annotated(note: object) -> ArgumentType:
+def _annotated(base: object, note: object) -> ArgumentType:
     if isinstance(note, Choices):
         return _chosen(note.texts)
     if isinstance(note, Suggestions):
-        offers = note.offers
-        return ArgumentType("text", "a text", lambda word, world: word, lambda word, world, before: offers())
+        return _suggested(argument_type(base), note.offers)
     if isinstance(note, _Marker):
         return _MARKED[note.label]
     raise TypeError(f"a command cannot take an argument annotated with {note!r}")
+
+
+def _suggested(plain: ArgumentType, offers: Callable[[], Iterable[tuple[str, str]]]) -> ArgumentType:
+    """The same with completion; in a list of texts, of the one behind the last comma."""
+
+    def complete(word: str, world: World, before: Sequence[str]) -> Iterable[tuple[str, str]]:
+        start, comma, _ = word.rpartition(",") if plain is _TEXTS else ("", "", "")
+        return [(f"{start}{comma}{text}", help) for text, help in offers()]
+
+    return replace(plain, complete=complete)
 
 
 def _no_hints(word: str, world: World, before: Sequence[str]) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Single facts of flows, by mitmproxy's paths: `request.method`, `response.content`, `request.header[host]` …
+"""Single facts of flows, by mitmproxy's paths: `request.method`, `response.content`, `request.header[host]`, `server_conn.sni` …
 
 One fact of one flow is its bare bytes; more than that is a table of comma-separated values, a row for each flow.
 """
@@ -7,13 +7,28 @@ from __future__ import annotations
 
 import csv
 import io
+from base64 import b64encode
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Annotated, Final
 
+from interceptor.argument_types import Suggestions
+from interceptor.model.connection import Address, Connection, Side, TlsFacts, bracketed
 from interceptor.model.encoding import PartialContent, TooLarge, decode_content
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.model.http import Message, Request, Response
 from interceptor.specs.errors import UserError
+
+
+def offers() -> list[tuple[str, str]]:
+    """(path, what it is) of all there are."""
+    behind = {"request": (*_BOTH, *_REQUEST), "response": (*_BOTH, *_RESPONSE), **dict.fromkeys(_CONNECTIONS, tuple(_CONNECTION))}
+    paths = [(f"{subject}.{name}", _ABOUT.get(name, "")) for subject, names in behind.items() for name in names]
+    fields = [(f"{subject}.header[", "a field by its name: header[host]") for subject in ("request", "response")]
+    return [*paths, *fields, *((name, "") for name in _FLOW)]
+
+
+Cuts = Annotated[Sequence[str], Suggestions(offers)]
+"""Paths with commas between them, as an argument of a command."""
 
 
 def cut(flows: Sequence[Flow], paths: Sequence[str]) -> bytes:
@@ -34,8 +49,14 @@ def cut(flows: Sequence[Flow], paths: Sequence[str]) -> bytes:
 
 def _value(flow: Flow, path: str) -> bytes | None:
     subject, _, name = path.partition(".")
+    if path in _FLOW:
+        return _FLOW[path](flow)
+    if subject in _CONNECTIONS:
+        return _connection_value(flow, subject, name, path)
     if subject not in ("request", "response", "q", "s") or not name:
-        raise UserError(f"{path!r} is not a path; request.url, response.content or request.header[host] would be")
+        raise UserError(
+            f"{path!r} is not a path; request.url, response.content, request.header[host] or server_conn.sni would be"
+        )
     is_request = subject in ("request", "q")
     if name.startswith("header[") and name.endswith("]"):
         message = _message(flow, is_request)
@@ -55,6 +76,31 @@ def _message(flow: Flow, is_request: bool) -> Message | None:
     return flow.request if is_request else flow.response
 
 
+def _connection_value(flow: Flow, subject: str, name: str, path: str) -> bytes | None:
+    getter = _CONNECTION.get(name)
+    if getter is None:
+        raise UserError(f"{path!r} is not known; behind {subject}. there may be {', '.join(_CONNECTION)}")
+    connection = flow.client if _CONNECTIONS[subject] is Side.CLIENT else flow.server
+    return getter(connection) if connection is not None else None
+
+
+def _address(pair: Address | None) -> bytes | None:
+    return f"{bracketed(pair[0])}:{pair[1]}".encode("utf-8", "surrogateescape") if pair is not None else None
+
+
+def _of_tls(of: Callable[[TlsFacts], bytes]) -> Callable[[Connection], bytes | None]:
+    return lambda connection: (of(connection.tls) or None) if connection.tls is not None else None
+
+
+def _pem(chain: Sequence[bytes]) -> bytes:
+    lines = []
+    for certificate in chain:
+        text = b64encode(certificate).decode()
+        lines += ["-----BEGIN CERTIFICATE-----", *(text[at : at + 64] for at in range(0, len(text), 64))]
+        lines.append("-----END CERTIFICATE-----")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def _content(message: Message) -> bytes:
     raw = message.body.read()
     try:
@@ -69,6 +115,17 @@ def _text(value: object) -> bytes:
     return str(value).encode("utf-8", "surrogateescape")
 
 
+_ABOUT: Final = {
+    "content": "the body, its content coding undone",
+    "raw_content": "the body as it was sent",
+    "path": "path and query as they were sent",
+    "timestamp_start": "seconds since 1970",
+    "timestamp_end": "seconds since 1970",
+    "address": "as it was asked for, host:port",
+    "peername": "the IP address that answered, with the port",
+    "sockname": "our own end, address and port",
+    "certificate_list": "the chain as PEM, the leaf first",
+}
 _BOTH: Final[dict[str, Callable[[Message], bytes]]] = {
     "content": _content,
     "raw_content": lambda message: message.body.read(),
@@ -87,4 +144,28 @@ _REQUEST: Final[dict[str, Callable[[Request], bytes]]] = {
 _RESPONSE: Final[dict[str, Callable[[Response], bytes]]] = {
     "status_code": lambda response: _text(response.status_code),
     "reason": lambda response: response.reason,
+}
+_CONNECTIONS: Final = {"client_conn": Side.CLIENT, "server_conn": Side.SERVER}
+_CONNECTION: Final[dict[str, Callable[[Connection], bytes | None]]] = {
+    "address": lambda connection: _address(connection.peer),
+    "address.host": lambda connection: _text(connection.peer[0]) if connection.peer else None,
+    "address.port": lambda connection: _text(connection.peer[1]) if connection.peer else None,
+    "peername": lambda connection: _address(connection.resolved or connection.peer),
+    "sockname": lambda connection: _address(connection.local),
+    "timestamp_start": lambda connection: _text(connection.opened_at or ""),
+    "timestamp_end": lambda connection: _text(connection.closed_at or ""),
+    "tls_version": _of_tls(lambda tls: _text(tls.version)),
+    "cipher": _of_tls(lambda tls: _text(tls.cipher)),
+    "sni": _of_tls(lambda tls: _text(tls.server_name)),
+    "alpn": _of_tls(lambda tls: tls.alpn),
+    "certificate_list": _of_tls(lambda tls: _pem(tls.chain)),
+    "error": lambda connection: _text(connection.error) if connection.error else None,
+}
+_FLOW: Final[dict[str, Callable[[Flow], bytes | None]]] = {
+    "id": lambda flow: _text(flow.id),
+    "type": lambda flow: _text(flow.kind),
+    "comment": lambda flow: _text(flow.comment),
+    "marked": lambda flow: _text(flow.marker),
+    "error.msg": lambda flow: _text(flow.error.message) if flow.error is not None else None,
+    "timestamp_created": lambda flow: _text(flow.created_at),
 }

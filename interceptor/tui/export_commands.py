@@ -15,7 +15,7 @@ from interceptor.model.flow import Flow
 from interceptor.specs.errors import UserError
 from interceptor.tui.application import Application
 from interceptor.tui.clipboard import clipboard_text
-from interceptor.tui.cut import cut
+from interceptor.tui.cut import Cuts, cut
 from interceptor.tui.har_file import save_har
 from interceptor.tui.screens import Screen
 from interceptor.tui.text_screen import TextScreen
@@ -93,11 +93,11 @@ class ExportCommands:
 
         return export(format, flow, self._app.options)
 
-    def cut(self, flows: Sequence[Flow], cuts: Sequence[str]) -> None:
+    def cut(self, flows: Sequence[Flow], cuts: Cuts) -> None:
         """Show parts of flows: request.url, response.content, response.header[server] …"""
         self._console.push(TextScreen(",".join(cuts), cut(flows, cuts)))
 
-    def cut_clip(self, flows: Sequence[Flow], cuts: Sequence[str]) -> None:
+    def cut_clip(self, flows: Sequence[Flow], cuts: Cuts) -> None:
         """Copy parts of flows to the clipboard."""
         self._copy(cut(flows, cuts), ", ".join(cuts))
 

@@ -20,7 +20,7 @@ from interceptor.model.http import Headers, Request
 from interceptor.specs.errors import UserError
 from interceptor.tui import edit_flow
 from interceptor.tui.application import Application
-from interceptor.tui.cut import cut
+from interceptor.tui.cut import Cuts, cut
 from interceptor.tui.flow_changes import FlowChanges
 from interceptor.tui.har_file import save_har
 
@@ -295,7 +295,7 @@ class FlowCommands:
         for flow in flows:
             self._app.store.add(flow)
 
-    def cut_save(self, flows: Sequence[Flow], cuts: Sequence[str], path: Path) -> None:
+    def cut_save(self, flows: Sequence[Flow], cuts: Cuts, path: Path) -> None:
         """Write a part of flows to a file: response.content for the body."""
         content = cut(flows, cuts)
         target = _file(path)

@@ -145,13 +145,14 @@ class ListCommands:
             self._settings.set(flow, key, value)
         self._refresh(flows)
 
-    def setting_toggle(self, flows: Sequence[Flow], key: SettingKey) -> None:
+    def setting_toggle(self, flows: Sequence[Flow], key: SettingKey) -> str:
         """Switch how flows are shown: fullcontents."""
         if not flows:
             raise UserError("there is no flow here")
         for flow in flows:
             self._settings.toggle(flow, key)
         self._refresh(flows)
+        return f"{key}: {'on' if self._settings.is_on(flows[0], key) else 'off'}"
 
     def _refresh(self, flows: Sequence[Flow]) -> None:
         screen = self._console.flow_screen()

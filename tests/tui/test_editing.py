@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from interceptor.model.connection import Connection, Side, TlsFacts
 from interceptor.model.flow import HoldPoint, HttpFlow
 from interceptor.specs.errors import UserError
 from interceptor.tui.cut import cut
@@ -267,7 +269,16 @@ def test_recoding_a_body(desk: Desk) -> None:
 def test_cuts(desk: Desk) -> None:
     assert cut([desk.flow], ["request.header[host]"]) == b"example.com"
     assert cut([desk.flow, desk.flow], ["request.method", "response.status_code"]) == b"POST,200\r\nPOST,200\r\n"
-    for path in ("request", "request.nothing", "client.address"):
+    desk.flow.comment = "look"
+    chain = (b"\x30" * 60,)
+    tls = TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384", "example.com", alpn=b"http/1.1", chain=chain)
+    desk.flow.server = Connection(Side.SERVER, ("example.com", 443), ("::1", 443), tls=tls)
+    paths = ["id", "comment", "server_conn.address", "server_conn.peername", "server_conn.address.port", "server_conn.sni"]
+    assert cut([desk.flow], paths) == b"1,look,example.com:443,[::1]:443,443,example.com\r\n"
+    assert cut([desk.flow], ["server_conn.tls_version", "client_conn.alpn"]) == b"TLSv1.3,\r\n"
+    pem = cut([desk.flow], ["server_conn.certificate_list"])
+    assert ssl.PEM_cert_to_DER_cert(pem.decode()) == chain[0]
+    for path in ("request", "request.nothing", "client.address", "server_conn", "server_conn.nothing"):
         with pytest.raises(UserError):
             cut([desk.flow], [path])
     desk.flow.response = None

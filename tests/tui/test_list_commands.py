@@ -271,3 +271,12 @@ def test_that_there_is_no_flow_is_said(console: Console) -> None:
 def test_what_the_program_does_is_asked(console: Console) -> None:
     assert run(console, "proxyserver.active_connections") == 2
     assert run(console, "readfile.reading") is False
+
+
+def test_paths_of_cuts_are_completed_also_behind_a_comma(console: Console) -> None:
+    def offered(line: str) -> list[str]:
+        return [offer.text for offer in console.app.commands.complete(line)]
+
+    assert offered("cut.clip @focus request.m") == ["request.method"]
+    assert offered("cut @all request.url,response.st") == ["request.url,response.status_code"]
+    assert "response.header[" in offered("cut.save @focus response.")
