@@ -27,6 +27,7 @@ HEADINGS: Final = {
     "proxy": "Listening and connecting",
     "hosts": "Which hosts to look into",
     "access": "Who may use it",
+    "rules": "Rules for requests and responses",
     "tls": "TLS",
     "certificates": "Certificates",
     "limits": "Limits and times",
@@ -81,7 +82,7 @@ class OptionsScreen(Listing):
         if name in _NOT_HERE:
             about.append([("warning", f"Set at the start only: --set {name}=…")])
         searched = f"{name} {value} {definition.help}"
-        return Row(name, line, about, searched, HEADINGS.get(definition.group, definition.group))
+        return Row(name, line, about, searched, HEADINGS[definition.group])
 
     def _choices(self, definition: OptionDefinition[Any]) -> Sequence[str]:
         return definition.choices or self._more_choices(definition.name)

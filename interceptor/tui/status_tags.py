@@ -29,6 +29,8 @@ _SWITCHES: Final = (
     ("no-upstream-cert", "upstream_cert", False),
     ("lazy", "connection_strategy", "lazy"),
     ("no-rawtcp", "rawtcp", False),
+    ("no-websocket", "websocket", False),
+    ("lenient", "validate_inbound_headers", False),
 )
 """Tag, option, and the value at which it is said."""
 
@@ -40,6 +42,7 @@ _VALUES: Final = (
     ("limit", "body_size_limit"),
     ("W", "save_stream_file"),
     ("HAR", "hardump"),
+    ("keylog", "tls_keylog_file"),
 )
 """Said with their value, if it is not the default."""
 

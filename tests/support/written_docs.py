@@ -8,22 +8,10 @@ from pathlib import Path
 
 from interceptor.options import GROUPS, Options
 from interceptor.tui.keymap import CONTEXTS, Keymap
+from interceptor.tui.options_screen import HEADINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 PACKAGE = Path(__file__).parents[2] / "interceptor"
-
-_GROUPS = {
-    "proxy": "Listening and connecting",
-    "hosts": "Which hosts to look into",
-    "access": "Who may use it",
-    "tls": "TLS",
-    "certificates": "Certificates",
-    "limits": "Limits and times",
-    "flows": "Flows",
-    "files": "Files",
-    "console": "The console",
-    "dump": "`interceptor dump`",
-}
 
 
 def options_page() -> str:
@@ -35,7 +23,7 @@ def options_page() -> str:
         "Written from the code by `make docs`.",
     ]
     for group in GROUPS:
-        lines += ["", f"## {_GROUPS.get(group, group)}", "", "| option | type | default | meaning |", "|---|---|---|---|"]
+        lines += ["", f"## {HEADINGS[group]}", "", "| option | type | default | meaning |", "|---|---|---|---|"]
         for option in Options.definitions():
             if option.group == group:
                 default = option.to_text(option.default)

@@ -39,6 +39,9 @@ def test_nothing_is_said_of_defaults() -> None:
         ("body_size_limit", "1g", "limit:1g"),
         ("save_stream_file", "+flows", "W:+flows"),
         ("hardump", "all.har", "HAR:all.har"),
+        ("tls_keylog_file", "keys.log", "keylog:keys.log"),
+        ("websocket", False, "no-websocket"),
+        ("validate_inbound_headers", False, "lenient"),
     ],
 )
 def test_an_option_that_changes_something_has_its_tag(option: str, value: Any, tag: str) -> None:
