@@ -50,6 +50,7 @@ def test_titles_of_the_automatic_layout_stand_above_their_cells(columns: int) ->
     row = "".join(text for _, text in flow_row(http_flow(target=b"/a"), layout, False, START))
     assert len(line) == columns
     assert line.index("Code") + 4 == row.index(" 200 ") + 4
+    assert not layout.method or f"{'Method'[: layout.method]} " in line
     if layout.host:
         assert line.index("Path") == row.index("/a ")
     else:

@@ -34,6 +34,7 @@ from interceptor.tui.present.rows import (
 from interceptor.tui.present.text import (
     Line,
     clock,
+    cut,
     line_width,
     moment,
     readable,
@@ -259,7 +260,8 @@ def heading(layout: RowLayout | ChosenLayout, order: str, is_reversed: bool) -> 
         text = column.title if column is not None else ""
         is_sorted = bool(text) and column is not None and column.order == order and order not in (each for _, each in ends)
         if is_sorted:
-            text = shorten(text, room - 1) + ("↑" if is_reversed else "↓")
+            text = cut(text, room - 1) + ("↑" if is_reversed else "↓")
+        text = cut(text, room)
         is_right = column is not None and column.is_right
         line.append(
             ("heading sorted" if is_sorted else "heading", to_width_right(text, room) if is_right else to_width(text, room))
@@ -290,7 +292,7 @@ def _titles(layout: RowLayout) -> list[tuple[int, Column | None]]:
         (layout.host, "host"),
     ):
         if room:
-            titles.append((room + 1, COLUMNS[name]))
+            titles += [(room, COLUMNS[name]), (1, None)]
     titles.append((layout.address, COLUMNS["path" if layout.host else "url"]))
     titles.append((4, COLUMNS["status"]))
     for room, name in ((layout.type, "type"), (layout.size, "size"), (layout.duration, "duration"), (layout.marks, "marks")):
