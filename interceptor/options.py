@@ -91,6 +91,9 @@ class _Declared:
     tcp_hosts = texts(
         [], "hosts", "Treat hosts that match one of these patterns as raw TCP, with or without TLS.", check=are_patterns
     )
+    raw_hosts = texts(
+        [], "hosts", "Let malformed HTTP/1 of hosts that match one of these patterns through as it is, raw.", check=are_patterns
+    )
 
     block_global = switch(True, "access", "Refuse clients that come from public addresses.")
     block_private = switch(False, "access", "Refuse clients that come from private networks; this machine is always let in.")

@@ -104,8 +104,10 @@ class Assembly:
             pipe.put((), detector)
             _receive(detector, [Opened(connection), *waiting])
 
-    def relay(self, ingress: Ingress, client: Connection, server: Connection, waiting: list[PipeEvent]) -> None:
-        self._relay(ingress, client, server, waiting, is_ignored=False)
+    def relay(
+        self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], note: str = ""
+    ) -> None:
+        self._relay(ingress, client, server, waiting, is_ignored=False, note=note)
 
     def websocket(
         self,
@@ -125,9 +127,16 @@ class Assembly:
         _receive(socket, waiting)
 
     def _relay(
-        self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], is_ignored: bool
+        self,
+        ingress: Ingress,
+        client: Connection,
+        server: Connection | None,
+        waiting: list[PipeEvent],
+        is_ignored: bool,
+        note: str = "",
     ) -> None:
         relay = Relay(self.stack, self._settings, ingress, client, server, is_ignored)
+        relay.flow.comment = note
         for connection in (client, server):
             if connection is not None and (pipe := self.stack.pipes.get(connection)):
                 pipe.put((), relay)

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 
 from interceptor.proxy.client_hello import HelloError, looks_like_tls, read_client_hello
-from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.ingress import Ingress, matches
 from interceptor.proxy.settings import Settings
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}\Z")
@@ -73,14 +73,10 @@ def _by_host(first: bytes, is_tls: bool, ingress: Ingress, settings: Settings) -
                 names.append(f"{hello.server_name}:{ingress.origin.port}")
         except HelloError:
             return None
-    if settings.ignore_hosts and _matches(settings.ignore_hosts, names):
+    if settings.ignore_hosts and matches(settings.ignore_hosts, names):
         return Next.IGNORE
-    if settings.allow_hosts and not _matches(settings.allow_hosts, names):
+    if settings.allow_hosts and not matches(settings.allow_hosts, names):
         return Next.IGNORE
-    if not is_tls and _matches(settings.tcp_hosts, names):
+    if not is_tls and matches(settings.tcp_hosts, names):
         return Next.RELAY
     return None
-
-
-def _matches(patterns: tuple[str, ...], names: list[str]) -> bool:
-    return any(re.search(pattern, name, re.IGNORECASE) for pattern in patterns for name in names)

@@ -3,6 +3,8 @@ without knowing the mode. A CONNECT inside makes a new one."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from interceptor.model.connection import Connection, Origin
@@ -27,6 +29,19 @@ def with_server_name(ingress: Ingress, client: Connection) -> Ingress:
     if ingress.origin is None or ingress.is_reverse or not ingress.is_tls or client.tls is None:
         return ingress
     return replace(ingress, origin=replace(ingress.origin, server_name=client.tls.server_name))
+
+
+def matches(patterns: tuple[str, ...], names: Iterable[str]) -> bool:
+    """What options like ignore_hosts mean: one of the patterns is found in one of the `host:port`."""
+    return any(re.search(pattern, name, re.IGNORECASE) for pattern in patterns for name in names)
+
+
+def origin_names(ingress: Ingress) -> list[str]:
+    """Each `host:port` under which the client knows the origin; empty if it is not known."""
+    origin = ingress.origin
+    if origin is None:
+        return []
+    return [origin.authority, *([f"{origin.server_name}:{origin.port}"] if origin.server_name else [])]
 
 
 def record_failure(stack: Stack, ingress: Ingress, client: Connection, server: Connection | None, message: str) -> None:

@@ -46,6 +46,7 @@ from interceptor.proxy.layers.http.parts import (
     RequestPart,
     ResponsePart,
     ResponseStarted,
+    Unreadable,
     Upstream,
 )
 from interceptor.proxy.layers.http.surroundings import Surroundings
@@ -283,6 +284,8 @@ class Exchange(Conversation):
                         self.downstream.inform(response)
                 case ResponseStarted(response=response, size=size):
                     return await self._pass_response(down, response, size)
+                case Unreadable(reason=reason):
+                    return self._pass_raw(reason)
                 case Abort(reason=reason, is_early=is_early):
                     self._upstream_has_gone()
                     if is_early and self._may_try_again():
@@ -393,6 +396,16 @@ class Exchange(Conversation):
         else:
             self._close_flow()
         self.downstream.take_over(flow, upstream.connection, early)
+
+    def _pass_raw(self, reason: str) -> None:
+        """From the response on the connection is a raw conversation; unless the request is still being read."""
+        upstream = self.upstream
+        if upstream is None or not self._request_is_over:
+            return self._give_up(reason, 502)
+        self.flow.error = FlowError(reason, self.stack.wall_time())
+        early = upstream.leave_pipe()
+        self._close_flow()
+        self.downstream.take_over(self.flow, upstream.connection, early)
 
     # --- bodies and ends ------------------------------------------------------------------------------------
 

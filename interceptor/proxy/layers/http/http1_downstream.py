@@ -51,6 +51,15 @@ class Routing(Protocol):
 
     def malformed(self, codec: Http1Downstream, reason: str) -> None: ...
 
+    @property
+    def way_out(self) -> str:
+        """What a refusal says to do, if anything."""
+        ...
+
+    def pass_raw(self, codec: Http1Downstream, error: HeadError) -> bool:
+        """True if what was read as a malformed request goes through as it is: another layer has taken over."""
+        ...
+
     def tunnel(self, codec: Http1Downstream, flow: HttpFlow, server: Connection, early: bytes) -> None: ...
 
 
@@ -130,7 +139,7 @@ class Http1Downstream(Layer):
             serving.left("The client closed the connection before the exchange was complete.")
 
     def _read_head(self) -> None:
-        held, limit = self._held, self._settings.header_size_limit
+        held, limit, block = self._held, self._settings.header_size_limit, b""
         if not self._head_started_at:
             self._head_started_at = self.stack.wall_time()
         try:
@@ -155,7 +164,9 @@ class Http1Downstream(Layer):
             self.stack.alarms.pop(self._head_alarm, None)
             self._head_arrived(self._read(block), block)
         except HeadError as error:
-            self._refuse(error)
+            held[:0] = block
+            if not self._router.pass_raw(self, error):
+                self._refuse(error)
 
     def _skip_empty_lines(self) -> None:
         """Before the request (RFC 9112 §2.2); not without end."""
@@ -238,7 +249,7 @@ class Http1Downstream(Layer):
 
     def _refuse(self, error: HeadError) -> None:
         self._router.malformed(self, f"The client's request is malformed: {error}")
-        page = error_response(error.status, f"Malformed request: {error}", self.stack.wall_time())
+        page = error_response(error.status, f"Malformed request: {error}{self._router.way_out}", self.stack.wall_time())
         head = write_status_head(page.status_code, page.reason, page.headers.fields)
         self.wire(Send(self.connection, head + page.body.read()))
         self._close(str(error))

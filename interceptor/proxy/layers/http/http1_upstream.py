@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from interceptor.model.connection import Connection
+from interceptor.model.connection import Connection, bracketed
 from interceptor.model.http import Headers, Request, Response
 from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading, Send
 from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, PipeEvent
@@ -24,7 +24,8 @@ from interceptor.proxy.layers.http.head_scan import (
 from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyUntilClose, BodyWriter, ChunkedBody, CountedBody
 from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
-from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted
+from interceptor.proxy.layers.http.pages import way_out
+from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted, Unreadable
 from interceptor.proxy.settings import Settings
 
 INFORMATIONAL_LIMIT: Final = 100
@@ -52,7 +53,13 @@ class Http1Upstream(Layer):
     """`writes_absolute`: the server is a proxy itself, and is told the whole URL."""
 
     def __init__(
-        self, stack: Stack, settings: Settings, upstreams: Releasing, exchange: Exchanging, connection: Connection
+        self,
+        stack: Stack,
+        settings: Settings,
+        upstreams: Releasing,
+        exchange: Exchanging,
+        connection: Connection,
+        is_raw: bool = False,
     ) -> None:
         super().__init__(stack)
         self.connection = connection
@@ -61,6 +68,7 @@ class Http1Upstream(Layer):
         self._scanned = 0
         self._method = ""
         self._asks_for_upgrade = False
+        self._is_raw, self._is_unreadable = is_raw, False
         self._writer = BodyWriter(is_chunked=False)
         self._reader: BodyReader | None = None
         self._is_over = False  # the response is complete, or never will be
@@ -127,6 +135,8 @@ class Http1Upstream(Layer):
             case DataReceived(data=data):
                 if self._reader is not None:
                     self._read_body(data)
+                elif self._is_unreadable:
+                    self._held += data
                 elif self._is_over:
                     self._unasked(data)
                 else:
@@ -148,13 +158,14 @@ class Http1Upstream(Layer):
         while self._held and self._reader is None and not self._is_over and not self._has_left:
             if not self._head_started_at:
                 self._head_started_at = self.stack.wall_time()
+            block: bytes | None = b""
             try:
                 block = self._take_head()
                 if block is None:
                     return
                 self._head_arrived(self._read(block))
             except HeadError as error:
-                return self._fail(f"The server's response is malformed: {error}")
+                return self._refuse(error, block or b"")
 
     def _take_head(self) -> bytes | None:
         held, limit = self._held, self._settings.header_size_limit
@@ -267,6 +278,16 @@ class Http1Upstream(Layer):
             what = "The server closed the connection before the response was complete"
         self._exchange.response_part(Abort(f"{what}{f' ({reason})' if reason else '.'}", is_early))
         self.wire(Close(self.connection, what))
+
+    def _refuse(self, error: HeadError, block: bytes) -> None:
+        reason = f"The server's response is malformed: {error}"
+        if self._is_raw:
+            self._held[:0] = block
+            self._is_over = self._is_unreadable = True
+            self._exchange.response_part(Unreadable(reason))
+        else:
+            host, port = (self.connection.peer or ("", 0))[:2]
+            self._fail(reason + way_out(f"{bracketed(host)}:{port}"))
 
     def _fail(self, reason: str) -> None:
         self._is_over, self._reader = True, None

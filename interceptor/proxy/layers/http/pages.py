@@ -22,6 +22,11 @@ REASONS: Final = {
 }
 
 
+def way_out(authority: str) -> str:
+    """For what is refused as malformed: how to let it through."""
+    return f". To let it through as it is, add {authority} to raw_hosts."
+
+
 def error_response(status: int, detail: str, timestamp: float) -> Response:
     """A small page that says what happened; it ends with the connection's last response."""
     reason = REASONS.get(status, b"Error")

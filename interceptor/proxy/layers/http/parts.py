@@ -51,8 +51,15 @@ class Abort:
     is_early: bool = False
 
 
+@dataclass(slots=True)
+class Unreadable:
+    """What comes is no response, for the given reason, and is to get through as it is (raw_hosts)."""
+
+    reason: str
+
+
 RequestPart = Data | End | Abort
-ResponsePart = ResponseStarted | Informational | Data | End | Abort
+ResponsePart = ResponseStarted | Informational | Unreadable | Data | End | Abort
 
 
 class Downstream(Protocol):

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from interceptor.model.connection import DEFAULT_PORTS, Connection, Origin
+from interceptor.model.connection import DEFAULT_PORTS, Connection, Origin, bracketed
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.proxy.core.events import DataReceived, PipeEvent
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.ingress import Ingress, record_failure
+from interceptor.proxy.ingress import Ingress, matches, origin_names, record_failure
 from interceptor.proxy.layers.http.exchange import Exchange
 from interceptor.proxy.layers.http.head_scan import HeadError, RequestHead
 from interceptor.proxy.layers.http.http1_downstream import Http1Downstream, Serving
 from interceptor.proxy.layers.http.http1_upstream import Exchanging, Http1Upstream, Releasing
-from interceptor.proxy.layers.http.pages import error_response
+from interceptor.proxy.layers.http.pages import error_response, way_out
 from interceptor.proxy.layers.http.surroundings import Surroundings
 from interceptor.proxy.settings import Settings
 
@@ -35,7 +35,7 @@ class Assembling(Protocol):
     ) -> None: ...
 
     def relay(
-        self, ingress: Ingress, client: Connection, server: Connection, waiting: list[PipeEvent]
+        self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], note: str = ""
     ) -> None: ...
 
 
@@ -59,7 +59,7 @@ class Router:
         return replace(origin, scheme="https" if ingress.is_tls else "http")
 
     def _make_upstream(self, exchange: Exchanging, connection: Connection) -> Http1Upstream:
-        codec = Http1Upstream(self._stack, self._settings, self._upstreams, exchange, connection)
+        codec = Http1Upstream(self._stack, self._settings, self._upstreams, exchange, connection, self._is_raw(connection))
         if pipe := self._stack.pipes.get(connection):
             pipe.put((), codec)
         return codec
@@ -134,7 +134,27 @@ class Router:
         return error_response(status, reason, self._stack.wall_time())
 
     def malformed(self, codec: Http1Downstream, reason: str) -> None:
-        record_failure(self._stack, self._ingress, codec.connection, None, reason)
+        record_failure(self._stack, self._ingress, codec.connection, None, reason + self.way_out)
+
+    @property
+    def way_out(self) -> str:
+        """What to do for who wants a refused request to get through."""
+        names = origin_names(self._ingress)
+        return way_out(names[-1]) if names else ""
+
+    def pass_raw(self, codec: Http1Downstream, error: HeadError) -> bool:
+        """True if the host is marked raw: from this request on the connection is a raw conversation with it."""
+        if not self._settings.raw_hosts or not matches(self._settings.raw_hosts, origin_names(self._ingress)):
+            return False
+        note = f"Passed on as it is (raw_hosts): {error}"
+        self._assembly.relay(self._ingress, codec.connection, None, codec.leave_pipe(), note)
+        return True
+
+    def _is_raw(self, connection: Connection) -> bool:
+        if not self._settings.raw_hosts or connection.peer is None:
+            return False
+        host, port = connection.peer[:2]
+        return matches(self._settings.raw_hosts, [*origin_names(self._ingress), f"{bracketed(host)}:{port}"])
 
     def tunnel(self, codec: Http1Downstream, flow: HttpFlow, server: Connection, early: bytes) -> None:
         waiting = codec.leave_pipe()
@@ -142,7 +162,8 @@ class Router:
             waiting.append(DataReceived(server, early))
         if flow.websocket is not None:
             return self._assembly.websocket(flow, codec.connection, server, waiting)
-        self._assembly.relay(self._ingress, codec.connection, server, waiting)
+        note = f"Passed on as it is (raw_hosts): {flow.error.message}" if flow.error is not None else ""
+        self._assembly.relay(self._ingress, codec.connection, server, waiting, note)
 
 
 def read_authority(raw: bytes, default_port: int | None) -> tuple[str, int]:
