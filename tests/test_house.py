@@ -58,7 +58,7 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert "make test" in beginning
 
 
-@pytest.mark.parametrize("name", ["keys.md", "options.md"])
+@pytest.mark.parametrize("name", ["keys.md", "options.md", "filters.md", "commands.md"])
 def test_pages_written_from_the_code_are_up_to_date(name: str) -> None:
     assert (TOP / "docs" / name).read_text() == PAGES[name](), "`make docs` writes it anew"
 

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 from interceptor.options import GROUPS, Options
+from interceptor.runs import all_commands
+from interceptor.specs.filter import operators
 from interceptor.tui.keymap import CONTEXTS, Keymap
 from interceptor.tui.options_screen import HEADINGS
 
@@ -64,6 +66,53 @@ def _key(key: str) -> str:
     return f"`{key}`" if key != "|" else "`\\|`"
 
 
+def filters_page() -> str:
+    lines = [
+        "# Filters",
+        "",
+        "A filter says which flows are meant: for the list (`f`), for interception (`i`), for commands",
+        "(`flow.mark '~c 5xx' true`), for `dump` and for files. A bare word means `~u word`.",
+        "",
+        "    ~m POST & ~d example.com          both",
+        "    ~c 4xx | ~c 5xx                   either",
+        "    !~a                               not",
+        "    (~t json | ~t xml) & ~size >10k   brackets",
+        "    ~b 'two words'                    quotes, where there are blanks or brackets",
+        "",
+        "Two filters beside each other are both meant. Patterns are regular expressions, found anywhere, in whatever case",
+        "(`INTERCEPTOR_CASE_SENSITIVE_FILTERS=1` makes case count). Written from the code by `make docs`.",
+        "",
+        "| operator | means | example |",
+        "|---|---|---|",
+    ]
+    for each in operators():
+        lines.append(f"| `{f'{each.name} {each.argument}'.strip()}` | {each.help} | `{each.example}` |")
+    return "\n".join(lines) + "\n"
+
+
+def commands_page() -> str:
+    lines = [
+        "# Commands",
+        "",
+        "What can be typed behind `:`, bound to a key (`K`), or be part of another command. Arguments in brackets may be left",
+        "out.",
+        "`flows` are `@focus`, `@shown`, `@hidden`, `@marked`, `@unmarked`, `@all`, numbers (`@4,7`) or a [filter](filters.md);",
+        "`+` before a file's name appends. Names are mitmproxy's where it has the command. Written from the code by `make docs`.",
+    ]
+    commands = all_commands(Options())
+    family = ""
+    for name in commands.names():
+        if name.partition(".")[0] != family:
+            family = name.partition(".")[0]
+            lines += ["", f"## {family}", "", "| command | does |", "|---|---|"]
+        lines.append(f"| `{_cell(commands.signature(name))}` | {_cell(commands.help(name))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def files_page() -> str:
     lines = [
         "# What is where",
@@ -90,7 +139,13 @@ def _first_sentence(path: Path) -> str:
     return re.split(r"(?<=[.;]) (?=[A-Z])", paragraph)[0]
 
 
-PAGES = {"files.md": files_page, "options.md": options_page, "keys.md": keys_page}
+PAGES = {
+    "files.md": files_page,
+    "options.md": options_page,
+    "keys.md": keys_page,
+    "filters.md": filters_page,
+    "commands.md": commands_page,
+}
 
 
 def main() -> None:
