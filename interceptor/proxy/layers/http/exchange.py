@@ -164,6 +164,8 @@ class Exchange(Conversation):
                 fix_length(request, kept.size)
             upstream.request(request, kept.size)
         else:
+            if self.flow.is_modified and self._request_size is not None:
+                fix_length(request, self._request_size)
             upstream.request(request, self._request_size)
         if kept.size:
             await self._send_body(up, kept, upstream.data)
@@ -344,7 +346,8 @@ class Exchange(Conversation):
         kept = response.body
         if is_whole:
             size = kept.size
-            fix_length(response, kept.size, flow.request.method)
+        if size is not None and (is_whole or flow.is_modified):
+            fix_length(response, size, flow.request.method)
         self.response_has_begun = True
         self.downstream.respond(flow.request, response, size)
         if response.status_code == 101 or (flow.request.method == "CONNECT" and 200 <= response.status_code < 300):

@@ -8,9 +8,12 @@ from interceptor.model.http import Field, Request, Response
 
 def fix_length(message: Request | Response, size: int, method: str = "") -> None:
     """Content-Length follows the body that will be sent, where it says something else; added where a body would have no
-    framing."""
+    framing, removed where Transfer-Encoding has been put beside it."""
     headers = message.headers
-    if "transfer-encoding" in headers or method == "HEAD":
+    if "transfer-encoding" in headers:
+        headers.remove("content-length")
+        return
+    if method == "HEAD":
         return
     if isinstance(message, Response) and (message.status_code in (204, 304) or message.status_code < 200):
         return

@@ -257,6 +257,44 @@ def test_an_edited_request(point: type[HttpHook], request_: bytes) -> None:
     assert driver.http.request.body.read() == b"longer than it was"
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda headers: headers.remove("Content-Length"),
+        lambda headers: headers.set_all("Content-Length", ["2"]),
+        lambda headers: headers.set_all("Content-Length", ["2", "99"]),
+        lambda headers: headers.add("Transfer-Encoding", "chunked"),
+    ],
+    ids=["removed", "shorter", "two", "coded"],
+)
+def test_edited_fields_never_frame_a_streaming_body_wrongly(edit: Callable[[Headers], None]) -> None:
+    """Else the rest of the body would be read as the next message, by the server or by the client."""
+
+    def rule(flow: HttpFlow) -> None:
+        flow.backup()
+        edit((flow.response or flow.request).headers)
+
+    def decide(hook: Hook) -> Verdict:
+        if isinstance(hook, RequestHead | ResponseHead):
+            rule(hook.flow)
+        return FORWARD
+
+    driver = PaperDriver(decide=decide)
+    driver.says(POST + b"abc")
+    driver.says(b"def")
+    head, _, body = driver.sent(driver.server).partition(b"\r\n\r\n")
+    driver.says(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n12", driver.server)
+    driver.says(b"34", driver.server)
+    answer, _, content = driver.sent(driver.client).partition(b"\r\n\r\n")
+    if b"chunked" in head:
+        assert b"Content-Length" not in head and body == b"3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"
+        assert b"Content-Length" not in answer and content == b"2\r\n12\r\n2\r\n34\r\n0\r\n\r\n"
+    else:
+        assert head.count(b"Content-Length") == 1 and b"Content-Length: 6" in head and body == b"abcdef"
+        assert answer.count(b"Content-Length") == 1 and b"Content-Length: 4" in answer and content == b"1234"
+    assert driver.errors() == [""]
+
+
 def test_a_request_sent_elsewhere() -> None:
     driver = PaperDriver(decide=at(RequestHead, lambda flow: flow.request.set_url("http://b.test:81/elsewhere")))
     driver.says(GET)
