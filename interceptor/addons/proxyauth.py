@@ -13,7 +13,7 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 from weakref import WeakSet
@@ -48,8 +48,8 @@ class ProxyAuth:
             self._known = WeakSet()
 
     @property
-    def has_say(self) -> bool:
-        return self._check is not None
+    def hooks(self) -> Sequence[str]:
+        return ("http_connect", "requestheaders") if self._check is not None else ()
 
     def http_connect(self, flow: HttpFlow) -> Respond | None:
         if self._check is None:

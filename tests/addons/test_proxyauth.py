@@ -262,3 +262,11 @@ def test_what_is_remembered_is_bounded_and_logins_outlast_guesses(tmp_path: Path
     before = verified.count
     assert users.is_right("bob", "secret", "here")
     assert verified.count == before
+
+
+def test_nobody_is_asked_while_no_login_is_wanted() -> None:
+    options = Options()
+    addon = ProxyAuth(options)
+    assert addon.hooks == ()
+    options.update(proxyauth="any")
+    assert set(addon.hooks) == {"http_connect", "requestheaders"}
