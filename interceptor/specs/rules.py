@@ -229,5 +229,7 @@ def _literal(piece: str) -> bytes:
 
 
 def _for_template(piece: str) -> bytes:
-    """The same for `re.sub`, which knows what \\1 and \\g mean."""
-    return piece.encode() if piece[:1] == "\\" and piece[1:2] in "123456789" else _literal(piece)
+    """The same for `re.sub`, which is left to know what \\1 and \\g mean; any other backslash is one."""
+    if piece[:1] == "\\" and piece[1:2] in (*"123456789", "g"):
+        return piece.encode()
+    return _literal(piece).replace(b"\\", rb"\\")

@@ -59,6 +59,7 @@ def ruled(
         *("--map-local", f"|://local.invalid/|{site}"),
         *("--block-list", ":~u blocked:451", "--block-list", ":~u /hang:444"),
         *("--set", "stream_large_bodies=1m"),
+        *("--stickycookie", "~u sticky", "--stickyauth", "~u sticky", "-H", "|~s & ~u log-in|Set-Cookie|sid=7; Path=/"),
     ]
     with Proxy(tmp_path_factory.mktemp("ruled"), *rules, confdir=confdir, trusted_ca=authority.ca_file) as proxy:
         yield proxy
@@ -115,6 +116,15 @@ def test_requests_refused(ruled: Proxy, nginx: Nginx) -> None:
     with pytest.raises(AssertionError, match="ended with 52"):
         curl(ruled, f"{nginx.http_url}/hang")
     assert "block_list" in ruled.flow("/hang")["error"]["message"]
+
+
+def test_cookies_and_credentials_are_said_again(ruled: Proxy, hypercorn: Hypercorn) -> None:
+    url = f"{hypercorn.https_url}/seen"
+    curl(ruled, "-u", "user:password", f"{url}?log-in")
+    fields = seen_by(curl(ruled, f"{url}?sticky"))
+    assert fields["cookie"] == "sid=7"
+    assert fields["authorization"] == "Basic dXNlcjpwYXNzd29yZA=="
+    assert not {"cookie", "authorization"} & set(seen_by(curl(ruled, f"{url}?other")))
 
 
 def test_what_no_rule_means_streams_as_ever(ruled: Proxy, nginx: Nginx) -> None:
