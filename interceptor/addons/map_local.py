@@ -69,7 +69,7 @@ class MapLocal(RuleAddon[LocalRule]):
         if first is None:
             return None
         names = ", ".join(map(str, looked_for)) or "nothing, since its path leads out of the folder"
-        _log.info("map_local %s: no file for %s; looked for %s", first.text, url, names)
+        _log.info("map_local %s: no file for %s; looked for %s", first.text, url, names, extra={"flow_id": flow.id})
         self.noted(flow, first, "no such file")
         return Respond(_without_body_for_head(flow, answer(404, _NOT_FOUND, "text/html; charset=utf-8")))
 
