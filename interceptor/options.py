@@ -74,6 +74,19 @@ class _Declared:
     keep_host_header = switch(False, "proxy", "Reverse mode: leave the client's Host header as it is.")
     websocket = switch(True, "proxy", "Read WebSocket messages; off relays them as raw TCP.")
     rawtcp = switch(True, "proxy", "Relay what is not HTTP as raw TCP; off refuses it.")
+    http2 = switch(True, "proxy", "Speak HTTP/2 with clients and servers that offer it.")
+    http2_upstream = text(
+        "client",
+        "proxy",
+        "HTTP/2 towards servers: as the client speaks it, offered always (to http servers without asking), or never.",
+        choices=("client", "always", "never"),
+    )
+    http2_ping_keepalive = whole(
+        58, 0, 86_400, "proxy", "Seconds of silence after which an HTTP/2 server is sent a PING; 0 is never."
+    )
+    normalize_outbound_headers = switch(
+        True, "proxy", "Write the names of HTTP/2 fields in lower case, as the protocol wants them."
+    )
 
     validate_inbound_headers = switch(
         True,

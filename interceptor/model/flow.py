@@ -135,6 +135,8 @@ class HttpFlow(Flow):
     informational: list[Response] = field(default_factory=list)
     websocket: WebSocketData | None = None
     is_upgraded: bool = False  # after 101 or CONNECT the connection became something else
+    client_stream: int = 0  # number of the HTTP/2 stream that carried it on that side; 0: none
+    server_stream: int = 0
     original: tuple[Request, Response | None] | None = None  # as received, if edited since
 
     def backup(self) -> None:

@@ -117,6 +117,7 @@ class Message:
     http_version: str = field(default="HTTP/1.1", kw_only=True)
     timestamp_start: float = field(default=0.0, kw_only=True)
     timestamp_end: float | None = field(default=None, kw_only=True)
+    not_sent: tuple[bytes, ...] = field(default=(), kw_only=True)  # names of fields that the version it was sent in forbids
 
     def set_content(self, content: bytes) -> None:
         """A new body, as given (content coding is the caller's); Content-Length follows unless the message is chunked."""
@@ -191,6 +192,8 @@ class Request(Message):
         self.scheme, self.host = parts.scheme, parts.hostname
         self.port = parts.port or DEFAULT_PORTS[parts.scheme]
         self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if self.authority:
+            self.authority = self.host_field()
         if "host" in self.headers:
             self.headers["Host"] = self.host_field()
         if self.authority:

@@ -30,17 +30,20 @@ class ConnectFailed:
 
 @dataclass(slots=True)
 class Reached:
-    """`is_reused`: the connection has carried an exchange before, so its server may be closing it at this moment."""
+    """`is_reused`: the connection has carried an exchange before, so its server may be closing it at this moment. `is_http2`:
+    that is what is spoken on it, and others may have it at the same time."""
 
     connection: Connection
     is_reused: bool = False
+    is_http2: bool = False
 
 
 @dataclass(slots=True)
 class Reach(Ask[Reached | ConnectFailed]):
-    """To Upstreams: an open connection to that origin. It is put under `head`; or the asker puts its own head there when it
-    has the answer (`is_taken`). With neither only facts are wanted, and the connection stays idle until somebody reaches for
-    that origin."""
+    """To Upstreams: an open connection to that origin, on which one of `alpn_offers` is spoken if there are any (without TLS:
+    HTTP/2 by prior knowledge if that is the only one, else HTTP/1). It is put under `head`; or the asker puts its own head there
+    when it has the answer (`is_taken`). With neither only facts are wanted, and the connection stays idle until somebody reaches
+    for that origin."""
 
     origin: Origin
     head: Receiver | None = field(default=None, repr=False)

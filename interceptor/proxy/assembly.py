@@ -1,6 +1,6 @@
 """Puts the layers of one stack together: the one place that knows them all.
 
-    driver ▸ client_connected ▸ Detect ▸ (TLS ▸ Detect ▸) HTTP/1 with its router | Relay
+    driver ▸ client_connected ▸ Detect ▸ (TLS ▸ Detect ▸) HTTP/1 or HTTP/2 with its router | Relay
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from interceptor.model.connection import Connection, Origin
 from interceptor.model.flow import HttpFlow, WebSocketMessage
@@ -21,13 +22,18 @@ from interceptor.proxy.layers.connect import Connect
 from interceptor.proxy.layers.detect import Detect
 from interceptor.proxy.layers.http.exchange import Exchange
 from interceptor.proxy.layers.http.http1_downstream import Http1Downstream
-from interceptor.proxy.layers.http.http1_upstream import Exchanging, Http1Upstream
+from interceptor.proxy.layers.http.http1_upstream import Http1Upstream
+from interceptor.proxy.layers.http.parts import Upstream
 from interceptor.proxy.layers.http.replayer import Replayer
-from interceptor.proxy.layers.http.router import Router
-from interceptor.proxy.layers.http.surroundings import Surroundings
+from interceptor.proxy.layers.http.router import ClientCodec, Router
+from interceptor.proxy.layers.http.surroundings import EITHER, HTTP1_ONLY, Surroundings
+from interceptor.proxy.layers.http.translation import HTTP2
 from interceptor.proxy.layers.relay import Relay
 from interceptor.proxy.settings import Settings
-from interceptor.proxy.upstreams import Upstreams
+from interceptor.proxy.upstreams import Unclaimed, Upstreams
+
+if TYPE_CHECKING:
+    from interceptor.proxy.layers.http.http2_upstream import Http2Upstream
 
 
 class Assembly:
@@ -69,6 +75,8 @@ class Assembly:
                 _receive(tunnel, [Opened(client), *waiting])
             case Next.HTTP1:
                 self._http1(client, ingress, waiting)
+            case Next.HTTP2:
+                self._http2(client, ingress, waiting)
             case Next.RELAY:
                 self._relay(ingress, client, server, waiting, is_ignored=False)
             case Next.IGNORE:
@@ -85,8 +93,17 @@ class Assembly:
         return replace(ingress, origin=origin, is_tls=True)
 
     def _http1(self, client: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None:
-        router = Router(self.stack, self._settings, self._upstreams, ingress, self)
+        router = Router(self.stack, self._settings, ingress, self, self._make_upstream, client)
         codec = Http1Downstream(self.stack, self._settings, router, client)
+        self.stack.pipes[client].put((), codec)
+        codec.start()
+        _receive(codec, waiting)
+
+    def _http2(self, client: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None:
+        from interceptor.proxy.layers.http.http2_downstream import Http2Downstream  # h2 is loaded when HTTP/2 is first spoken
+
+        router = Router(self.stack, self._settings, ingress, self, self._make_upstream, client, is_http2=True)
+        codec = Http2Downstream(self.stack, self._settings, router, client)
         self.stack.pipes[client].put((), codec)
         codec.start()
         _receive(codec, waiting)
@@ -94,7 +111,7 @@ class Assembly:
     # --- Assembling: for the router ---------------------------------------------------------------------------
 
     def connect(
-        self, codec: Http1Downstream, flow: HttpFlow, granted: Callable[[], None], explain: Callable[[int, str], Response]
+        self, codec: ClientCodec, flow: HttpFlow, granted: Callable[[], None], explain: Callable[[int, str], Response]
     ) -> Connect:
         return Connect(self.stack, self._settings, codec, flow, granted, explain)
 
@@ -153,14 +170,34 @@ class Assembly:
             self.websocket(flow, None, server, [DataReceived(server, early)] if early else [], script)
 
         replayer = Replayer(go_on)
-        surroundings = Surroundings(self._settings, self._make_upstream, None)
+        offers = EITHER if flow.request.http_version == HTTP2 else HTTP1_ONLY
+        surroundings = Surroundings(self._settings, self._make_upstream, None, offers)
         exchange = Exchange(self.stack, surroundings, replayer, flow, flow.request.body.size)
         replayer.run(self.stack, exchange)
 
-    def _make_upstream(self, exchange: Exchanging, connection: Connection) -> Http1Upstream:
-        codec = Http1Upstream(self.stack, self._settings, self._upstreams, exchange, connection)
+    def _make_upstream(self, exchange: Exchange, connection: Connection, is_http2: bool, is_raw: bool = False) -> Upstream:
+        if is_http2:
+            return self._http2_upstream(connection).stream_for(exchange)
+        codec = Http1Upstream(self.stack, self._settings, self._upstreams, exchange, connection, is_raw)
         if pipe := self.stack.pipes.get(connection):
             pipe.put((), codec)
+        return codec
+
+    def _http2_upstream(self, connection: Connection) -> Http2Upstream:
+        """One for all exchanges on that connection."""
+        from interceptor.proxy.layers.http.http2_upstream import Http2Upstream
+
+        pipe = self.stack.pipes.get(connection)
+        if pipe is not None and isinstance(pipe.head, Http2Upstream):
+            return pipe.head
+        codec = Http2Upstream(self.stack, self._settings, self._upstreams, connection)
+        if pipe is not None:
+            early = pipe.head.leave_pipe() if isinstance(pipe.head, Unclaimed) else []
+            pipe.put((), codec)
+            codec.start()
+            _receive(codec, early)
+        else:
+            codec.left("")  # it has gone in the meantime
         return codec
 
 

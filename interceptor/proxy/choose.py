@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 from interceptor.proxy.client_hello import HelloError, looks_like_tls, read_client_hello
 from interceptor.proxy.ingress import Ingress, matches
@@ -17,6 +17,8 @@ _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}\Z")
 _REQUEST_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32} +[^\x00-\x20\x7f]+ +HTTP/\d")
 _KNOWN_METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE ")
 _LINE_LIMIT: Final = 16 * 1024
+HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+Choice = TypeVar("Choice", "Next", None)
 
 
 class Next(Enum):
@@ -25,6 +27,7 @@ class Next(Enum):
     MORE = "more bytes are needed"
     TLS = "TLS"
     HTTP1 = "HTTP/1"
+    HTTP2 = "HTTP/2"
     RELAY = "raw bytes"
     IGNORE = "raw bytes, not recorded"
 
@@ -33,7 +36,7 @@ def choose(first: bytes, ingress: Ingress, settings: Settings) -> Next:
     """`first` is all that the client has said, not empty."""
     is_tls = looks_like_tls(first)
     if ingress.origin is None:  # it speaks to us: what is not TLS must be HTTP, and is told so if it is not
-        return Next.MORE if is_tls is None else Next.TLS if is_tls else Next.HTTP1
+        return Next.MORE if is_tls is None else Next.TLS if is_tls else _http2_or(Next.HTTP1, first, settings)
     if is_tls is None:
         return Next.MORE
     by_host = _by_host(first, is_tls, ingress, settings)
@@ -42,8 +45,15 @@ def choose(first: bytes, ingress: Ingress, settings: Settings) -> Next:
     if is_tls:
         return Next.TLS
     if ingress.is_reverse:  # the mode has said what it is
-        return Next.HTTP1 if ingress.origin.scheme in ("http", "https") else Next.RELAY
-    return _http_or_raw(first, settings)
+        return _http2_or(Next.HTTP1, first, settings) if ingress.origin.scheme in ("http", "https") else Next.RELAY
+    return _http2_or(None, first, settings) or _http_or_raw(first, settings)
+
+
+def _http2_or(other: Choice, first: bytes, settings: Settings) -> Next | Choice:
+    """HTTP/2 begins with a preface, with TLS (where ALPN has chosen it) and without."""
+    if not settings.http2 or not HTTP2_PREFACE.startswith(first[: len(HTTP2_PREFACE)]):
+        return other
+    return Next.HTTP2 if len(first) >= len(HTTP2_PREFACE) else Next.MORE
 
 
 def _http_or_raw(first: bytes, settings: Settings) -> Next:

@@ -33,6 +33,10 @@ class Settings:
     websocket: bool = True
     keep_host_header: bool = False
     validate_inbound_headers: bool = True
+    http2: bool = True
+    http2_upstream: str = "client"  # or "always", "never"
+    http2_ping_keepalive: float = 58.0  # 0: none
+    normalize_outbound_headers: bool = True
     ignore_hosts: tuple[str, ...] = ()
     show_ignored_hosts: bool = False
     allow_hosts: tuple[str, ...] = ()

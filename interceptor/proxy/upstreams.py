@@ -3,19 +3,20 @@
     Reach ─▸ idle connection? ─▸ give it
           └▸ Dial (driver) ─▸ [hops of a route] ─▸ TLS if the origin wants it ─▸ Opened rises to `Unclaimed` ─▸ give it
 
-A connection that nobody has is headed by `Unclaimed`. Failures name the hop and the stage. Connections belong to one client:
-they end with its stack. Everything that is not a Reach passes through to the driver.
+A connection that nobody has is headed by `Unclaimed`. One on which HTTP/2 is spoken is given to everybody who reaches for its
+origin and takes HTTP/2, until it is retired; who comes while it is being opened waits for it. Failures name the hop and the
+stage. Connections belong to one client: they end with its stack. Everything that is not a Reach passes through to the driver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from interceptor.model.connection import Connection, Origin, Side
 from interceptor.proxy.asks import ConnectFailed, Dial, Reach, Reached
-from interceptor.proxy.core.effects import Ask, Close, Effect, PauseReading, ResumeReading, Withdraw
+from interceptor.proxy.core.effects import Ask, AskState, Close, Effect, PauseReading, ResumeReading, Withdraw
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent, Replied
 from interceptor.proxy.core.layer import Layer, Mark
 from interceptor.proxy.core.stack import Stack
@@ -32,6 +33,10 @@ class MakesTls(Protocol):
     """Builds the tunnel that speaks TLS to a server; None in a test of bytes."""
 
     def __call__(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel: ...
+
+
+def _speaks_http2(connection: Connection, reach: Reach) -> bool:
+    return connection.tls.alpn == b"h2" if connection.tls is not None else reach.alpn_offers == (b"h2",)
 
 
 def _key(origin: Origin) -> Key:
@@ -57,6 +62,12 @@ class Unclaimed(Layer):
         self.early: list[PipeEvent] = []
         self.mark = Mark(lambda: self.wire(PauseReading(connection)), lambda: self.wire(ResumeReading(connection)))
 
+    def leave_pipe(self) -> list[PipeEvent]:
+        """What has come so far; the next head in this pipe gets the rest."""
+        early, self.early = self.early, []
+        self.mark.take_all()
+        return early
+
     def receive(self, event: PipeEvent) -> None:
         match event:
             case Opened() if self.opening is not None:
@@ -79,6 +90,7 @@ class Opening:
 
     def __init__(self, upstreams: Upstreams, reach: Reach) -> None:
         self._upstreams, self._stack, self.reach = upstreams, upstreams.stack, reach
+        self.followers: list[Reach] = []  # they can share what this one gets
         self.connection = Connection(
             Side.SERVER, (reach.origin.host, reach.origin.port), opened_at=self._stack.wall_time()
         )
@@ -119,6 +131,8 @@ class Opening:
         self.head.opening = None
         self._stop()
         self._upstreams.give(self.reach, Idle(self.connection, self.head, has_served=False))
+        for follower in self.followers:  # if it cannot be shared, each gets one of its own
+            self._upstreams.reach_again(follower)
 
     def lost(self, reason: str) -> None:
         stage = self._tls.stage if self._tls is not None else "connect"
@@ -126,6 +140,8 @@ class Opening:
 
     def withdraw(self) -> None:
         self._stop()
+        for follower in self.followers:
+            self._upstreams.reach_again(follower)
         if self._dial is not None:
             self._upstreams.withdraw(self._dial)
         elif self.head is not None:
@@ -148,7 +164,8 @@ class Opening:
     def _fail(self, failed: ConnectFailed) -> None:
         self._stop()
         self.connection.error = failed.reason
-        self._upstreams.failed(self.reach, failed)
+        for reach in (self.reach, *self.followers):
+            self._upstreams.failed(reach, failed)
 
     def _stop(self) -> None:
         self._stack.alarms.pop(self._too_late, None)
@@ -163,6 +180,8 @@ class Upstreams(Layer):
         self._idle: dict[Key, list[Idle]] = {}
         self._keys: dict[Connection, Key] = {}  # of every connection that was given
         self._failures: dict[Key, tuple[float, ConnectFailed]] = {}
+        self._shared: dict[Key, Connection] = {}  # HTTP/2 is spoken on them
+        self._not_http2: set[Key] = set()  # origins that were offered it and chose something else
         self.tell_unasked: Callable[[Connection, bytes], None] = lambda connection, data: None
         stack.outermost = self.emit
 
@@ -173,16 +192,23 @@ class Upstreams(Layer):
             return self._reach(effect)
         self._withdrawn(effect.ask, effect)
 
-    def release(self, connection: Connection, has_served: bool) -> None:
+    def release(self, connection: Connection, has_served: bool, early: Sequence[PipeEvent] = ()) -> None:
         """Nobody has this connection any more; it may serve who reaches for its origin next. `has_served`: an exchange is
-        complete on it, so what the server says unasked is wrong; else it is fresh, and what comes early is kept for who takes
+        complete on it, so what the server says unasked is wrong; else it is fresh, and what comes `early` is kept for who takes
         it."""
         pipe, key = self.stack.pipes.get(connection), self._keys.get(connection)
         if pipe is None or key is None:
             return
         head = Unclaimed(self, connection)
+        head.early.extend(early)
         pipe.put((), head)
         self._idle.setdefault(key, []).append(Idle(connection, head, has_served))
+
+    def retire(self, connection: Connection) -> None:
+        """Nobody new shall come to this shared connection."""
+        key = self._keys.get(connection)
+        if key is not None and self._shared.get(key) is connection:
+            del self._shared[key]
 
     def heard_idle(self, connection: Connection) -> None:
         """Something came on a connection that nobody has."""
@@ -201,30 +227,45 @@ class Upstreams(Layer):
             self.tell_unasked(connection, data)
 
     def give(self, reach: Reach, idle: Idle) -> None:
-        self._keys[idle.connection] = _key(reach.origin)
+        key = self._keys[idle.connection] = _key(reach.origin)
+        is_http2 = _speaks_http2(idle.connection, reach)
+        if is_http2 and reach.is_taken:
+            self._shared[key] = idle.connection
+        elif not is_http2 and b"h2" in reach.alpn_offers:
+            self._not_http2.add(key)
         pipe = self.stack.pipes[idle.connection]
         if reach.head is not None:
             pipe.put((), reach.head)
-            self.stack.post_first(reach.head, idle.head.early)
-            idle.head.mark.take_all()
+            self.stack.post_first(reach.head, idle.head.leave_pipe())
         elif not reach.is_taken:
-            self._idle.setdefault(_key(reach.origin), []).append(idle)
+            self._idle.setdefault(key, []).append(idle)
         # Ahead of everything that waits: first the answer, then what came early, then what is still to be delivered.
-        self.stack.inbox.appendleft(Replied(reach, Reached(idle.connection, idle.has_served)))
+        self.stack.inbox.appendleft(Replied(reach, Reached(idle.connection, idle.has_served, is_http2)))
 
     def failed(self, reach: Reach, failed: ConnectFailed) -> None:
         if not reach.is_taken:  # an exchange has told it already
             self._failures[_key(reach.origin)] = self.stack.now, failed
         self.stack.inbox.append(Replied(reach, failed))
 
+    def reach_again(self, reach: Reach) -> None:
+        if reach.state is AskState.WAITING:
+            self._reach(reach)
+
     def _reach(self, reach: Reach) -> None:
         key = _key(reach.origin)
+        takes_http2 = b"h2" in reach.alpn_offers
+        if takes_http2 and (shared := self._shared.get(key)):
+            return self.stack.inbox.append(Replied(reach, Reached(shared, is_reused=True, is_http2=True)))
         if key in self._failures:
             failed_at, failed = self._failures.pop(key) if reach.is_taken else self._failures[key]
             if self.stack.now - failed_at < FAILURE_SECONDS:
                 return self.stack.inbox.append(Replied(reach, failed))
         if idle := self._take_idle(key, reach):
             return self.give(reach, idle)
+        if takes_http2 and reach.is_taken and key not in self._not_http2:
+            for other in self.opening.values():
+                if b"h2" in other.reach.alpn_offers and _key(other.reach.origin) == key:
+                    return other.followers.append(reach)
         opening = self.opening[id(reach)] = Opening(self, reach)
         if reach.origin.is_tls and (raw := self._take_idle((False, reach.origin.host, reach.origin.port, ""), reach)):
             return opening.upgrade(raw)
@@ -232,11 +273,22 @@ class Upstreams(Layer):
 
     def _take_idle(self, key: Key, reach: Reach) -> Idle | None:
         waiting = self._idle.get(key, [])
+        others: list[Idle] = []
+        found = self._usable(waiting, others, key, reach)
+        waiting.extend(others)
+        return found
+
+    def _usable(self, waiting: list[Idle], others: list[Idle], key: Key, reach: Reach) -> Idle | None:
         while waiting:
             idle = waiting.pop()
+            tls = idle.connection.tls
+            if reach.is_taken and tls is not None and tls.alpn == b"h2" and b"h2" not in reach.alpn_offers:
+                others.append(idle)  # for somebody who takes HTTP/2
+                continue
             is_upgrade = reach.origin.is_tls and not key[0]
             is_spoilt = idle.has_served and (reach.is_fresh or is_upgrade)
-            if is_spoilt or (idle.head.early and (is_upgrade or reach.is_taken)):
+            is_greeted = bool(idle.head.early) and not _speaks_http2(idle.connection, reach)  # whose servers may speak first
+            if is_spoilt or (is_greeted and (is_upgrade or reach.is_taken)):
                 self.wire(Close(idle.connection, "a new connection is wanted"))
             elif idle.connection in self.stack.pipes:
                 return idle
@@ -248,5 +300,6 @@ class Upstreams(Layer):
         if opening := self.opening.get(id(ask)):
             return opening.withdraw()
         for event in self.stack.inbox:  # answered, and not yet read
-            if isinstance(event, Replied) and event.ask is ask and isinstance(event.value, Reached):
-                self.wire(Close(event.value.connection, "no longer wanted"))
+            answer = event.value if isinstance(event, Replied) and event.ask is ask else None
+            if isinstance(answer, Reached) and answer.connection not in self._shared.values():
+                self.wire(Close(answer.connection, "no longer wanted"))

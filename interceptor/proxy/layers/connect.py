@@ -50,7 +50,7 @@ class Connect(Conversation):
     def request_part(self, part: object) -> None:
         """A CONNECT has no body."""
 
-    def left(self, reason: str) -> None:
+    def left(self, reason: str, code: int | None = None) -> None:
         self.end()
 
     async def _run(self, strand: Strand[Any]) -> None:

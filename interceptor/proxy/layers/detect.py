@@ -7,7 +7,8 @@ connected raw.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from interceptor.model.connection import Connection
@@ -24,11 +25,14 @@ SILENCE_SECONDS: Final = 0.5
 """Lazy: how long a client may say nothing before we look whether its server speaks first; and how long an unclear beginning
 waits."""
 
+_HTTP2_GREETING: Final = re.compile(rb"\0[\0-\x03].\x04\0\0\0\0\0", re.DOTALL)
+"""A SETTINGS frame: servers of HTTP/2 may send theirs before they have heard anything."""
+
 
 class Giving(Protocol):
     """What it knows of Upstreams."""
 
-    def release(self, connection: Connection, has_served: bool) -> None: ...
+    def release(self, connection: Connection, has_served: bool, early: Sequence[PipeEvent] = ()) -> None: ...
 
 
 Proceed = Callable[["Detect", Next, Connection | None, list[PipeEvent]], None]
@@ -60,9 +64,10 @@ class Detect(Layer):
                 if self._mark is not None:
                     self._mark.put(len(data))
                 self._look()
-            case DataReceived():  # the server speaks first
+            case DataReceived(data=data):  # the server speaks first
                 self._held.append(event)
-                self._go(Next.RELAY)
+                if not (self._settings.http2 and _HTTP2_GREETING.match(data)):  # which says nothing about the client yet
+                    self._go(Next.RELAY)
             case HalfClosed() | Closed() if event.connection is self.connection:
                 self._client_left(event)
             case HungUp(connection=connection, is_reset=True) if connection is self.connection:
@@ -126,7 +131,9 @@ class Detect(Layer):
                 self.wire(Close(server, "it has ended before anything was asked"))
                 held = [event for event in held if event.connection is self.connection]
             else:
-                self._upstreams.release(server, has_served=False)
+                early = [event for event in held if event.connection is server]
+                self._upstreams.release(server, has_served=False, early=early)
+                held = [event for event in held if event.connection is self.connection]
             server = None
         self._proceed(self, decision, server, held)
 

@@ -32,6 +32,7 @@ from interceptor.specs.errors import UserError
 _HELLO_KEPT: Final = 8 * 1024
 _STEP: Final = 16 * 1024 + 256
 _RISE: Final = 64 * 1024
+_HTTP: Final = frozenset((b"h2", b"http/1.1"))
 _ALERT_PROTOCOL_VERSION: Final = b"\x15\x03\x01\x00\x02\x02\x46"
 _ALERT_INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
@@ -302,7 +303,18 @@ class ClientTls(TlsTunnel):
         return self._settings.upstream_cert and not hello.server_name
 
     def _offers(self, hello: ClientHello) -> tuple[bytes, ...]:
-        return tuple(name for name in hello.alpn_offers if name not in (b"h2", b"h3"))
+        settings, offers = self._settings, hello.alpn_offers
+        if settings.http2 and settings.http2_upstream == "always" and not _HTTP.isdisjoint(offers):
+            return (b"h2", b"http/1.1")
+        is_http2 = settings.http2 and settings.http2_upstream != "never"
+        return tuple(name for name in offers if name != b"h3" and (is_http2 or name != b"h2"))
+
+    def _choices(self) -> tuple[bytes, ...]:
+        """What the client may be given: what the server chose, else what we like ourselves."""
+        settings, server = self._settings, self._upstream.tls if self._upstream is not None else None
+        if server is not None and (settings.http2_upstream == "client" or server.alpn not in _HTTP):
+            return (server.alpn,) if server.alpn else ()
+        return (b"h2", b"http/1.1") if settings.http2 else (b"http/1.1",)
 
     def _reached(self, answer: Reached | ConnectFailed) -> None:
         # A failure is told in the language of the protocol inside, where it can be: HTTP will reach again and answer 502.
@@ -331,11 +343,7 @@ class ClientTls(TlsTunnel):
         context = answer.context
         assert isinstance(context, SSL.Context) and self._hello is not None
         self._ssl = ssl = SSL.Connection(context, None)
-        upstream = self._upstream.tls if self._upstream is not None else None
-        if upstream is not None:
-            ssl.set_app_data((upstream.alpn,) if upstream.alpn else ())
-        else:
-            ssl.set_app_data((b"http/1.1",))
+        ssl.set_app_data(self._choices())
         ssl.set_accept_state()
         self.state = State.HANDSHAKING
         held, self._held = b"".join(self._held), []

@@ -125,15 +125,31 @@ def test_the_name_in_the_hello_counts_for_the_server_too(world: World) -> None:
     assert driver.server.tls is not None and driver.server.tls.server_name == "also.test" and len(driver.servers) == 1
 
 
-@pytest.mark.parametrize("chosen", [b"http/1.1", b""])
+@pytest.mark.parametrize("chosen", [b"h2", b"http/1.1", b""])
 def test_what_the_server_chose_is_chosen_for_the_client(world: World, chosen: bytes) -> None:
     client = world.client(alpn=(b"h2", b"http/1.1"))
     driver = world.driver(tunnel(), client, TlsPeer.server(world.certificate, alpn=chosen))
     assert client.ssl.get_alpn_proto_negotiated() == chosen
-    assert driver.server.tls is not None and driver.server.tls.alpn_offers == (b"http/1.1",)
-    lazy = world.client(alpn=(b"h2", b"http/1.1"))
-    world.driver(tunnel(), lazy, is_eager=False)
-    assert lazy.ssl.get_alpn_proto_negotiated() == b"http/1.1"
+    assert driver.server.tls is not None and driver.server.tls.alpn_offers == (b"h2", b"http/1.1")
+
+
+@pytest.mark.parametrize(
+    ("settings", "offered", "chosen"),
+    [
+        ({"is_eager": False}, None, b"h2"),
+        ({"is_eager": False, "http2": False}, None, b"http/1.1"),
+        ({"http2": False}, (b"http/1.1",), b"http/1.1"),
+        ({"http2_upstream": "never"}, (b"http/1.1",), b"h2"),
+        ({"http2_upstream": "always"}, (b"h2", b"http/1.1"), b"h2"),
+    ],
+)
+def test_what_the_options_say_about_http2(
+    world: World, settings: dict[str, object], offered: tuple[bytes, ...] | None, chosen: bytes
+) -> None:
+    client = world.client(alpn=(b"h2", b"http/1.1"))
+    driver = world.driver(tunnel(), client, TlsPeer.server(world.certificate, alpn=b"http/1.1"), **settings)
+    assert client.ssl.get_alpn_proto_negotiated() == chosen
+    assert (driver.server.tls.alpn_offers if driver.servers and driver.server.tls else None) == offered
 
 
 def test_raw_bytes_in_tls(world: World) -> None:

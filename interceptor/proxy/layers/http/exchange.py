@@ -104,8 +104,8 @@ class Exchange(Conversation):
         if self._from_server is not None:
             self._from_server.deliver(part, len(part.data) if isinstance(part, Data) else 0)
 
-    def left(self, reason: str) -> None:
-        self._end(reason)
+    def left(self, reason: str, code: int | None = None) -> None:
+        self._end(reason, code)
 
     def kill(self, reason: str) -> None:
         if not self._is_over:
@@ -239,7 +239,8 @@ class Exchange(Conversation):
     async def _reach(self, strand: Strand[RequestPart], is_fresh: bool) -> bool:
         """True with `upstream` set; else the client has been told why not."""
         origin = self._surroundings.origin_of(self.flow.request, self._first_target)
-        reach = Reach(strand, origin, alpn_offers=(b"http/1.1",), is_taken=True, is_fresh=is_fresh)
+        offers = self._surroundings.offers_for(self.flow.request, origin)
+        reach = Reach(strand, origin, alpn_offers=offers, is_taken=True, is_fresh=is_fresh)
         answer: Reached | ConnectFailed = await strand.ask(reach)
         if isinstance(answer, ConnectFailed):
             self.flow.server = answer.connection
@@ -248,7 +249,7 @@ class Exchange(Conversation):
             return False
         self.flow.server = strand.sink = answer.connection
         self._connection_was_reused = answer.is_reused
-        self.upstream = upstream = self._surroundings.make_upstream(self, answer.connection)
+        self.upstream = upstream = self._surroundings.make_upstream(self, answer.connection, answer.is_http2)
         self._from_server = Strand(self, self._response, upstream.pause, upstream.resume)
         self._from_server.sink = self.downstream.connection
         self.strands.append(self._from_server)
@@ -264,14 +265,11 @@ class Exchange(Conversation):
             await self._send_body(strand, request.body, self.upstream.data)
             self.upstream.end(request.trailers)
 
-    def _may_try_again(self) -> bool:
-        return (
-            self._connection_was_reused
-            and not self._is_second_try
-            and self._request_is_over
-            and not self._body_was_sent_live
-            and self.flow.request.method in IDEMPOTENT
+    def _may_try_again(self, abort: Abort) -> bool:
+        is_safe = abort.is_unprocessed or (
+            abort.is_early and self._connection_was_reused and self.flow.request.method in IDEMPOTENT
         )
+        return is_safe and not self._is_second_try and self._request_is_over and not self._body_was_sent_live
 
     # --- the response ---------------------------------------------------------------------------------------
 
@@ -288,11 +286,11 @@ class Exchange(Conversation):
                     return await self._pass_response(down, response, size)
                 case Unreadable(reason=reason):
                     return self._pass_raw(reason)
-                case Abort(reason=reason, is_early=is_early):
+                case Abort() as abort:
                     self._upstream_has_gone()
-                    if is_early and self._may_try_again():
+                    if self._may_try_again(abort):
                         return self._add_strand(self._try_again)
-                    return self._give_up(reason, 502)
+                    return self._give_up(abort.reason, 502, abort.code)
                 case Data() | End():
                     raise AssertionError("a codec gave a body before a head")
 
@@ -369,10 +367,10 @@ class Exchange(Conversation):
                 case End(trailers=trailers):
                     response.trailers = trailers
                     return self._response_has_ended(response)
-                case Abort(reason=reason):
+                case Abort(reason=reason, code=code):
                     self._upstream_has_gone()
                     self._end(reason)
-                    return self.downstream.abort(reason)
+                    return self.downstream.abort(reason, code)
                 case _:
                     raise AssertionError("a codec gave a second head")
 
@@ -403,7 +401,7 @@ class Exchange(Conversation):
     def _pass_raw(self, reason: str) -> None:
         """From the response on the connection is a raw conversation; unless the request is still being read."""
         upstream = self.upstream
-        if upstream is None or not self._request_is_over:
+        if upstream is None or not self._request_is_over or self.downstream.has_error_codes:  # a stream cannot carry that
             return self._give_up(reason, 502)
         self.flow.error = FlowError(reason, self.stack.wall_time())
         early = upstream.leave_pipe()
@@ -437,11 +435,11 @@ class Exchange(Conversation):
         self.stack.record(BodyData(self.flow, message, data))
         return True
 
-    def _give_up(self, reason: str, status: int) -> None:
-        """No response can be had: say so on the flow and to the client, in a page of our own."""
-        if self.response_has_begun:
+    def _give_up(self, reason: str, status: int, code: int | None = None) -> None:
+        """No response can be had: say so on the flow and to the client, by the server's code or in a page of our own."""
+        if self.response_has_begun or (code is not None and self.downstream.has_error_codes):
             self._end(reason)
-            return self.downstream.abort(reason)
+            return self.downstream.abort(reason, code)
         self.flow.error = FlowError(reason, self.stack.wall_time())
         self._drop_upstream(reason)
         page = error_response(status, reason, self.stack.wall_time())
@@ -453,9 +451,9 @@ class Exchange(Conversation):
         self.downstream.end(None)
         self._finish_if_over()
 
-    def _drop_upstream(self, reason: str) -> None:
+    def _drop_upstream(self, reason: str, code: int | None = None) -> None:
         if self.upstream is not None and not self._upstream_is_gone:
-            self.upstream.abort(reason)
+            self.upstream.abort(reason, code)
             self._upstream_has_gone()
 
     def _upstream_has_gone(self) -> None:
@@ -474,12 +472,12 @@ class Exchange(Conversation):
             self._close_flow()
             self.downstream.finished()
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: str, code: int | None = None) -> None:
         """Before its time."""
         if self._is_over:
             return
         self.flow.error = self.flow.error or FlowError(reason, self.stack.wall_time())  # the first one is the cause
-        self._drop_upstream(reason)
+        self._drop_upstream(reason, code)
         self._close_flow()
 
     def _close_flow(self) -> None:

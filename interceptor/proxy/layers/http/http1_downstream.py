@@ -26,18 +26,9 @@ from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyWriter, C
 from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
 from interceptor.proxy.layers.http.pages import error_response
-from interceptor.proxy.layers.http.parts import Abort, Data, End, RequestPart
+from interceptor.proxy.layers.http.parts import Abort, Data, End, Serving
+from interceptor.proxy.layers.http.translation import http1_reason, http1_response_fields, is_http1
 from interceptor.proxy.settings import Settings
-
-
-class Serving(Protocol):
-    """What this codec knows of the exchange (or CONNECT) that serves its current request."""
-
-    def start(self) -> None: ...
-    def request_part(self, part: RequestPart) -> None: ...
-    def left(self, reason: str) -> None: ...
-    def sink_congested(self, connection: Connection) -> None: ...
-    def sink_drained(self, connection: Connection) -> None: ...
 
 
 class Routing(Protocol):
@@ -47,9 +38,9 @@ class Routing(Protocol):
         """HeadError if it cannot be said where the request shall go."""
         ...
 
-    def serve(self, codec: Http1Downstream, request: Request, head: RequestHead, size: int | None) -> Serving: ...
+    def serve(self, codec: Http1Downstream, request: Request, size: int | None, expects_continue: bool) -> Serving: ...
 
-    def malformed(self, codec: Http1Downstream, reason: str) -> None: ...
+    def malformed(self, connection: Connection, reason: str) -> None: ...
 
     @property
     def way_out(self) -> str:
@@ -65,6 +56,9 @@ class Routing(Protocol):
 
 class Http1Downstream(Layer):
     """Also the Downstream of the exchange that it runs: `respond`, `data`, `end`, `finished`…"""
+
+    has_error_codes = False
+    stream_id = 0
 
     def __init__(self, stack: Stack, settings: Settings, router: Routing, connection: Connection) -> None:
         super().__init__(stack)
@@ -133,7 +127,7 @@ class Http1Downstream(Layer):
             return
         serving = self._serving
         if serving is None and self._held.strip(b"\r\n"):
-            self._router.malformed(self, "The client left in the middle of a request's head.")
+            self._router.malformed(self.connection, "The client left in the middle of a request's head.")
         self._close("the client left")
         if serving is not None:
             serving.left("The client closed the connection before the exchange was complete.")
@@ -215,7 +209,7 @@ class Http1Downstream(Layer):
         rest = bytes(self._held) if self._reader is not None else b""
         if rest:
             self._held = bytearray()
-        self._serving = serving = self._router.serve(self, request, head, size)
+        self._serving = serving = self._router.serve(self, request, size, framing.expects_continue and head.minor == 1)
         if self._is_congested:
             serving.sink_congested(self.connection)
         serving.start()
@@ -248,7 +242,7 @@ class Http1Downstream(Layer):
             self._serving.request_part(Abort(reason))
 
     def _refuse(self, error: HeadError) -> None:
-        self._router.malformed(self, f"The client's request is malformed: {error}")
+        self._router.malformed(self.connection, f"The client's request is malformed: {error}")
         page = error_response(error.status, f"Malformed request: {error}{self._router.way_out}", self.stack.wall_time())
         head = write_status_head(page.status_code, page.reason, page.headers.fields)
         self.wire(Send(self.connection, head + page.body.read()))
@@ -287,10 +281,14 @@ class Http1Downstream(Layer):
     def inform(self, response: Response) -> None:
         if self._head is not None and self._head.minor == 1:  # a 1.0 client does not know them (RFC 9110 §15.2)
             fields = response.headers.fields
-            self.wire(Send(self.connection, write_status_head(response.status_code, response.reason, fields)))
+            self.wire(Send(self.connection, write_status_head(response.status_code, http1_reason(response), fields)))
 
     def respond(self, request: Request, response: Response, size: int | None) -> None:
-        fields, status = response.headers.fields, response.status_code
+        status, reason = response.status_code, response.reason
+        if is_http1(response):
+            fields = response.headers.fields
+        else:
+            fields, reason = http1_response_fields(response, size, request.method), http1_reason(response)
         has_coding, connection = framing_of(fields)
         self._response_has_no_body = has_no_body = request.method == "HEAD" or status in (204, 304) or status < 200
         is_old = self._head is not None and self._head.minor == 0
@@ -306,7 +304,7 @@ class Http1Downstream(Layer):
         elif is_old and self._keeps_alive and b"keep-alive" not in connection:
             fields = [*fields, (b"Connection", b"keep-alive")]
         self._writer = BodyWriter(is_chunked)
-        self.wire(Send(self.connection, write_status_head(status, response.reason, fields)))
+        self.wire(Send(self.connection, write_status_head(status, reason, fields)))
 
     def data(self, data: bytes) -> None:
         if self._response_has_no_body:
@@ -317,7 +315,7 @@ class Http1Downstream(Layer):
         if last := self._writer.end(trailers):
             self.wire(Send(self.connection, last))
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, code: int | None = None) -> None:
         self._serving = None
         self._close(reason, is_abrupt=self._ends_with_connection)
 

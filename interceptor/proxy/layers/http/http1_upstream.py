@@ -26,6 +26,7 @@ from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
 from interceptor.proxy.layers.http.pages import way_out
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted, Unreadable
+from interceptor.proxy.layers.http.translation import http1_request_fields, is_http1
 from interceptor.proxy.settings import Settings
 
 INFORMATIONAL_LIMIT: Final = 100
@@ -81,7 +82,7 @@ class Http1Upstream(Layer):
     # --- Upstream: from the exchange --------------------------------------------------------------------------
 
     def request(self, request: Request, size: int | None) -> None:
-        fields = request.headers.fields
+        fields = request.headers.fields if is_http1(request) else http1_request_fields(request, size)
         is_chunked, connection = framing_of(fields)
         minor = 0 if request.http_version == "HTTP/1.0" else 1
         if size is None and not is_chunked:
@@ -105,7 +106,7 @@ class Http1Upstream(Layer):
         if last := self._writer.end(trailers):
             self.wire(Send(self.connection, last))
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, code: int | None = None) -> None:
         self._is_over = True
         self.wire(Close(self.connection, reason))
 

@@ -45,10 +45,13 @@ class End:
 
 @dataclass(slots=True)
 class Abort:
-    """Nothing more comes: `reason` says whose fault, in words. `is_refusal`: no byte of an answer had come yet."""
+    """Nothing more comes: `reason` says whose fault, in words. `is_early`: no byte of an answer had come yet; `is_unprocessed`:
+    and the server has said that it did not look at the request. `code` is HTTP/2's, if a stream was reset with one."""
 
     reason: str
     is_early: bool = False
+    code: int | None = None
+    is_unprocessed: bool = False
 
 
 @dataclass(slots=True)
@@ -62,8 +65,23 @@ RequestPart = Data | End | Abort
 ResponsePart = ResponseStarted | Informational | Unreadable | Data | End | Abort
 
 
+class Serving(Protocol):
+    """What a client's codec knows of the exchange (or CONNECT) that serves its request."""
+
+    def start(self) -> None: ...
+    def request_part(self, part: RequestPart) -> None: ...
+    def left(self, reason: str, code: int | None = None) -> None:
+        """The client has gone, or (with HTTP/2's error code) has given this request up."""
+        ...
+
+    def sink_congested(self, connection: Connection) -> None: ...
+    def sink_drained(self, connection: Connection) -> None: ...
+
+
 class Downstream(Protocol):
     """The end that faces the client, for one exchange."""
+
+    has_error_codes: bool  # it can tell a client the code with which a server reset a stream
 
     @property
     def connection(self) -> Connection | None:
@@ -82,7 +100,7 @@ class Downstream(Protocol):
         """The response is complete."""
         ...
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, code: int | None = None) -> None:
         """The response cannot be completed: the client must be able to tell."""
         ...
 
@@ -115,7 +133,7 @@ class Upstream(Protocol):
 
     def end(self, trailers: Headers | None) -> None: ...
 
-    def abort(self, reason: str) -> None: ...
+    def abort(self, reason: str, code: int | None = None) -> None: ...
 
     def pause(self) -> None: ...
 

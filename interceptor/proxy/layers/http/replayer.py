@@ -17,6 +17,7 @@ class Replayer:
     """A Downstream without a connection. The request's body is on the flow already, so the exchange needs no parts."""
 
     connection: Connection | None = None
+    has_error_codes = False
 
     def __init__(self, go_on: Callable[[HttpFlow, Connection, bytes], None]) -> None:
         """`go_on` takes over a connection that became a WebSocket."""
@@ -51,7 +52,7 @@ class Replayer:
     def resume(self) -> None:
         pass
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, code: int | None = None) -> None:
         self.finished()
 
     def finished(self) -> None:

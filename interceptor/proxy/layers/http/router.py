@@ -8,24 +8,56 @@ from typing import Protocol
 
 from interceptor.model.connection import DEFAULT_PORTS, Connection, Origin, bracketed
 from interceptor.model.flow import HttpFlow
-from interceptor.model.http import Headers, Request, Response
+from interceptor.model.http import Field, Headers, Request, Response
 from interceptor.proxy.core.events import DataReceived, PipeEvent
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.ingress import Ingress, matches, origin_names, record_failure
 from interceptor.proxy.layers.http.exchange import Exchange
 from interceptor.proxy.layers.http.head_scan import HeadError, RequestHead
-from interceptor.proxy.layers.http.http1_downstream import Http1Downstream, Serving
-from interceptor.proxy.layers.http.http1_upstream import Exchanging, Http1Upstream, Releasing
 from interceptor.proxy.layers.http.pages import error_response, way_out
-from interceptor.proxy.layers.http.surroundings import Surroundings
+from interceptor.proxy.layers.http.parts import Downstream, Serving, Upstream
+from interceptor.proxy.layers.http.surroundings import Surroundings, offers_of
+from interceptor.proxy.layers.http.translation import HTTP2
 from interceptor.proxy.settings import Settings
+
+
+class ClientCodec(Downstream, Protocol):
+    """What it knows of who reads a request: HTTP/1's codec, or a stream of HTTP/2."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def stream_id(self) -> int:
+        """0: it has none."""
+        ...
+
+    def grant_connect(self) -> None:
+        """From here on `connection` carries bytes."""
+        ...
+
+    def refuse_connect(self, response: Response) -> None: ...
+
+    def leave_pipe(self) -> list[PipeEvent]:
+        """What waits for the next head of this connection's pipe."""
+        ...
+
+
+class StreamHead(Protocol):
+    """The head of a request that has pseudo-header fields; `path` is empty for CONNECT."""
+
+    method: bytes
+    scheme: bytes
+    authority: bytes
+    path: bytes
+    fields: list[Field]
 
 
 class Assembling(Protocol):
     """What it knows of the assembly: layers that are not HTTP."""
 
     def connect(
-        self, codec: Http1Downstream, flow: HttpFlow, granted: Callable[[], None], explain: Callable[[int, str], Response]
+        self, codec: ClientCodec, flow: HttpFlow, granted: Callable[[], None], explain: Callable[[int, str], Response]
     ) -> Serving: ...
 
     def detect(self, connection: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None: ...
@@ -43,12 +75,20 @@ class Router:
     """For the codec at the head of one client pipe."""
 
     def __init__(
-        self, stack: Stack, settings: Settings, upstreams: Releasing, ingress: Ingress, assembly: Assembling
+        self,
+        stack: Stack,
+        settings: Settings,
+        ingress: Ingress,
+        assembly: Assembling,
+        make_upstream: Callable[[Exchange, Connection, bool, bool], Upstream],
+        client: Connection,
+        is_http2: bool = False,
     ) -> None:
-        self._stack, self._settings, self._upstreams = stack, settings, upstreams
-        self._ingress, self._assembly = ingress, assembly
+        self._stack, self._settings = stack, settings
+        self._ingress, self._assembly, self._make_upstream = ingress, assembly, make_upstream
         self._origin = self._http_origin(ingress)
-        self._surroundings = Surroundings(settings, self._make_upstream, self._origin)
+        is_h2c = is_http2 and self._origin is not None and not ingress.is_tls
+        self._surroundings = Surroundings(settings, self._upstream, self._origin, offers_of(client, is_http2), is_h2c)
 
     @staticmethod
     def _http_origin(ingress: Ingress) -> Origin | None:
@@ -58,11 +98,8 @@ class Router:
             return origin
         return replace(origin, scheme="https" if ingress.is_tls else "http")
 
-    def _make_upstream(self, exchange: Exchanging, connection: Connection) -> Http1Upstream:
-        codec = Http1Upstream(self._stack, self._settings, self._upstreams, exchange, connection, self._is_raw(connection))
-        if pipe := self._stack.pipes.get(connection):
-            pipe.put((), codec)
-        return codec
+    def _upstream(self, exchange: Exchange, connection: Connection, is_http2: bool) -> Upstream:
+        return self._make_upstream(exchange, connection, is_http2, self._is_raw(connection))
 
     # --- Routing: from the codec ----------------------------------------------------------------------------
 
@@ -104,6 +141,37 @@ class Router:
         self._adapt_fields(request, head, authority)
         return request
 
+    def request_on_stream(self, head: StreamHead, timestamp: float) -> Request:
+        method, target, authority = head.method.decode("ascii"), head.path, head.authority.decode("utf-8", "surrogateescape")
+        scheme, headers, known = head.scheme.lower().decode("ascii"), Headers(head.fields), self._origin
+        if not authority:
+            authority = headers.get("host") or ""
+        if known is not None:
+            scheme, host, port = known.scheme, known.host, known.port
+        elif method == "CONNECT":
+            scheme, (host, port) = "https", read_authority(head.authority, None)
+        elif scheme not in DEFAULT_PORTS or not authority:
+            reason = "a request to a proxy must name its destination: :scheme http or https, and :authority"
+            raise HeadError(reason, 0, head.scheme)
+        else:
+            host, port = read_authority(authority.encode("utf-8", "surrogateescape"), DEFAULT_PORTS[scheme])
+        request = Request(
+            method,
+            scheme,
+            host,
+            port,
+            head.authority if method == "CONNECT" else target,
+            authority,
+            headers=headers,
+            http_version=HTTP2,
+            timestamp_start=timestamp,
+        )
+        if self._ingress.is_reverse and not self._settings.keep_host_header:
+            request.authority = request.host_field()
+            if "host" in headers:
+                headers["Host"] = request.authority
+        return request
+
     def _adapt_fields(self, request: Request, head: RequestHead, authority: str) -> None:
         headers = request.headers
         if self._ingress.is_reverse:
@@ -117,24 +185,25 @@ class Router:
                 headers["Host"] = named  # the target counts, not the field (RFC 9112 §3.2.2)
             headers.remove("Proxy-Connection")
 
-    def serve(self, codec: Http1Downstream, request: Request, head: RequestHead, size: int | None) -> Serving:
+    def serve(self, codec: ClientCodec, request: Request, size: int | None, expects_continue: bool) -> Serving:
         stack = self._stack
         flow = HttpFlow(
             next(stack.flow_ids), codec.connection, None, self._ingress.mode, created_at=request.timestamp_start, request=request
         )
+        flow.client_stream = codec.stream_id
         if request.method == "CONNECT" and self._origin is None:
             return self._assembly.connect(codec, flow, lambda: self._granted(codec, request), self._explain)
-        return Exchange(stack, self._surroundings, codec, flow, size, head.framing.expects_continue and head.minor == 1)
+        return Exchange(stack, self._surroundings, codec, flow, size, expects_continue)
 
-    def _granted(self, codec: Http1Downstream, request: Request) -> None:
+    def _granted(self, codec: ClientCodec, request: Request) -> None:
         origin = Origin("tcp", request.host, request.port)
         self._assembly.detect(codec.connection, Ingress(self._ingress.mode, origin), codec.leave_pipe())
 
     def _explain(self, status: int, reason: str) -> Response:
         return error_response(status, reason, self._stack.wall_time())
 
-    def malformed(self, codec: Http1Downstream, reason: str) -> None:
-        record_failure(self._stack, self._ingress, codec.connection, None, reason + self.way_out)
+    def malformed(self, connection: Connection, reason: str) -> None:
+        record_failure(self._stack, self._ingress, connection, None, reason + self.way_out)
 
     @property
     def way_out(self) -> str:
@@ -142,7 +211,7 @@ class Router:
         names = origin_names(self._ingress)
         return way_out(names[-1]) if names else ""
 
-    def pass_raw(self, codec: Http1Downstream, error: HeadError) -> bool:
+    def pass_raw(self, codec: ClientCodec, error: HeadError) -> bool:
         """True if the host is marked raw: from this request on the connection is a raw conversation with it."""
         if not self._settings.raw_hosts or not matches(self._settings.raw_hosts, origin_names(self._ingress)):
             return False
@@ -156,7 +225,7 @@ class Router:
         host, port = connection.peer[:2]
         return matches(self._settings.raw_hosts, [*origin_names(self._ingress), f"{bracketed(host)}:{port}"])
 
-    def tunnel(self, codec: Http1Downstream, flow: HttpFlow, server: Connection, early: bytes) -> None:
+    def tunnel(self, codec: ClientCodec, flow: HttpFlow, server: Connection, early: bytes) -> None:
         waiting = codec.leave_pipe()
         if early:
             waiting.append(DataReceived(server, early))

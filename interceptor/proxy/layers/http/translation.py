@@ -1,0 +1,116 @@
+"""A message's fields in the version that it is sent in.
+
+What HTTP/1 and HTTP/2 say in different ways, or only one of them may say, is translated here.
+Between the same versions fields stay as they are. What the other version forbids is left out, and noted on the message
+(`not_sent`), so that the screen can show it.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from interceptor.model.http import Field, Headers, Message, Request, Response
+
+HTTP2: Final = "HTTP/2.0"
+_CONNECTION_FIELDS: Final = frozenset(
+    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"http2-settings")
+)
+_REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+_EXPECT_BODIES: Final = frozenset(("POST", "PUT", "PATCH"))
+
+
+def is_http1(message: Message) -> bool:
+    """As it was received."""
+    return message.http_version.startswith("HTTP/1")
+
+
+# --- as HTTP/1 --------------------------------------------------------------------------------------------------
+
+
+def http1_request_fields(request: Request, size: int | None) -> list[Field]:
+    """For a request that came in another version: Host is in its place again, crumbs of Cookie are one (RFC 9113 §8.2.3)."""
+    fields: list[Field] = []
+    cookies = [value for name, value in request.headers.fields if name.lower() == b"cookie"]
+    has_host = False
+    for name, value in request.headers.fields:
+        lower = name.lower()
+        if lower == b"cookie":
+            if not cookies:
+                continue
+            value, cookies = b"; ".join(cookies), []
+        has_host = has_host or lower == b"host"
+        fields.append((name, value))
+    if not has_host:
+        fields.insert(0, (b"host", request.authority.encode("utf-8", "surrogateescape")))
+    if size == 0 and request.method in _EXPECT_BODIES and "content-length" not in request.headers:
+        fields.append((b"content-length", b"0"))  # RFC 9110 §8.6
+    return fields
+
+
+def http1_reason(response: Response) -> bytes:
+    """HTTP/2 has none, and some clients of HTTP/1 want one."""
+    return response.reason or (b"" if is_http1(response) else _REASONS.get(response.status_code, b""))
+
+
+def http1_response_fields(response: Response, size: int | None, method: str) -> list[Field]:
+    """For a response that came in another version: a body of unknown length is chunked."""
+    fields = response.headers.fields
+    if size is not None or method == "HEAD" or response.status_code in (204, 304) or "content-length" in response.headers:
+        return fields
+    return [*fields, (b"transfer-encoding", b"chunked")]
+
+
+# --- as HTTP/2 --------------------------------------------------------------------------------------------------
+
+
+def http2_request_fields(request: Request, is_normalized: bool) -> list[Field]:
+    """With the pseudo-header fields. `is_normalized`: names in lower case, as the protocol wants them."""
+    method = request.method.encode("utf-8", "surrogateescape")
+    host = request.headers.get("host")
+    authority = (host if host is not None else request.authority or request.host_field()).encode("utf-8", "surrogateescape")
+    if method == b"CONNECT":
+        pseudo: list[Field] = [(b":method", method), (b":authority", request.authority.encode("utf-8", "surrogateescape"))]
+    else:
+        scheme = request.scheme.encode()
+        pseudo = [(b":method", method), (b":scheme", scheme), (b":authority", authority), (b":path", request.target)]
+    return pseudo + _http2_fields(request, is_normalized, is_host_kept=not is_http1(request))
+
+
+def http2_response_fields(response: Response, is_normalized: bool) -> list[Field]:
+    return [(b":status", b"%d" % response.status_code), *_http2_fields(response, is_normalized)]
+
+
+def http2_trailer_fields(trailers: Headers) -> list[Field]:
+    return [(name.lower(), value) for name, value in trailers.fields if name.lower() not in _CONNECTION_FIELDS]
+
+
+def _http2_fields(message: Message, is_normalized: bool, is_host_kept: bool = True) -> list[Field]:
+    fields = message.headers.fields
+    if is_normalized:
+        fields = [(name.lower(), value) for name, value in fields]
+    named = _connection_tokens(fields)
+    if named is None and is_host_kept:
+        return fields
+    kept: list[Field] = []
+    dropped: list[bytes] = []
+    for name, value in fields:
+        lower = name.lower()
+        if lower in _CONNECTION_FIELDS or (named and lower in named) or (lower == b"te" and value.lower() != b"trailers"):
+            dropped.append(name)
+        elif lower != b"host" or is_host_kept:
+            kept.append((name, value))
+    message.not_sent = tuple(dropped)
+    return kept
+
+
+def _connection_tokens(fields: list[Field]) -> set[bytes] | None:
+    """What Connection names; None if there is nothing about the connection at all."""
+    tokens: set[bytes] | None = None
+    for name, value in fields:
+        lower = name.lower()
+        if lower in _CONNECTION_FIELDS or lower == b"te":
+            tokens = tokens or set()
+            if lower == b"connection":
+                tokens |= {token.strip(b" \t").lower() for token in value.split(b",")} - {b"te"}
+    return tokens
