@@ -61,6 +61,7 @@ class Http2Peer:
         self.goaway: h2.events.ConnectionTerminated | None = None
         self.pings = 0
         self.unread: dict[int, int] = {}
+        self.ended: set[int] = set()  # streams on which it has said all
         self._unsent: deque[tuple[int, bytes | Fields, bool]] = deque()  # data, or trailers behind it
 
     # --- Peer -------------------------------------------------------------------------------------------------
@@ -137,14 +138,19 @@ class Http2Peer:
         if body:
             self.say(stream, body, ends and not trailers)
         if trailers:
+            self.ended.add(stream)
             self._unsent.append((stream, trailers, True))
             self._send_on()
 
     def say_head(self, stream: int, fields: Fields, ends: bool = False) -> None:
         self.h2.send_headers(stream, fields, end_stream=ends)
+        if ends:
+            self.ended.add(stream)
 
     def say(self, stream: int, data: bytes, ends: bool = False) -> None:
         """As far as the windows allow; the rest follows when they open."""
+        if ends:
+            self.ended.add(stream)
         self._unsent.append((stream, data, ends))
         self._send_on()
 
@@ -177,6 +183,7 @@ class Http2Peer:
 
     def reset(self, stream: int, code: int = 8) -> None:
         self.h2.reset_stream(stream, code)
+        self.ended.add(stream)
 
     def read_on(self) -> None:
         """Gives the credit that it has withheld."""

@@ -193,6 +193,8 @@ class DownstreamStream(Http2Stream):
             self._open_pipe()
 
     def refuse_connect(self, response: Response) -> None:
+        if response.status_code == 101:
+            return self.abort("HTTP/2 does not have status 101")
         request = Request("", "", "", 0, b"")
         self.respond(request, response, response.body.size)
         if response.body.size:

@@ -37,6 +37,7 @@ MAX_WINDOW: Final = 2**31 - 1
 _MAX_TABLE: Final = 64 * 1024  # of our encoder, whatever the peer allows
 _MAX_BLOCK_FRAMES: Final = 64
 _GOAWAY_SIZE: Final = 17
+_REMEMBERED: Final = 1000
 _ANY_NUMBER: Final = 2**31 - 1
 _CODES: Final = settings.SettingCodes
 
@@ -139,8 +140,11 @@ class Engine:
         self._out = bytearray((PREFACE if is_client else b"") + _settings_frame(announced))
         self._rest = b""
         self._preface_due = not is_client
+        self._reset_by_us: dict[int, None] = {}  # in the order in which that happened
         self._block_stream = self._block_frames = self._block_size = 0
         self._noise, self._resets = Budget(4000, 400), Budget(500, 100)
+        states = connection.ConnectionState
+        self._open_state = states.CLIENT_OPEN if is_client else states.SERVER_OPEN
         self._now = 0.0
         self.is_broken = False
         self.has_settings = False
@@ -219,7 +223,21 @@ class Engine:
             return
         elif kind not in (_WINDOW_UPDATE, _CONTINUATION):
             return  # PRIORITY, ALTSVC, ORIGIN, PRIORITY_UPDATE, and what is not yet thought of
+        if stream_id in self._reset_by_us:
+            return self._late(frame, kind, stream_id)
         self._to_h2(frame, kind, stream_id)
+
+    def _late(self, frame: bytes, kind: int, stream_id: int) -> None:
+        """For a stream that we have reset: heads are read for the compression's sake, data is credited, nothing is answered."""
+        self._drain()
+        if kind == _DATA:
+            if len(frame) > 9:
+                size = (len(frame) - 9).to_bytes(4, "big")
+                self._out += b"\0\0\4" + bytes((_WINDOW_UPDATE, 0, 0, 0, 0, 0)) + size
+        elif kind in (_HEADERS, _CONTINUATION):
+            self._to_h2(frame, kind, stream_id)
+            if not self.is_broken:
+                self._h2.clear_outbound_data_buffer()
 
     def _continues_block(self, kind: int, flags: int, stream_id: int, size: int) -> bool:
         self._block_frames, self._block_size = self._block_frames + 1, self._block_size + size
@@ -244,7 +262,6 @@ class Engine:
 
     def _to_h2(self, frame: bytes, kind: int, stream_id: int) -> None:
         h2 = self._h2
-        before = h2.state_machine.state
         try:
             happened = h2.receive_data(frame)
         except exceptions.ProtocolError as error:
@@ -254,7 +271,7 @@ class Engine:
             if stream_id in h2.streams and (
                 (is_head and not is_undecoded) or isinstance(error, exceptions.InvalidBodyLengthError)
             ):
-                h2.state_machine.state = before
+                h2.state_machine.state = self._open_state
                 return self._malformed(stream_id, str(error))
             code = ErrorCode.COMPRESSION_ERROR if is_undecoded else int(error.error_code)
             return self._break(code, str(error) or type(error).__name__)
@@ -322,6 +339,9 @@ class Engine:
         """Nothing if the stream is over."""
         with suppress(exceptions.ProtocolError):
             self._h2.reset_stream(stream_id, code)
+            self._reset_by_us[stream_id] = None
+            if len(self._reset_by_us) > _REMEMBERED:
+                del self._reset_by_us[next(iter(self._reset_by_us))]
 
     def credit(self, size: int, stream_id: int | None = None) -> None:
         """So much more may be sent to us: on that stream, if it is still open, or (None) on all together."""

@@ -166,7 +166,7 @@ class Router:
             http_version=HTTP2,
             timestamp_start=timestamp,
         )
-        if self._ingress.is_reverse and not self._settings.keep_host_header:
+        if self._ingress.is_reverse and not self._settings.keep_host_header and method != "CONNECT":
             request.authority = request.host_field()
             if "host" in headers:
                 headers["Host"] = request.authority

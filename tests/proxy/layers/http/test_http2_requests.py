@@ -1,71 +1,26 @@
-"""HTTP/2 on either side of an exchange, with h2 at the other ends: every combination with HTTP/1, heads, bodies, trailers, streams."""
+"""HTTP/2 on either side of an exchange, with h2 at the other ends: every combination with HTTP/1, heads, bodies, trailers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 
-from interceptor.model.connection import Connection, Origin
 from interceptor.model.flow import HttpFlow
 from interceptor.model.hooks import FORWARD, Collect, Forward, Hook, RequestHead, ResponseHead, Verdict
 from interceptor.model.http import Headers
 from interceptor.proxy.asks import ConnectFailed
-from interceptor.proxy.ingress import Ingress
-from tests.support.http2_peers import Fields, Http2Peer
+from tests.proxy.layers.http.http2_world import World, world
+from tests.support.http2_peers import Http2Peer
 from tests.support.paper_driver import REGULAR, PaperDriver, paper_settings, reverse
-
-TO_H2C = Ingress("regular", Origin("tcp", "a.test", 80))
-"""A tunnel: what the client speaks is spoken to the server."""
-
-
-@dataclass
-class World:
-    """A client of HTTP/2, the proxy, and servers of HTTP/2 (`servers`) or of HTTP/1 (the driver's own `sent`)."""
-
-    driver: PaperDriver
-    client: Http2Peer
-    servers: list[Http2Peer] = field(default_factory=list)
-
-    def run(self) -> None:
-        """Until nobody has anything to say."""
-        self.driver.converse()
-
-    @property
-    def server(self) -> Http2Peer:
-        return self.servers[-1]
-
-
-def world(
-    ingress: Ingress = TO_H2C, *, speaks_http2: bool = True, reads: bool = True, server_settings: dict[int, int] | None = None,
-    decide: object = None, dials: object = None, **settings: object,
-) -> World:  # fmt: skip
-    made = World(None, Http2Peer(is_client=True, reads=reads))  # type: ignore[arg-type]
-
-    def greet(connection: Connection) -> Http2Peer | None:
-        if speaks_http2:
-            made.servers.append(Http2Peer(is_client=False, settings=server_settings))
-            return made.server
-        return None
-
-    options = {"decide": decide} if decide is not None else {}
-    if dials is not None:
-        options["dials"] = dials
-    made.driver = PaperDriver(ingress, paper_settings(**settings), greet=greet, **options)  # type: ignore[arg-type]
-    made.driver.peers[made.driver.client] = made.client
-    return made
-
 
 GET = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a.test"), (b":path", b"/x?y")]
 
 
 def test_http2_on_both_sides() -> None:
     w = world()
-    stream = w.client.ask(path=b"/x?y", fields=[(b"b", b"1"), (b"a", b"2"), (b"b", b"3"), (b"cookie", b"x=1"), (b"cookie", b"y=2")])
+    fields = [(b"b", b"1"), (b"a", b"2"), (b"b", b"3"), (b"cookie", b"x=1"), (b"cookie", b"y=2")]
+    stream = w.client.ask(path=b"/x?y", fields=fields)
     w.run()
-    assert w.server.heard[1].fields == [
-        *GET, (b"b", b"1"), (b"a", b"2"), (b"b", b"3"), (b"cookie", b"x=1"), (b"cookie", b"y=2"),
-    ]  # fmt: skip
+    assert w.server.heard[1].fields == [*GET, *fields]
     w.server.answer(1, [(b"set-cookie", b"b"), (b"x", b""), (b"set-cookie", b"a")], b"hello")
     w.run()
     heard = w.client.heard[stream]
@@ -198,8 +153,8 @@ def test_from_http1_to_http2() -> None:
     driver = w.driver
     del driver.peers[driver.client]
     driver.says(
-        b"POST /x HTTP/1.1\r\nHost: ignored\r\nConnection: keep-alive, Foo\r\nFoo: 1\r\nTE: trailers\r\nX-B: 1\r\nCookie: a; b\r\nx-b: 2\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: t\r\n\r\n"
+        b"POST /x HTTP/1.1\r\nHost: ignored\r\nConnection: keep-alive, Foo\r\nFoo: 1\r\nTE: trailers\r\nX-B: 1\r\n"
+        b"Cookie: a; b\r\nx-b: 2\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: t\r\n\r\n"
     )
     w.run()
     heard = w.server.heard[1]
