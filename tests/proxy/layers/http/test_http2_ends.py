@@ -1,4 +1,4 @@
-"""HTTP/2 when things go wrong or wait: malformed messages, resets, GOAWAY, limits, windows, floods; each ends no more than it must."""
+"""HTTP/2 when things go wrong or wait: malformed messages, resets, GOAWAY, limits, windows, floods; what ends, and what not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from interceptor.proxy.core.events import Congested, Drained
 from interceptor.proxy.layers.http.http2_connection import MAX_STREAMS, STREAM_WINDOW
 from tests.proxy.layers.http.http2_world import TO_H2C, World, world
 from tests.support.http2_peers import PREFACE, Fields, Http2Peer, frame
-from tests.support.paper_driver import REGULAR, PaperDriver
+from tests.support.paper_driver import REGULAR, PaperDriver, reverse
 
 SETTINGS = frame(4, 0, 0)
 PSEUDO: Fields = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a.test"), (b":path", b"/")]
@@ -202,8 +202,6 @@ def test_a_client_of_http1_gets_a_page_for_a_reset() -> None:
 
 
 def http1_client(**settings: object) -> World:
-    from tests.support.paper_driver import reverse
-
     w = world(reverse("http://a.test:80"), http2_upstream="always", **settings)  # type: ignore[arg-type]
     del w.driver.peers[w.driver.client]
     return w
@@ -538,7 +536,8 @@ def test_frames_that_mean_nothing_here_do_no_harm() -> None:
     stream = w.client.ask()
     w.run()
     altsvc = b"\0\0" + b'h2="alt.test:443"'
-    w.driver.says(frame(10, 0, 1, altsvc) + frame(12, 0, 0, b"") + frame(2, 0, 1, b"\0\0\0\1\0") + frame(42, 9, 7), w.driver.server)
+    strange = frame(10, 0, 1, altsvc) + frame(12, 0, 0, b"") + frame(2, 0, 1, b"\0\0\0\1\0") + frame(42, 9, 7)
+    w.driver.says(strange, w.driver.server)
     w.driver.says(frame(2, 0, 1, b"\0\0\0\1\0") + frame(16, 0, 0, b"\0\0\0\1u=3"))
     w.server.answer(1, [], b"x")
     w.run()

@@ -12,8 +12,19 @@ from hypothesis import strategies as st
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Connection
-from interceptor.model.hooks import FORWARD, Collect, Drop, Forward, Hook, Kill, MessageReceived, RequestHead, Respond
-from interceptor.model.hooks import ResponseHead, Verdict
+from interceptor.model.hooks import (
+    FORWARD,
+    Collect,
+    Drop,
+    Forward,
+    Hook,
+    Kill,
+    MessageReceived,
+    RequestHead,
+    Respond,
+    ResponseHead,
+    Verdict,
+)
 from interceptor.model.http import Headers, Response
 from interceptor.proxy.asks import ConnectFailed, Dial, RunHook
 from interceptor.proxy.core.events import Congested, Drained
@@ -42,7 +53,10 @@ def _scripts() -> tuple[bytes, bytes]:
 SAID, ANSWERED = _scripts()
 
 
-def _talk(client_cuts: list[int], server_cuts: list[int], collect: Collect) -> tuple[dict[int, Heard], dict[int, Heard], list[object]]:
+Told = tuple[dict[int, Heard], dict[int, Heard], list[object]]
+
+
+def _talk(client_cuts: list[int], server_cuts: list[int], collect: Collect) -> Told:
     def decide(hook: Hook) -> Verdict:
         return Forward(collect) if isinstance(hook, (RequestHead, ResponseHead)) else FORWARD
 
