@@ -44,15 +44,14 @@ class Routing(Protocol):
 class DownstreamStream(Http2Stream):
     """One request and its response; or, when it `has_pipe`, the floor of a connection."""
 
-    __slots__ = ("_is_finished", "_missing", "_serving", "client", "connection", "has_pipe")
+    __slots__ = ("_has_responded", "_is_finished", "_serving", "client", "connection", "has_pipe")
 
     def __init__(self, client: Http2Downstream, stream_id: int) -> None:
         super().__init__(client, stream_id)
         self.client = client
         self.connection: Connection = client.connection
-        self.has_pipe = self._is_finished = False
+        self.has_pipe = self._is_finished = self._has_responded = False
         self._serving: Serving | None = None
-        self._missing: int | None = None  # of the announced length of the body
 
     has_error_codes = True
 
@@ -121,6 +120,7 @@ class DownstreamStream(Http2Stream):
         if status == 101:
             return  # there is no such thing here: `take_over` ends it
         self._send_head(http2_response_fields(response, self.client.settings.normalize_outbound_headers), is_last)
+        self._has_responded = True
         if is_last:
             self.is_ending = self.is_sending_over = True
 
@@ -166,9 +166,9 @@ class DownstreamStream(Http2Stream):
     def take_over(self, flow: HttpFlow, server: Connection, early: bytes) -> None:
         """After 101, which HTTP/2 does not have; after a CONNECT that a server has granted."""
         self._serving = None
-        if not self.is_open() or self.is_ending:
-            self.client.wire(Close(server, "the client has left"))
-            return
+        if not self.is_open() or self.is_ending or not self._has_responded:
+            self.client.wire(Close(server, "the client cannot be served in that protocol"))
+            return self._reset(ErrorCode.INTERNAL_ERROR)
         self._open_pipe()
         self.client.router.tunnel(self, flow, server, early)
 
