@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import bench_heads, bench_session, bench_tls, bench_turns
+from tests.bench import bench_heads, bench_rules, bench_session, bench_tls, bench_turns
 from tests.bench.measure import microseconds, report
 
 
 def main(words: list[str]) -> int:
-    benchmarks = [*bench_heads.BENCHMARKS, *bench_turns.BENCHMARKS, *bench_tls.BENCHMARKS, *bench_session.BENCHMARKS]
+    modules = (bench_heads, bench_turns, bench_tls, bench_rules, bench_session)
+    benchmarks = [each for module in modules for each in module.BENCHMARKS]
     chosen = [each for each in benchmarks if all(word in each.name for word in words)]
     for benchmark in chosen:
         print(report(benchmark, microseconds(benchmark)), flush=True)
