@@ -258,7 +258,8 @@ class App:
             self.view.set_filter(_filter(options.view_filter))
         if names & {"view_order", "view_order_reversed"}:
             self.view.set_order(options.view_order, options.view_order_reversed)
-        self.view.focus_follow = options.console_focus_follow
+        if "console_focus_follow" in names:
+            self.view.focus_follow = options.console_focus_follow
 
     # --- what the faces and commands do ---------------------------------------------------------------------
 

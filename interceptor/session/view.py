@@ -1,33 +1,35 @@
 """A filtered, sorted window on the store, with a cursor; kept as flows come, change and go.
 
-    store ─batches▸ judged (filter, marked only) ─▸ placed by key in one sorted list ─▸ callbacks
-    set_filter    ─▸ everything is judged anew, ten milliseconds at a time, newest results shown as they come
+    store ─batches▸ judged (filter, marked only) ─▸ brought in line with the rows shown ─▸ callbacks
+    set_filter    ─▸ everything is judged anew, a few milliseconds at a time, newest results shown as they come
+    set_order     ─▸ rows in the new order are made, a few milliseconds at a time; until they are whole the old ones are shown
 
-* The list is one Python list of (key, id, flow) with a dict beside it: finding is O(log n), making room is a memmove, cheap up to
-  a million rows. A big batch is merged, not inserted row by row.
 * A filter that looks into bodies is asked when a flow arrives, is held, and ends, and not for each piece of a body; such filters,
   and every new one, are worked off in slices between which the loop goes on. Until the last slice `is_refiltering`.
 * The focus is a flow, not a row. If it leaves the list, the focus goes to the row that takes its place, else to the last.
+* Following, the focus goes to each newest flow. Moving it elsewhere pauses that, as scrolling up does in a pager that follows a
+  file; moving it to the newest flow, or switching following on again, goes on.
 """
 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, overload
+from typing import Final, overload
 
 from interceptor.model.flow import Flow
 from interceptor.session.orders import ORDERS
+from interceptor.session.sorted_rows import SortedRows
 from interceptor.session.store import Store
 from interceptor.specs.errors import UserError
 from interceptor.specs.filter import Filter
 
-SLICE_SECONDS: Final = 0.01
+SLICE_SECONDS: Final = 0.005
+_PLACED_TOGETHER: Final = 256
+_FORGOTTEN_TOGETHER: Final = 8192
 
-_Row = tuple[Any, int, Flow]  # key, id, flow: the id is never equal, so flows are not compared
-_Judged = tuple[Flow, Any]  # its key; None: it is not to be shown
+_Judged = tuple[Flow, bool]  # whether it is to be shown
 
 
 class View:
@@ -36,15 +38,17 @@ class View:
     def __init__(self, store: Store, clock: Callable[[], float] = time.perf_counter) -> None:
         self._store = store
         self._clock = clock
-        self._rows: list[_Row] = []  # ascending
-        self._row_of: dict[Flow, _Row] = {}
+        self._order = "time"
+        self._rows = SortedRows(ORDERS[self._order])
+        self._coming: SortedRows | None = None  # the rows in an order that was asked for, not whole yet
+        self._to_place: deque[Flow] = deque()  # what they lack
+        self._going: list[SortedRows] = []  # rows that are shown no more, forgotten by and by
         self._filter: Filter | None = None
         self._is_marked_only = False
-        self._order = "time"
-        self._key = ORDERS["time"]
         self._is_reversed = False
         self._wanted_focus: Flow | None = None
-        self._is_following = False
+        self._is_following = self._is_follow_paused = False
+        self._newest: Flow | None = None  # of those shown; None: to be looked for
         self._to_judge: deque[Flow] = deque()
         self._is_work_scheduled = False
         self._callbacks: list[Callable[[], None]] = []
@@ -63,26 +67,27 @@ class View:
     def __getitem__(self, index: int | slice) -> Flow | Sequence[Flow]:
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self._rows)))]
-        return self._rows[~index if self._is_reversed else index][2]
+        return self._rows[~index if self._is_reversed else index]
 
     def __iter__(self) -> Iterator[Flow]:
-        rows = self._rows[::-1] if self._is_reversed else self._rows[:]
-        return (row[2] for row in rows)
+        return reversed(self._rows) if self._is_reversed else iter(self._rows)
 
     def __contains__(self, flow: object) -> bool:
-        return flow in self._row_of
+        return flow in self._rows
 
     def index(self, flow: Flow) -> int | None:
         """Its row, or None if it is not shown."""
-        row = self._row_of.get(flow)
-        if row is None:
-            return None
-        place = bisect_left(self._rows, row)
-        return len(self._rows) - 1 - place if self._is_reversed else place
+        place = self._rows.index(flow)
+        return place if place is None or not self._is_reversed else len(self._rows) - 1 - place
 
     def hidden(self) -> Sequence[Flow]:
         """Flows of the store that are not shown, in order of arrival."""
-        return [flow for flow in self._store if flow not in self._row_of]
+        return [flow for flow in self._store if flow not in self._rows]
+
+    @property
+    def hidden_count(self) -> int:
+        """How many those are, as far as has been told."""
+        return max(len(self._store) - len(self._rows), 0)
 
     def subscribe(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
@@ -121,20 +126,28 @@ class View:
         if key not in ORDERS:
             raise UserError(f"There is no order {key!r}; there are {', '.join(ORDERS)}.")
         self._is_reversed = is_reversed
-        if key != self._order:
-            self._order, self._key = key, ORDERS[key]
-            self._rows = sorted((self._key(flow), flow.id, flow) for flow in self._row_of)
-            self._row_of = {row[2]: row for row in self._rows}
-        self._tell()
+        if key == self._order:
+            self._tell()
+            return
+        self._order = key
+        if self._to_judge:
+            self._refilter()
+        else:
+            self._reorder()
 
     @property
     def is_refiltering(self) -> bool:
         return bool(self._to_judge)
 
+    @property
+    def is_reordering(self) -> bool:
+        """The rows are still shown in the order before."""
+        return self._coming is not None
+
     def finish_refiltering(self) -> None:
         """Judges all that is left now, however long it takes: for whoever needs the whole answer."""
-        if self._to_judge:
-            self._judge_some(None)
+        if self._to_judge or self._coming is not None:
+            self._work(None)
 
     # Focus
 
@@ -142,15 +155,16 @@ class View:
     def focus(self) -> Flow | None:
         """The flow under the cursor; None only if nothing is shown."""
         wanted = self._wanted_focus
-        if wanted in self._row_of or not self._rows:
+        if wanted in self._rows or not self._rows:
             return wanted if self._rows else None
         return self[0] if wanted is None else self._neighbour(wanted)
 
     @focus.setter
     def focus(self, flow: Flow | None) -> None:
-        """A flow that is not shown leaves the focus where it is."""
-        if flow is None or flow in self._row_of:
+        """A flow that is not shown leaves the focus where it is. Pauses following unless it is the newest."""
+        if flow is None or flow in self._rows:
             self._wanted_focus = flow
+            self._is_follow_paused = self._is_following and flow is not None and flow is not self._newest_shown()
             self._settle_focus()
             self._tell()
 
@@ -160,21 +174,34 @@ class View:
 
     @focus_follow.setter
     def focus_follow(self, is_following: bool) -> None:
-        """True: the focus goes to the newest flow, now and whenever one arrives."""
+        """True: the focus goes to the newest flow, now and whenever one arrives, until it is moved elsewhere."""
         self._is_following = is_following
-        if is_following and self._row_of:
-            self._wanted_focus = max(self._row_of, key=lambda flow: flow.id)
+        self._is_follow_paused = False
+        if is_following and (newest := self._newest_shown()) is not None:
+            self._wanted_focus = newest
             self._tell()
 
+    @property
+    def is_follow_paused(self) -> bool:
+        """Following is on, but the focus was moved away from the newest flow."""
+        return self._is_follow_paused
+
+    def pause_following(self) -> None:
+        """Until the focus is moved to the newest flow: somebody looks at one flow closely."""
+        self._is_follow_paused = self._is_following
+
+    def _newest_shown(self) -> Flow | None:
+        if self._newest is None and self._rows:
+            self._newest = max(self._rows.flows(), key=lambda flow: flow.id)
+        return self._newest
+
     def _neighbour(self, gone: Flow) -> Flow:
-        place = bisect_left(self._rows, (self._key(gone), gone.id))
-        if self._is_reversed:
-            return self._rows[max(0, place - 1)][2]
-        return self._rows[min(place, len(self._rows) - 1)][2]
+        place = self._rows.place_for(gone)
+        return self._rows[max(0, place - 1) if self._is_reversed else min(place, len(self._rows) - 1)]
 
     def _settle_focus(self) -> None:
         wanted = self._wanted_focus
-        if wanted in self._row_of or self._to_judge:
+        if wanted in self._rows or self._to_judge:
             return
         if self._rows:
             self._wanted_focus = self.focus
@@ -191,13 +218,18 @@ class View:
             self._judge_or_queue(flows)
             return
         again = [flow for flow in flows if self._is_worth_looking(flow)]
-        shown = set(flows).difference(again).intersection(self._row_of)
-        self._place((flow, self._key(flow) if flow.marker or not self._is_marked_only else None) for flow in shown)
+        shown = [flow for flow in set(flows).difference(again) if flow in self._rows]
+        self._place([(flow, bool(flow.marker) or not self._is_marked_only) for flow in shown])
         self._judge_or_queue(again)
 
     def flows_removed(self, flows: list[Flow]) -> None:
-        gone = [row for row in (self._row_of.pop(flow, None) for flow in flows) if row is not None]
-        self._take_out(gone)
+        self._rows.remove(flows)
+        if self._coming is not None:
+            self._coming.remove(flows)
+        if self._newest not in self._rows:
+            self._newest = None
+        if not self._rows:
+            self._is_follow_paused = False
         self._settle_focus()
         self._tell()
 
@@ -205,39 +237,63 @@ class View:
         """Whether a filter that looks into bodies is to be asked about a change."""
         if not flow.is_live or flow.held is not None:
             return True
-        return self._is_marked_only and bool(flow.marker) and flow not in self._row_of
+        return self._is_marked_only and bool(flow.marker) and flow not in self._rows
 
     # Judging and placing
 
     def _judge(self, flow: Flow) -> _Judged:
         if self._is_marked_only and not flow.marker:
-            return flow, None
-        if self._filter is None or self._filter.matches(flow):
-            return flow, self._key(flow)
-        return flow, None
+            return flow, False
+        return flow, self._filter is None or self._filter.matches(flow)
 
     def _judge_or_queue(self, flows: list[Flow]) -> None:
         if self._filter is not None and self._filter.needs_body:
             self._to_judge.extend(flows)
             if not self._is_work_scheduled:
-                self._judge_some(SLICE_SECONDS)
+                self._work(SLICE_SECONDS)
             return
-        self._place(map(self._judge, flows))
+        self._place([self._judge(flow) for flow in flows])
         self._settle_focus()
         self._tell()
 
     def _refilter(self) -> None:
-        self._rows.clear()
-        self._row_of.clear()
+        self._going.append(self._rows)
+        self._rows = SortedRows(ORDERS[self._order])
+        self._newest, self._coming = None, None
+        self._to_place.clear()
         self._to_judge = deque(self._store)
         if self._wanted_focus is not None:
             self._to_judge.appendleft(self._wanted_focus)  # so that it stays, if it stays
-        self._judge_some(SLICE_SECONDS)
+        self._work(SLICE_SECONDS)
 
-    def _judge_some(self, budget_seconds: float | None) -> None:
+    def _reorder(self) -> None:
+        self._coming = None
+        self._to_place.clear()
+        if self._rows.key_of is not ORDERS[self._order]:
+            self._coming = SortedRows(ORDERS[self._order])
+            self._to_place.extend(self._rows.flows())
+        self._work(SLICE_SECONDS)
+
+    def _work(self, budget_seconds: float | None) -> None:
         """One slice, and the next one scheduled; all of it if there is no budget."""
+        deadline = None if budget_seconds is None else self._clock() + budget_seconds
+        self._judge_some(deadline)
+        if self._coming is not None:
+            self._place_some(self._coming, deadline)
+        if self._going and self._going[-1].forget(_FORGOTTEN_TOGETHER):
+            self._going.pop()
+        if (self._to_judge or self._to_place or self._going) and not self._is_work_scheduled:
+            self._is_work_scheduled = True
+            self._store.schedule(0.0, self._next_slice)
+        self._settle_focus()
+        self._tell()
+
+    def _next_slice(self) -> None:
+        self._is_work_scheduled = False
+        self._work(SLICE_SECONDS)
+
+    def _judge_some(self, deadline: float | None) -> None:
         queue, clock, store = self._to_judge, self._clock, self._store
-        deadline = None if budget_seconds is None else clock() + budget_seconds
         judged: list[_Judged] = []
         while queue:
             flow = queue.popleft()
@@ -246,64 +302,34 @@ class View:
             if deadline is not None and clock() >= deadline:
                 break
         self._place(judged)
-        if queue and not self._is_work_scheduled:
-            self._is_work_scheduled = True
-            store.schedule(0.0, self._next_slice)
-        self._settle_focus()
-        self._tell()
 
-    def _next_slice(self) -> None:
-        self._is_work_scheduled = False
-        if self._to_judge:
-            self._judge_some(SLICE_SECONDS)
+    def _place_some(self, coming: SortedRows, deadline: float | None) -> None:
+        """Of those that are shown, into the rows to come; when these are whole they are shown."""
+        queue = self._to_place
+        while queue:
+            together = [queue.popleft() for _ in range(min(_PLACED_TOGETHER, len(queue)))]
+            coming.bring_in_line([(flow, True) for flow in together if flow in self._rows])
+            if deadline is not None and self._clock() >= deadline:
+                break
+        if not queue:
+            self._going.append(self._rows)
+            self._rows, self._coming = coming, None
 
     def _place(self, judged: Iterable[_Judged]) -> None:
         """Brings the rows of these flows in line with what was judged."""
-        come: list[_Row] = []
-        gone: list[_Row] = []
-        newest: Flow | None = None
-        for flow, key in dict(judged).items():
-            row = self._row_of.get(flow)
-            if key is not None:
-                if row is not None and row[0] == key and row[1] == flow.id:
-                    continue
-                self._row_of[flow] = (key, flow.id, flow)
-                come.append(self._row_of[flow])
-                if row is None and (newest is None or flow.id > newest.id):
-                    newest = flow
-            elif row is not None:
-                del self._row_of[flow]
-            else:
-                continue
-            if row is not None:
-                gone.append(row)
-        self._take_out(gone)
-        self._put_in(sorted(come))
-        if self._is_following and newest is not None and newest.id > (self._wanted_focus.id if self._wanted_focus else 0):
+        judged = list(judged)
+        new = self._rows.bring_in_line(judged)
+        if self._coming is not None:
+            self._coming.bring_in_line(judged)
+        if self._newest not in self._rows:
+            self._newest = None
+        if not new:
+            return
+        newest = max(new, key=lambda flow: flow.id)
+        if self._newest is not None or len(new) == len(self._rows):
+            self._newest = newest if self._newest is None or newest.id > self._newest.id else self._newest
+        if self._is_following and not self._is_follow_paused and newest.id > (self._wanted_focus.id if self._wanted_focus else 0):
             self._wanted_focus = newest
-
-    def _take_out(self, gone: list[_Row]) -> None:
-        rows = self._rows
-        if len(gone) * 16 > len(rows):
-            identities = set(map(id, gone))
-            rows[:] = [row for row in rows if id(row) not in identities]
-            return
-        for row in gone:
-            del rows[bisect_left(rows, row)]
-
-    def _put_in(self, come: list[_Row]) -> None:
-        """`come` is sorted."""
-        rows = self._rows
-        if not come:
-            return
-        if not rows or rows[-1] < come[0]:
-            rows.extend(come)
-        elif len(come) * 16 > len(rows):
-            rows.extend(come)
-            rows.sort()
-        else:
-            for row in come:
-                insort(rows, row)
 
     def _tell(self) -> None:
         for callback in self._callbacks:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -57,6 +58,9 @@ from interceptor.tui.terminal import Terminal
 LIVE_SECONDS: Final = 0.5
 """How often durations of running flows are drawn anew."""
 
+PREPARE_AFTER_SECONDS: Final = 1.0
+"""Then what the first flow that is opened needs is loaded, in a thread: who opens it need not wait for that."""
+
 
 class Console:
     """One run of it. `await run()` from the loop that the app lives in."""
@@ -95,10 +99,16 @@ class Console:
         """Returns when the user quits or a signal ends the program: 0, or 1 after a failure that ended the console."""
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
-        self._redraw = Redraw(loop.call_later, self._draw)
+        self._redraw = Redraw(loop.call_later, self._draw, loop.time)
         options = self.app.options
         self._terminal = Terminal(
-            Frame(self, self._guarded), self._palette(), options.console_mouse, loop, self._draw_failed, self._gone
+            Frame(self, self._guarded),
+            self._palette(),
+            options.console_mouse,
+            loop,
+            self._redraw.drawn,
+            self._draw_failed,
+            self._gone,
         )
         previous_handler = loop.get_exception_handler()
         loop.set_exception_handler(self._loop_exception)
@@ -109,8 +119,8 @@ class Console:
         try:
             self._register(resolve)
             self._terminal.take(self._signalled, self._interrupted)
-            live_timer = loop.create_task(self._redraw_live())
-            self._work.add(live_timer)
+            for work in (self._redraw_live(), self._prepare()):
+                self._work.add(loop.create_task(work))
             return await self._ended
         except Exception as error:
             self._terminal.give_back()
@@ -270,6 +280,10 @@ class Console:
             if any(flow.is_live for flow in self._visible_flows()):
                 self.invalidate()
 
+    async def _prepare(self) -> None:
+        await asyncio.sleep(PREPARE_AFTER_SECONDS)
+        await asyncio.to_thread(importlib.import_module, "interceptor.contentviews.registry")
+
     def _visible_flows(self) -> Sequence[Flow]:
         flow, view = self.app.view.focus, self.app.view
         at = view.index(flow) if flow is not None else None
@@ -378,6 +392,7 @@ class Console:
             screen.detail.show(flow)
             self.panes.focus(screen)
         self.app.view.focus = flow
+        self.app.view.pause_following()
         self.invalidate()
 
     def _show_beside(self, flow: Flow) -> None:

@@ -3,7 +3,8 @@
     view[i], view.focus ─▸ flow_row ─▸ canvas          keys and wheel ─▸ view.focus          click on the focused row ─▸ on_open
 
 The view owns which flow has the focus; the list owns which part of the view is on the screen, and moves it no further than needed
-for the focus to be seen. Nothing is kept from one drawing to the next, so there is nothing to invalidate but the widget.
+for the focus to be seen. As long as the focus stays on one flow that flow stays where it is on the screen: what arrives above it
+moves the window, not what somebody reads. Nothing else is kept from one drawing to the next.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class FlowsShown(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Flow: ...
     def index(self, flow: Flow, /) -> int | None: ...
-    def hidden(self) -> Sequence[Flow]: ...
+
+    @property
+    def hidden_count(self) -> int: ...
 
 
 class ListOptions(Protocol):
@@ -81,6 +84,7 @@ class FlowListBox(urwid.Widget):
         self._empty_text = empty_text
         self._now = now
         self._top = 0
+        self._anchor: tuple[Flow, int] | None = None  # the focus in the last drawing, and its row in the view
         self._rows = 1  # of flows, in the last drawing: what a page is
         self._height = 1  # of a flow
         self._above = 0  # rows of the heading
@@ -95,6 +99,7 @@ class FlowListBox(urwid.Widget):
         if not count:
             return canvas(self._empty(columns, rows), columns, rows, self._styles)
         at = self._focused_index()
+        self._stay_at_anchor(at)
         self._scroll_to(at, count, self._rows)
         now, height = self._now(), self._height
         lines: list[Line] = []
@@ -126,6 +131,13 @@ class FlowListBox(urwid.Widget):
         self._above = 1 if has_heading else 0
         self._rows = (rows - self._above) // self._height
 
+    def _stay_at_anchor(self, at: int | None) -> None:
+        """The window goes with the focus, if that is the flow it was before."""
+        flow = self._view.focus
+        if self._anchor is not None and at is not None and flow is self._anchor[0]:
+            self._top += at - self._anchor[1]
+        self._anchor = None if flow is None or at is None else (flow, at)
+
     def _scroll_to(self, at: int | None, count: int, rows: int) -> None:
         if at is not None and not self._top <= at < self._top + rows:
             self._top = at if at < self._top else at - rows + 1
@@ -137,7 +149,7 @@ class FlowListBox(urwid.Widget):
 
     def _empty(self, columns: int, rows: int) -> list[Line]:
         """What to do when there is nothing to see, in the middle of the screen."""
-        hidden = len(self._view.hidden())
+        hidden = self._view.hidden_count
         if hidden:
             flows = "flow is" if hidden == 1 else "flows are"
             texts: Sequence[str] = ("No flow matches the filter.", f"{hidden} {flows} hidden.")

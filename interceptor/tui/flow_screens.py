@@ -38,7 +38,7 @@ _ABOUT_THE_LIST: Sequence[Hint] = (
     ("view.flows.remove @all", "Clear"),
     ('console.choose.cmd "Order by…"', "Order"),
     ("console.command save.file @shown", "Save"),
-    ("set console_focus_follow toggle", "Follow"),
+    ("view.focus.follow", "Follow"),
 )
 
 

@@ -110,7 +110,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("b", "console.command cut.save @focus response.content ''", flows, "Save the response body"),
         Binding("x", _EXPORT, flows, "Export to a file"),
         Binding("ctrl l", "console.command cut.clip @focus ''", flows, "Copy a part to the clipboard"),
-        Binding("F", "set console_focus_follow toggle", flows, "Follow new flows"),
+        Binding("F", "view.focus.follow", flows, "Follow new flows, or no longer"),
     )
     yield from (
         Binding("m", "flow.mark.toggle @focus", ("flowlist",), "Mark"),
@@ -175,17 +175,20 @@ def _defaults() -> Iterable[Binding]:
 class Keymap:
     def __init__(self, bindings: Iterable[Binding] | None = None) -> None:
         self._by_context: dict[str, dict[str, Binding]] = {context: {} for context in CONTEXTS}
+        self._keys_for: dict[tuple[str, str], str | None] = {}  # what was asked before, until a binding changes
         for binding in _defaults() if bindings is None else bindings:
             self.bind(binding)
 
     def bind(self, binding: Binding) -> None:
         """Replaces what the key did in those contexts. UserError for an unknown context."""
+        self._keys_for.clear()
         for context in binding.contexts:
             if context not in self._by_context:
                 raise UserError(f"{context!r} is not a context of keys; {', '.join(CONTEXTS)} are")
             self._by_context[context][normalized(binding.key)] = binding
 
     def unbind(self, key: str, contexts: Sequence[str]) -> None:
+        self._keys_for.clear()
         for context in contexts:
             self._by_context.get(context, {}).pop(normalized(key), None)
 
@@ -198,7 +201,12 @@ class Keymap:
 
     def key_for(self, context: str, command: str) -> str | None:
         """A key that runs this command on that screen now, the first that was bound; if none does, one that runs a command
-        that begins so."""
+        that begins so. Asked for every hint of every drawing."""
+        if (context, command) not in self._keys_for:
+            self._keys_for[context, command] = self._look_for_key(context, command)
+        return self._keys_for[context, command]
+
+    def _look_for_key(self, context: str, command: str) -> str | None:
         available = [
             (key, binding.command)
             for name in (context, "commonkey", "global")

@@ -38,6 +38,7 @@ class ListCommands:
             "view.focus.next": self.focus_next,
             "view.focus.prev": self.focus_previous,
             "view.focus.go": self.focus_go,
+            "view.focus.follow": self.focus_follow,
             "view.filter.set": self.filter_set,
             "view.flows.resolve": self.resolve,
             "view.order": self.order,
@@ -70,6 +71,14 @@ class ListCommands:
         view = self._app.view
         if len(view):
             self._show(view[max(0, min(len(view) - 1, offset if offset >= 0 else len(view) + offset))])
+
+    def focus_follow(self) -> None:
+        """Follow new flows; go on if that is paused, else follow no longer."""
+        view, options = self._app.view, self._app.options
+        if view.is_follow_paused:
+            view.focus_follow = True
+        else:
+            options.update(console_focus_follow=not options.console_focus_follow)
 
     def _focus(self, step: int) -> None:
         view, flow = self._app.view, self._console.current_flow()

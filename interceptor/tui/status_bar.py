@@ -25,7 +25,10 @@ class Status:
     intercept: str | None = None
     is_intercepting: bool = False
     view_filter: str | None = None
+    is_refiltering: bool = False  # not every flow has been looked at yet
+    is_reordering: bool = False  # still shown in the order before
     is_following: bool = False
+    is_follow_paused: bool = False
     tags: Sequence[str] = ()
     addresses: Sequence[str] = field(default_factory=tuple)
 
@@ -45,11 +48,13 @@ def status_line(status: Status, columns: int) -> Line:
         text = f"[{'' if status.is_intercepting else 'X'}i:{cut(visible(status.intercept), room)}]"
         left += [("status", " "), ("status tag" if status.is_intercepting else "status", text)]
     if status.view_filter is not None:
-        left += [("status", " "), ("status tag", f"[f:{cut(visible(status.view_filter), room)}]")]
-    if status.order != "time":
-        left += [("status", " "), ("status tag", f"[order:{status.order}]")]
+        text = f"[f:{cut(visible(status.view_filter), room)}{' …' if status.is_refiltering else ''}]"
+        left += [("status", " "), ("status tag", text)]
+    if status.order != "time" or status.is_reordering:
+        left += [("status", " "), ("status tag", f"[order:{status.order}{' …' if status.is_reordering else ''}]")]
     if status.is_following:
-        left += [("status", " "), ("status tag", "[following]")]
+        text = "[follow paused: F or the newest goes on]" if status.is_follow_paused else "[following]"
+        left += [("status", " "), ("status tag", text)]
     for tag in status.tags:
         left += [("status", " "), ("status tag", f"[{visible(tag)}]")]
     right: list[Segment] = [("status", f"[{address}]") for address in map(visible, status.addresses)]

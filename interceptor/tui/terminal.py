@@ -49,6 +49,7 @@ class QuietScreen(raw.Screen):
 class GuardedLoop(urwid.MainLoop):
     """urwid's main loop, whose drawing raises nothing into the event loop."""
 
+    on_drawing: Callable[[], None]
     on_draw_failed: Callable[[Exception], None]
     on_gone: Callable[[], None]
     output: TerminalOutput
@@ -57,6 +58,7 @@ class GuardedLoop(urwid.MainLoop):
         """Not while the terminal is behind: when it has caught up, the newest state is drawn."""
         if not self.screen.started or self.output.is_behind:
             return
+        self.on_drawing()
         try:
             super().draw_screen()
         except OSError:
@@ -72,10 +74,12 @@ class Terminal:
         palette: list[tuple[Any, ...]],
         has_mouse: bool,
         loop: asyncio.AbstractEventLoop,
+        on_drawing: Callable[[], None],
         on_draw_failed: Callable[[Exception], None],
         on_gone: Callable[[], None],
     ) -> None:
-        """`on_draw_failed`: nothing can be drawn; `on_gone`: there is no terminal any more."""
+        """`on_drawing`: all that changed until now is drawn; `on_draw_failed`: nothing can be drawn; `on_gone`: there is no
+        terminal any more."""
         self._loop = loop
         self._output = TerminalOutput(sys.stdout.fileno(), loop, self.draw, on_gone, shared=(sys.stdin.fileno(),))
         self.screen = QuietScreen(output=self._output, bracketed_paste_mode=True, focus_reporting=False)
@@ -88,7 +92,8 @@ class Terminal:
             handle_mouse=has_mouse,
             event_loop=urwid.AsyncioEventLoop(loop=loop),
         )
-        self._urwid.on_draw_failed, self._urwid.on_gone, self._urwid.output = on_draw_failed, on_gone, self._output
+        self._urwid.on_drawing, self._urwid.on_draw_failed, self._urwid.on_gone = on_drawing, on_draw_failed, on_gone
+        self._urwid.output = self._output
         self._signals: list[int] = []
         self._is_lent = False
 

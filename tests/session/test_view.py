@@ -11,6 +11,7 @@ from interceptor.model.flow import Flow, FlowError, HoldPoint, HttpFlow, TcpFlow
 from interceptor.model.http import Response
 from interceptor.model.records import BodyData, FlowEnded, FlowStarted
 from interceptor.session.orders import ORDERS
+from interceptor.session.sorted_rows import SortedRows
 from interceptor.session.store import Store
 from interceptor.session.view import SLICE_SECONDS, View
 from interceptor.specs.errors import UserError
@@ -399,3 +400,123 @@ def test_big_batches_and_small_ones_end_up_the_same(scene: Scene, order: str) ->
     left = [flow for flow in flows if flow in scene.store]
     assert list(scene.view) == sorted(left, key=lambda flow: (ORDERS[order](flow), flow.id))
     assert len(left) == 176
+
+
+# --- long lists
+
+
+def test_an_order_is_made_in_slices_and_shown_when_it_is_whole(scene: Scene) -> None:
+    scene.add(*"dbca" * 2000)
+    scene.is_slow = True
+    before = scene.shown
+    scene.view.set_order("url")
+    assert scene.view.is_reordering
+    assert scene.shown == before
+    late = scene.add("e", "a")
+    scene.remove(late[0], scene.view[0])
+    slices = 0
+    while scene.view.is_reordering:
+        assert scene.shown.startswith("b c a")
+        assert scene.time.step()
+        slices += 1
+    assert slices > 1
+    assert scene.shown == " ".join("a" * 2001 + "b" * 2000 + "c" * 2000 + "d" * 1999)
+    assert scene.view.order == "url"
+
+
+def test_an_order_that_was_left_again_changes_nothing(scene: Scene) -> None:
+    scene.add(*"dbca" * 1000)
+    scene.is_slow = True
+    before = scene.shown
+    scene.view.set_order("url")
+    scene.view.set_order("time")
+    assert not scene.view.is_reordering
+    scene.time.passes(1.0)
+    assert scene.shown == before
+
+
+def test_whoever_needs_all_of_it_gets_the_order_that_was_asked_for(scene: Scene) -> None:
+    scene.add(*"dbca" * 1000)
+    scene.is_slow = True
+    scene.view.set_order("url")
+    scene.view.finish_refiltering()
+    assert not scene.view.is_reordering
+    assert scene.shown.startswith("a a a")
+
+
+class Counted(str):
+    """A key that counts how often keys are compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __lt__(self, other: str) -> bool:
+        Counted.compared += 1
+        return str.__lt__(self, other)
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_a_batch_in_a_long_list_costs_what_its_own_flows_cost() -> None:
+    rows = SortedRows(lambda flow: Counted(flow.request.path) if isinstance(flow, HttpFlow) else "")
+    flows = [http_flow(f"{number * 7919 % 10_000:05}") for number in range(10_000)]
+    for number, flow in enumerate(flows, 1):
+        flow.id = number
+    rows.bring_in_line((flow, True) for flow in flows[:9960])
+    Counted.compared = 0
+    rows.bring_in_line((flow, True) for flow in flows[9960:])
+    assert Counted.compared < 40 * 25, "forty flows, each found its place among ten thousand"
+    rows.remove(flows[:40])
+    assert [flow.request.path for flow in rows if isinstance(flow, HttpFlow)] == sorted(flow.request.path for flow in flows[40:])
+
+
+# --- following
+
+
+def test_the_focus_follows_until_it_is_moved_away(scene: Scene) -> None:
+    a, b = scene.add("a", "b")
+    scene.view.focus_follow = True
+    assert scene.focus == "b"
+    scene.view.focus = a
+    assert scene.view.is_follow_paused
+    scene.add("c")
+    assert scene.focus == "a"
+    scene.view.focus = b
+    scene.add("d")
+    assert scene.focus == "b"
+    scene.view.focus = scene.view[-1]
+    assert not scene.view.is_follow_paused
+    scene.add("e")
+    assert scene.focus == "e"
+
+
+def test_following_goes_on_when_it_is_switched_on_again_or_all_is_cleared(scene: Scene) -> None:
+    flows = scene.add("a", "b")
+    scene.view.focus_follow = True
+    scene.view.pause_following()
+    scene.add("c")
+    assert scene.focus == "b"
+    scene.view.focus_follow = True
+    assert scene.focus == "c"
+    scene.view.focus = flows[0]
+    scene.remove(*scene.store)
+    scene.add("d")
+    scene.add("e")
+    assert scene.focus == "e"
+
+
+def test_the_newest_is_found_after_it_was_removed_or_filtered_away(scene: Scene) -> None:
+    a, b, c = scene.add("a", "b", "c")
+    scene.view.focus_follow = True
+    scene.remove(c)
+    scene.view.focus = b
+    assert not scene.view.is_follow_paused
+    scene.view.set_filter(parse("~u a"))
+    scene.view.focus = a
+    assert not scene.view.is_follow_paused
+    scene.view.set_filter(None)
+    scene.view.focus = a
+    assert scene.view.is_follow_paused

@@ -109,7 +109,8 @@ class FakeApp:
             self.view.set_filter(parse(options.view_filter) if options.view_filter else None)
         if {"view_order", "view_order_reversed"} & names:
             self.view.set_order(options.view_order, options.view_order_reversed)
-        self.view.focus_follow = options.console_focus_follow
+        if "console_focus_follow" in names:
+            self.view.focus_follow = options.console_focus_follow
 
     def arrive(self, flow: HttpFlow) -> HttpFlow:
         if self.options.intercept_active and self.options.intercept and parse(self.options.intercept).matches(flow):

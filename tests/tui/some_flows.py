@@ -69,8 +69,9 @@ class Shown:
     def index(self, flow: Flow) -> int | None:
         return self.flows.index(flow) if flow in self.flows else None
 
-    def hidden(self) -> list[Flow]:
-        return self.hidden_flows
+    @property
+    def hidden_count(self) -> int:
+        return len(self.hidden_flows)
 
 
 @dataclass

@@ -150,3 +150,39 @@ def test_the_default_is_two_lines_where_a_table_would_be_cramped() -> None:
     widget = FlowListBox(numbered(3), Options(console_flowlist_layout="default"), {}, now=lambda: START)
     assert "←" in screen(widget, (50, 5))[1]
     assert "←" not in screen(widget, (80, 5))[1]
+
+
+def test_what_arrives_above_the_focus_moves_the_window_not_what_is_read() -> None:
+    view = numbered(20)
+    widget = box(view)
+    widget.move(7)
+    before = paths(widget)
+    assert cursor(widget) == 4
+    view.flows[:0] = [http_flow(target=b"/new", identity=100 + number) for number in range(50)]
+    assert (paths(widget), cursor(widget)) == (before, 4)
+    del view.flows[:30]
+    assert (paths(widget), cursor(widget)) == (before, 4)
+    widget.start()
+    assert (paths(widget)[0], cursor(widget)) == ("/new", 0)
+
+
+class Watched(Shown):
+    """Counts how many flows were looked at."""
+
+    looked_at = 0
+
+    def __getitem__(self, index: int) -> Flow:
+        self.looked_at += 1
+        return super().__getitem__(index)
+
+
+def test_a_drawing_looks_at_no_more_flows_than_it_shows() -> None:
+    flows = numbered(10_000).flows
+    view = Watched(flows, flows[5_000])
+    widget = box(view)
+    assert len(paths(widget)) == 5
+    assert view.looked_at == 5
+    widget.end()
+    view.looked_at = 0
+    assert len(paths(widget)) == 5
+    assert view.looked_at == 5

@@ -31,7 +31,7 @@ def test_the_screens_own_keys_come_first() -> None:
         ("flowlist", "D", "view.flows.duplicate @focus"),
         ("flowlist", "V", "flow.revert @focus"),
         ("flowlist", "M", "view.properties.marked.toggle"),
-        ("flowlist", "F", "set console_focus_follow toggle"),
+        ("flowlist", "F", "view.focus.follow"),
         ("flowlist", "v", "set view_order_reversed toggle"),
         ("flowview", "p", "view.focus.prev"),
         ("flowview", "f", "view.settings.setval.toggle @focus fullcontents"),
@@ -60,6 +60,8 @@ def test_the_key_of_a_command_is_the_one_that_works_there() -> None:
     keymap.bind(Binding("ctrl t", "console.nav.top", ("flowlist",)))
     assert keymap.key_for("flowlist", "console.nav.top") == "ctrl t"
     assert keymap.key_for("eventlog", "console.nav.top") is None
+    keymap.unbind("ctrl t", ["flowlist"])
+    assert keymap.key_for("flowlist", "console.nav.top") is None  # what was found before is forgotten with the binding
 
 
 def test_bind_and_unbind() -> None:

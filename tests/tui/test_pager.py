@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from interceptor.eventlog import Entry
 from interceptor.tui.event_log_screen import EventLogScreen, entry_lines, is_loud_enough
 from interceptor.tui.pager import Pager, wrapped
@@ -80,13 +84,31 @@ def test_status_says_what_matters_and_gives_way_on_the_left() -> None:
 
 
 def test_any_number_of_changes_is_one_drawing() -> None:
-    timers: list[tuple[float, object]] = []
-    drawn: list[int] = []
-    redraw = Redraw(lambda seconds, deed: timers.append((seconds, deed)), lambda: drawn.append(1))
+    timers: list[tuple[float, Callable[[], None]]] = []
+    drawn: list[float] = []
+    now = 10.0
+    redraw = Redraw(lambda seconds, deed: timers.append((seconds, deed)), lambda: drawn.append(now), lambda: now)
     for _ in range(100):
         redraw.request()
-    assert [seconds for seconds, _ in timers] == [1 / 30]
-    timers.pop()[1]()  # type: ignore[operator]
-    assert drawn == [1]
+    assert [seconds for seconds, _ in timers] == [0.0]  # nothing was drawn for a while
+    timers.pop()[1]()
+    assert drawn == [10.0]
+    now = 10.01
+    for _ in range(100):
+        redraw.request()
+    assert [seconds for seconds, _ in timers] == [pytest.approx(1 / 30 - 0.01)]
+    timers.pop()[1]()
+    assert len(drawn) == 2
+
+
+def test_what_was_drawn_for_a_key_is_not_drawn_again() -> None:
+    timers: list[Callable[[], None]] = []
+    drawn: list[int] = []
+    redraw = Redraw(lambda seconds, deed: timers.append(deed), lambda: drawn.append(1), lambda: 10.0)
     redraw.request()
-    assert len(timers) == 1
+    redraw.drawn()
+    timers.pop()()
+    assert drawn == []
+    redraw.request()
+    timers.pop()()
+    assert drawn == [1]
