@@ -3,7 +3,7 @@
 #   make run ARGS="-p 8081"      PYTHON=python3.12 make test      make test ARGS="tests/specs -k filter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs bench conformance soak clean
+.PHONY: help run test check docs screenshots bench conformance soak clean
 
 PY := .venv/bin/python
 JOBS ?= logical
@@ -13,6 +13,7 @@ help:
 	@echo 'make test         the tests, a few minutes                        (ARGS="tests/e2e -k curl")'
 	@echo 'make check        ruff, mypy --strict, import contracts, docs'
 	@echo 'make docs         the pages of docs/ that are written from the code'
+	@echo 'make screenshots  pictures of the console into docs/screens/         (ARGS="list 80x24")'
 	@echo 'make bench        our own micro benchmarks'
 	@echo 'make conformance  third-party suites, minutes'
 	@echo 'make soak         load and long runs, minutes'
@@ -46,6 +47,9 @@ soak: .venv/.dev-installed
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+screenshots: .venv/.dev-installed
+	@$(PY) -m tests.screens $(ARGS)
 
 docs: .venv/.dev-installed
 	@$(PY) -m tests.support.written_docs

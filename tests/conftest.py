@@ -75,6 +75,11 @@ def _http_backend() -> str:
     return "" if (Path(folder) / "git-http-backend").exists() else "git is installed without git-http-backend"
 
 
+def _dejavu() -> str:
+    there = Path("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf").exists()
+    return "" if there else "no DejaVu Sans Mono (apt install fonts-dejavu-core)"
+
+
 NEEDS: dict[str, Callable[[], str]] = {
     "needs_nginx": _program("nginx"),
     "needs_curl": _program("curl"),
@@ -87,6 +92,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_certutil": _program("certutil"),
     "needs_ipv6": _ipv6,
     "needs_autobahn": _autobahn,
+    "needs_dejavu": _dejavu,
 }
 """Marker -> what to call for the reason why it cannot be met ("" if it can)."""
 

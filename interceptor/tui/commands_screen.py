@@ -9,6 +9,7 @@ from interceptor.commands import Commands
 from interceptor.tui.keymap import CONTEXTS, Keymap
 from interceptor.tui.listing import Listing, Row
 from interceptor.tui.paint import Line
+from interceptor.tui.present.text import to_width
 from interceptor.tui.quick_help import key_text
 from interceptor.tui.screens import Hint
 
@@ -40,9 +41,9 @@ class CommandsScreen(Listing):
         arguments = signature.removeprefix(name)
         line: Line = [
             ("key", f" {name}"),
-            ("note", arguments),
-            ("text", " " * max(2, SIGNATURE_COLUMNS - len(signature))),
-            ("dim", help_text if len(signature) < SIGNATURE_COLUMNS else ""),  # the rows stay in line; it is below
+            ("note", to_width(arguments, max(SIGNATURE_COLUMNS - 2 - len(name), 0))),  # all of them are below
+            ("text", "  "),
+            ("dim", help_text),
         ]
         about: list[Line] = [[("strong", name), ("note", arguments)], [("text", help_text)]]
         if keys:

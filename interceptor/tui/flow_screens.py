@@ -42,6 +42,15 @@ _ABOUT_THE_LIST: Sequence[Hint] = (
 )
 
 
+_WHILE_EMPTY: Sequence[Hint] = (
+    ("browser.start", "Browser"),
+    ("console.command view.flows.load", "Load"),
+    ("console.command view.flows.create", "New"),
+    ("console.view.options", "Options"),
+    ("view.focus.follow", "Follow"),
+)
+
+
 class FlowListScreen(Screen):
     context = "flowlist"
 
@@ -92,7 +101,7 @@ class FlowListScreen(Screen):
     def hints(self) -> Sequence[Hint]:
         flow = self._view.focus
         if flow is None:
-            return _ABOUT_THE_LIST
+            return _WHILE_EMPTY
         mark = ("flow.mark.toggle @focus", "Mark")
         return [("console.nav.select", "Open"), *_hints_for(flow), mark, *_FURTHER, *_ABOUT_THE_LIST]
 

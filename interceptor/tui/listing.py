@@ -18,7 +18,7 @@ import urwid
 
 from interceptor.tui.canvas_lines import canvas
 from interceptor.tui.pager import highlighted, wrapped
-from interceptor.tui.paint import Line, paint
+from interceptor.tui.paint import Line, Segment, cut, line_width, paint, width_of
 from interceptor.tui.screens import Screen, Step
 
 ABOUT_ROWS: Final = 5
@@ -154,7 +154,7 @@ class Listing(Screen):
         self._scroll(owners.index(at) if rows else 0, len(lines), listed, owners)
         self._drawn = owners[self._first : self._first + listed]
         cursor = [self._drawn.index(at)] if rows and at in self._drawn else []
-        shown = [list(line) for line in lines[self._first : self._first + listed]]
+        shown = [ending_in_sight(line, columns) for line in lines[self._first : self._first + listed]]
         upper = canvas(shown, columns, listed, {}, cursor)
         if not about_rows:
             return upper
@@ -185,6 +185,17 @@ class Listing(Screen):
         if top < self._first:
             self._first = top
         self._first = max(0, min(max(self._first, at - room + 1), count - room))
+
+
+def ending_in_sight(line: Line, columns: int) -> list[Segment]:
+    """As much of it as fits, with a sign at the end that there is more."""
+    fitting: list[Segment] = []
+    for style, text in line:
+        room = columns - line_width(fitting)
+        fitting.append((style, cut(text, room)))
+        if width_of(text) > room:
+            break
+    return fitting
 
 
 def _next_group(rows: Sequence[Row], index: int, step: int) -> int:
