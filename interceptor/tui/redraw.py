@@ -1,7 +1,7 @@
 """When the screen is drawn: at most thirty times a second, and only if something changed.
 
-    request() ─▸ one timer ─▸ draw()        any number of requests until then are one; after a quiet moment it is at once
-    drawn()   ◂─ whoever drew in between, for a key: what was requested until then has been seen
+request() ─▸ one timer ─▸ draw()        any number of requests until then are one; after a quiet moment it is at once
+drawn()   ◂─ whoever drew in between, for a key: what was requested until then has been seen
 """
 
 from __future__ import annotations

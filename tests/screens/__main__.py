@@ -1,4 +1,4 @@
-"""`make screenshots`: runs the program under a pseudo-terminal, types its way through the scenes, and draws what is on the screen.
+"""`make screenshots`: runs the program under a pseudo-terminal, types its way through the scenes, draws what is on the screen.
 
     make screenshots                      all of them, into docs/screens/
     make screenshots ARGS="list 80x24"    those whose file names have every one of these words
@@ -28,7 +28,14 @@ def run(folder: Path, size: tuple[int, int], palette: str, is_empty: bool) -> Dr
     options = ["--set", f"console_palette={PALETTES[palette]}", "--set", "command_history=false"]
     if not is_empty:
         options += ["--set", f"intercept={INTERCEPT}"]
-    environment = {"HOME": str(folder), "PYTHONPATH": str(TOP), "TZ": "UTC", "COLORTERM": "truecolor", "EDITOR": "nano", "PAGER": "less"}
+    environment = {
+        "HOME": str(folder),
+        "PYTHONPATH": str(TOP),
+        "TZ": "UTC",
+        "COLORTERM": "truecolor",
+        "EDITOR": "nano",
+        "PAGER": "less",
+    }
     command = [sys.executable, "-m", "tests.screens.program", "empty" if is_empty else "flows", *options]
     return Driven(command, *size, **environment)
 

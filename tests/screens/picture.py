@@ -88,7 +88,19 @@ def _glyph(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, cells: 
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _DISCS = {"🔴": "#dd2e44", "🟠": "#f4900c", "🟡": "#fdcb58", "🟢": "#78b159", "🔵": "#55acee", "🟣": "#aa8ed6"}
-_LINES = {"│": "ud", "─": "lr", "┌": "rd", "┐": "ld", "└": "ru", "┘": "lu", "├": "udr", "┤": "udl", "┬": "lrd", "┴": "lru", "┼": "udlr"}
+_LINES = {
+    "│": "ud",
+    "─": "lr",
+    "┌": "rd",
+    "┐": "ld",
+    "└": "ru",
+    "┘": "lu",
+    "├": "udr",
+    "┤": "udl",
+    "┬": "lrd",
+    "┴": "lru",
+    "┼": "udlr",
+}
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, left: int, top: int, text: str, colour: str) -> None:

@@ -1,6 +1,6 @@
 """The real program as the pictures show it: the sample's flows on its list, or none; a clock that stands still.
 
-    python -m tests.screens.program flows | empty  ARGUMENTS…
+python -m tests.screens.program flows | empty  ARGUMENTS…
 """
 
 from __future__ import annotations

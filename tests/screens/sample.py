@@ -77,9 +77,22 @@ class Sample:
         self._at += after
         at, port = self._at, port or (443 if scheme == "https" else 80)
         shown = host if port in (80, 443) else f"{host}:{port}"
-        request = Request(method, scheme, host, port, target.encode(), headers=Headers(
-            [(b"Host", shown.encode()), (b"User-Agent", _AGENT), (b"Accept", b"*/*"), (b"Accept-Encoding", b"gzip, deflate, br, zstd"), *fields]
-        ))  # fmt: skip
+        request = Request(
+            method,
+            scheme,
+            host,
+            port,
+            target.encode(),
+            headers=Headers(
+                [
+                    (b"Host", shown.encode()),
+                    (b"User-Agent", _AGENT),
+                    (b"Accept", b"*/*"),
+                    (b"Accept-Encoding", b"gzip, deflate, br, zstd"),
+                    *fields,
+                ]
+            ),
+        )
         if sent:
             request.set_content(sent)
         request.timestamp_start, request.timestamp_end = at, at + 0.001
@@ -87,13 +100,27 @@ class Sample:
         flow = HttpFlow(len(self.flows) + 1, client, server, "regular", at, request=request)
         if status:
             body = content or bytes(size)
-            reason = {200: b"OK", 201: b"Created", 204: b"No Content", 302: b"Found", 304: b"Not Modified", 404: b"Not Found",
-                      401: b"Unauthorized", 429: b"Too Many Requests", 503: b"Service Unavailable", 101: b"Switching Protocols"}  # fmt: skip
+            reason = {
+                200: b"OK",
+                201: b"Created",
+                204: b"No Content",
+                302: b"Found",
+                304: b"Not Modified",
+                404: b"Not Found",
+                401: b"Unauthorized",
+                429: b"Too Many Requests",
+                503: b"Service Unavailable",
+                101: b"Switching Protocols",
+            }
             response = Response(status, reason[status], body=MemoryBody(body))
-            response.headers = Headers([
-                (b"Date", b"Thu, 01 Jan 2026 09:59:00 GMT"), (b"Content-Type", kind.encode()),
-                (b"Content-Length", b"%d" % len(body)), *answer_fields,
-            ])  # fmt: skip
+            response.headers = Headers(
+                [
+                    (b"Date", b"Thu, 01 Jan 2026 09:59:00 GMT"),
+                    (b"Content-Type", kind.encode()),
+                    (b"Content-Length", b"%d" % len(body)),
+                    *answer_fields,
+                ]
+            )
             response.timestamp_start, response.timestamp_end = at + took * 0.8, at + took
             flow.response, flow.ended_at = response, at + took
         self.flows.append(flow)
@@ -104,7 +131,8 @@ class Sample:
         client, server = self.connections(host, port, False)
         flow = TcpFlow(len(self.flows) + 1, client, server, "regular", self._at, self._at + 2.4)
         flow.messages = [
-            TcpMessage(is_ours, MemoryBody(content), self._at + number * 0.3) for number, (is_ours, content) in enumerate(messages)
+            TcpMessage(is_ours, MemoryBody(content), self._at + number * 0.3)
+            for number, (is_ours, content) in enumerate(messages)
         ]
         flow.message_count, flow.byte_count = len(messages), sum(len(content) for _, content in messages)
         self.flows.append(flow)
@@ -114,7 +142,8 @@ class Sample:
 def _png(columns: int, rows: int) -> bytes:
     """A picture of a sunset, more or less."""
     lines = b"".join(
-        b"\0" + b"".join(bytes((255 - row * 3, 120 + row, min(255, 60 + column * 2))) for column in range(columns)) for row in range(rows)
+        b"\0" + b"".join(bytes((255 - row * 3, 120 + row, min(255, 60 + column * 2))) for column in range(columns))
+        for row in range(rows)
     )
 
     def chunk(name: bytes, data: bytes) -> bytes:
@@ -127,7 +156,9 @@ def _png(columns: int, rows: int) -> bytes:
 def sample() -> Sample:
     shop, api, cdn = "shop.example", "api.shop.example", "cdn.shop.example"
     made = Sample()
-    made.http("GET", "shop.example", "/", 302, scheme="http", took=0.018, answer_fields=((b"Location", b"https://shop.example/"),))
+    made.http(
+        "GET", "shop.example", "/", 302, scheme="http", took=0.018, answer_fields=((b"Location", b"https://shop.example/"),)
+    )
     page = b"<!doctype html>\n<html><head><title>The shop</title></head><body><h1>Teapots</h1></body></html>"
     made.http("GET", shop, "/", content=page * 40, took=0.212)
     made.http("GET", cdn, "/static/css/main.3f9c2d1b.css", kind="text/css", size=18_432, took=0.031, after=0.05)
@@ -138,56 +169,162 @@ def sample() -> Sample:
     items = [
         {"id": number, "name": name, "price": price, "currency": "EUR", "in_stock": stock, "tags": ["tea", "kitchen"]}
         for number, name, price, stock in (
-            (17, "Brown Betty", 24.9, True), (18, "Kyūsu 急須", 58.0, True), (23, "Théière à piston", 41.5, False), (31, "Samovar", 189.0, True)
+            (17, "Brown Betty", 24.9, True),
+            (18, "Kyūsu 急須", 58.0, True),
+            (23, "Théière à piston", 41.5, False),
+            (31, "Samovar", 189.0, True),
         )
-    ]  # fmt: skip
+    ]
     listing = json.dumps({"page": 2, "per_page": 20, "total": 143, "items": items}, ensure_ascii=False).encode()
     made.http(
-        "GET", api, "/v2/products?category=teapots&page=2&per_page=20&sort=popularity", kind="application/json", content=listing, took=0.088,
-        fields=((b"Authorization", b"Bearer " + _TOKEN.encode()), (b"Referer", b"https://shop.example/"), (b"X-Request-Id", b"7f1c-41ab")),
-        answer_fields=((b"Cache-Control", b"private, max-age=60"), (b"Set-Cookie", b"seen=17; Path=/; Secure; HttpOnly; SameSite=Lax"),
-                       (b"Strict-Transport-Security", b"max-age=63072000"), (b"Vary", b"Accept-Encoding")),
-    ).comment = "page 2 repeats an item of page 1"  # fmt: skip
-    order = json.dumps({"items": [{"id": 18, "count": 2}], "voucher": "NEWYEAR", "gift": True, "note": "für Großmutter"}, ensure_ascii=False)
+        "GET",
+        api,
+        "/v2/products?category=teapots&page=2&per_page=20&sort=popularity",
+        kind="application/json",
+        content=listing,
+        took=0.088,
+        fields=(
+            (b"Authorization", b"Bearer " + _TOKEN.encode()),
+            (b"Referer", b"https://shop.example/"),
+            (b"X-Request-Id", b"7f1c-41ab"),
+        ),
+        answer_fields=(
+            (b"Cache-Control", b"private, max-age=60"),
+            (b"Set-Cookie", b"seen=17; Path=/; Secure; HttpOnly; SameSite=Lax"),
+            (b"Strict-Transport-Security", b"max-age=63072000"),
+            (b"Vary", b"Accept-Encoding"),
+        ),
+    ).comment = "page 2 repeats an item of page 1"
+    order = json.dumps(
+        {"items": [{"id": 18, "count": 2}], "voucher": "NEWYEAR", "gift": True, "note": "für Großmutter"}, ensure_ascii=False
+    )
     flow = made.http(
-        "POST", api, "/v2/orders", 201, kind="application/json", content=b'{"order":"A-20260101-0042","state":"placed"}', took=0.341,
-        sent=order.encode(), fields=((b"Content-Type", b"application/json"), (b"Cookie", b"session=4f1d09c2; theme=dark; consent=1"),
-                                     (b"X-CSRF-Token", b"b1946ac92492d2347c6235b4d2611184")),
-    )  # fmt: skip
+        "POST",
+        api,
+        "/v2/orders",
+        201,
+        kind="application/json",
+        content=b'{"order":"A-20260101-0042","state":"placed"}',
+        took=0.341,
+        sent=order.encode(),
+        fields=(
+            (b"Content-Type", b"application/json"),
+            (b"Cookie", b"session=4f1d09c2; theme=dark; consent=1"),
+            (b"X-CSRF-Token", b"b1946ac92492d2347c6235b4d2611184"),
+        ),
+    )
     flow.marker, flow.is_modified = "red_circle", True
     flow.original = flow.request.copy(), None
     flow.original[0].set_content(order.encode().replace(b'"count": 2', b'"count": 1'))
-    made.http("PUT", api, "/v2/cart/items/18", 204, kind="", took=0.052, sent=b'{"count":2}', fields=((b"Content-Type", b"application/json"),))
+    made.http(
+        "PUT",
+        api,
+        "/v2/cart/items/18",
+        204,
+        kind="",
+        took=0.052,
+        sent=b'{"count":2}',
+        fields=((b"Content-Type", b"application/json"),),
+    )
     made.http("DELETE", api, "/v2/cart/items/23", 204, kind="", took=0.049)
-    made.http("GET", api, "/v2/users/42/recommendations?" + "&".join(f"exclude[]={n}" for n in range(40)), 503, kind="application/problem+json",
-              content=b'{"title":"The recommender is busy","status":503}', took=10.02)  # fmt: skip
-    made.http("GET", "metrics.example", "/collect?v=2&tid=G-7QX1&cid=55.66&t=pageview&dl=https%3A%2F%2Fshop.example%2F", 204, kind="", took=0.021)
+    made.http(
+        "GET",
+        api,
+        "/v2/users/42/recommendations?" + "&".join(f"exclude[]={n}" for n in range(40)),
+        503,
+        kind="application/problem+json",
+        content=b'{"title":"The recommender is busy","status":503}',
+        took=10.02,
+    )
+    made.http(
+        "GET",
+        "metrics.example",
+        "/collect?v=2&tid=G-7QX1&cid=55.66&t=pageview&dl=https%3A%2F%2Fshop.example%2F",
+        204,
+        kind="",
+        took=0.021,
+    )
     failed = made.http("GET", "images.partner.example", "/banner/summer.jpg", 0, after=0.1)
-    failed.error, failed.ended_at = FlowError("images.partner.example refused the connection (203.0.113.77:443)", made._at + 0.004), made._at + 0.004
+    failed.error, failed.ended_at = (
+        FlowError("images.partner.example refused the connection (203.0.113.77:443)", made._at + 0.004),
+        made._at + 0.004,
+    )
     failed = made.http("GET", "self-signed.example", "/", 0, after=0.3)
     failed.error = FlowError("The server's certificate is not trusted: self-signed certificate", made._at + 0.026)
     failed.ended_at = made._at + 0.026
-    made.http("POST", shop, "/login", 401, took=0.130, sent=b"user=ada&password=hunter2&remember=on&next=%2Fcheckout",
-              fields=((b"Content-Type", b"application/x-www-form-urlencoded"),), content=b"<h1>Wrong password</h1>")  # fmt: skip
-    again = made.http("POST", shop, "/login", 302, took=0.117, after=4.0, sent=b"user=ada&password=correct+horse&next=%2Fcheckout",
-                      fields=((b"Content-Type", b"application/x-www-form-urlencoded"),))  # fmt: skip
+    made.http(
+        "POST",
+        shop,
+        "/login",
+        401,
+        took=0.130,
+        sent=b"user=ada&password=hunter2&remember=on&next=%2Fcheckout",
+        fields=((b"Content-Type", b"application/x-www-form-urlencoded"),),
+        content=b"<h1>Wrong password</h1>",
+    )
+    again = made.http(
+        "POST",
+        shop,
+        "/login",
+        302,
+        took=0.117,
+        after=4.0,
+        sent=b"user=ada&password=correct+horse&next=%2Fcheckout",
+        fields=((b"Content-Type", b"application/x-www-form-urlencoded"),),
+    )
     again.replay_of = again.id - 1
     chat = made.http("GET", "chat.shop.example", "/socket?room=support", 101, kind="", took=0.061)
-    chat.is_upgraded, chat.websocket = True, WebSocketData([
-        WebSocketMessage(True, True, b'{"type":"hello","user":42}', made._at + 0.1),
-        WebSocketMessage(False, True, b'{"type":"welcome","agents":3,"queue":0}', made._at + 0.2),
-        WebSocketMessage(True, True, '{"type":"say","text":"Is the Kyūsu back in stock?"}'.encode(), made._at + 4.0),
-    ])  # fmt: skip
-    made.tcp("mail.example", 25, (False, b"220 mail.example ESMTP\r\n"), (True, b"EHLO laptop\r\n"), (False, b"250-mail.example\r\n250 STARTTLS\r\n"))
-    made.http("GET", "2001:db8::7", "/status", scheme="http", port=8081, kind="application/json", content=b'{"ok":true}', took=0.007)
+    chat.is_upgraded, chat.websocket = (
+        True,
+        WebSocketData(
+            [
+                WebSocketMessage(True, True, b'{"type":"hello","user":42}', made._at + 0.1),
+                WebSocketMessage(False, True, b'{"type":"welcome","agents":3,"queue":0}', made._at + 0.2),
+                WebSocketMessage(True, True, '{"type":"say","text":"Is the Kyūsu back in stock?"}'.encode(), made._at + 4.0),
+            ]
+        ),
+    )
+    made.tcp(
+        "mail.example",
+        25,
+        (False, b"220 mail.example ESMTP\r\n"),
+        (True, b"EHLO laptop\r\n"),
+        (False, b"250-mail.example\r\n250 STARTTLS\r\n"),
+    )
+    made.http(
+        "GET", "2001:db8::7", "/status", scheme="http", port=8081, kind="application/json", content=b'{"ok":true}', took=0.007
+    )
     made.http("GET", "münchen.example", "/straße/übersicht?q=日本語のクエリ", 404, took=0.066)
     made.http("GET", cdn, "/video/kettle-1080p.mp4", kind="video/mp4", size=24_300_000, took=3.7)
-    made.http("GET", api, "/v2/limits", 429, kind="text/plain", content=b"slow down", took=0.020, answer_fields=((b"Retry-After", b"30"),))
-    held = made.http("POST", api, "/v2/payments", 0, after=9.0, sent=b'{"order":"A-20260101-0042","amount":116.00,"currency":"EUR","method":"sepa"}',
-                     fields=((b"Content-Type", b"application/json"), (b"Idempotency-Key", b"2f6a1f0e-98d1")))  # fmt: skip
+    made.http(
+        "GET",
+        api,
+        "/v2/limits",
+        429,
+        kind="text/plain",
+        content=b"slow down",
+        took=0.020,
+        answer_fields=((b"Retry-After", b"30"),),
+    )
+    held = made.http(
+        "POST",
+        api,
+        "/v2/payments",
+        0,
+        after=9.0,
+        sent=b'{"order":"A-20260101-0042","amount":116.00,"currency":"EUR","method":"sepa"}',
+        fields=((b"Content-Type", b"application/json"), (b"Idempotency-Key", b"2f6a1f0e-98d1")),
+    )
     made.held.append(held)
-    held = made.http("GET", api, "/v2/orders/A-20260101-0042", kind="application/json", took=0.050, after=2.0,
-                     content=b'{"order":"A-20260101-0042","state":"awaiting payment"}')  # fmt: skip
+    held = made.http(
+        "GET",
+        api,
+        "/v2/orders/A-20260101-0042",
+        kind="application/json",
+        took=0.050,
+        after=2.0,
+        content=b'{"order":"A-20260101-0042","state":"awaiting payment"}',
+    )
     held.ended_at = None
     made.held_responses.append(held)
     live = made.http("GET", api, "/v2/events", kind="text/event-stream", took=0.1, after=3.0, content=b"data: connected\n\n")

@@ -43,7 +43,9 @@ def test_the_sample_is_the_same_each_time() -> None:
 @pytest.mark.needs_dejavu
 def test_the_same_screen_gives_the_same_bytes(tmp_path: Path) -> None:
     screen = pyte.Screen(20, 3)
-    pyte.Stream(screen).feed("\x1b[1;38;2;255;0;0mred\x1b[0m │ ▌ 🔴 急 \x1b[4mline\x1b[0m\x1b[48;2;0;0;80m blue\x1b[2;1H\x1b[7m reversed \x1b[0m")
+    pyte.Stream(screen).feed(
+        "\x1b[1;38;2;255;0;0mred\x1b[0m │ ▌ 🔴 急 \x1b[4mline\x1b[0m\x1b[48;2;0;0;80m blue\x1b[2;1H\x1b[7m reversed \x1b[0m"
+    )
     pictures = []
     for name in ("a.png", "b.png"):
         save(picture(screen), tmp_path / name, 64)

@@ -1,8 +1,8 @@
 """A console with a long list under steady traffic, and a user who goes about in it: what each key takes to reach the screen.
 
-    with Flood(folder, port_of_origin, flows=100_000, rate=1000) as flood:
-        flood.use(rounds=20)
-        print(flood.report())
+with Flood(folder, port_of_origin, flows=100_000, rate=1000) as flood:
+    flood.use(rounds=20)
+    print(flood.report())
 """
 
 from __future__ import annotations

@@ -23,4 +23,10 @@ def first_steps(addresses: Sequence[str], on_network: Sequence[tuple[str, int]],
             f"For HTTPS they must trust our CA: open http://{page_host}/ through",
             "the proxy, or see `interceptor ca`.",
         ]
-    return [*lines, "", "B  starts a browser that comes through here, if there is one", "L  loads flows from a file", "?  shows the keys"]
+    return [
+        *lines,
+        "",
+        "B  starts a browser that comes through here, if there is one",
+        "L  loads flows from a file",
+        "?  shows the keys",
+    ]

@@ -97,7 +97,7 @@ def marker_sign(marker: str) -> str:
 
 @lru_cache(maxsize=256)
 def _of_unicode(name: str) -> str:
-    if len(name) < 2:
+    if len(name) < 2 or not name.isascii():  # as no name of Unicode's is
         return ""
     try:
         sign = unicodedata.lookup(name.replace("_", " "))
