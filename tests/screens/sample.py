@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Connection, Side, TlsFacts
-from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, TcpMessage, WebSocketData, WebSocketMessage
+from interceptor.model.flow import Flow, FlowError, HttpFlow, Opcode, TcpFlow, TcpMessage, WebSocketData, WebSocketMessage
 from interceptor.model.http import Field, Headers, Request, Response
 
 NOW = 1_767_261_600.0  # 2026-01-01 10:00:00 UTC
@@ -278,9 +278,11 @@ def sample() -> Sample:
         True,
         WebSocketData(
             [
-                WebSocketMessage(True, True, b'{"type":"hello","user":42}', made._at + 0.1),
-                WebSocketMessage(False, True, b'{"type":"welcome","agents":3,"queue":0}', made._at + 0.2),
-                WebSocketMessage(True, True, '{"type":"say","text":"Is the Kyūsu back in stock?"}'.encode(), made._at + 4.0),
+                WebSocketMessage(True, Opcode.TEXT, MemoryBody(b'{"type":"hello","user":42}'), made._at + 0.1),
+                WebSocketMessage(False, Opcode.TEXT, MemoryBody(b'{"type":"welcome","agents":3,"queue":0}'), made._at + 0.2),
+                WebSocketMessage(
+                    True, True, MemoryBody('{"type":"say","text":"Is the Kyūsu back in stock?"}'.encode()), made._at + 4.0
+                ),
             ]
         ),
     )
