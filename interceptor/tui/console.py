@@ -57,9 +57,7 @@ from interceptor.tui.terminal import Terminal
 
 LIVE_SECONDS: Final = 0.5
 """How often durations of running flows are drawn anew."""
-
-PREPARE_AFTER_SECONDS: Final = 1.0
-"""Then what the first flow that is opened needs is loaded, in a thread: who opens it need not wait for that."""
+PREPARE_AFTER_SECONDS: Final = 1.0  # then what opening a flow needs is loaded, so that nobody waits for it
 
 
 class Console:
