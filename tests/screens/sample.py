@@ -281,7 +281,7 @@ def sample() -> Sample:
                 WebSocketMessage(True, Opcode.TEXT, MemoryBody(b'{"type":"hello","user":42}'), made._at + 0.1),
                 WebSocketMessage(False, Opcode.TEXT, MemoryBody(b'{"type":"welcome","agents":3,"queue":0}'), made._at + 0.2),
                 WebSocketMessage(
-                    True, True, MemoryBody('{"type":"say","text":"Is the Kyūsu back in stock?"}'.encode()), made._at + 4.0
+                    True, Opcode.TEXT, MemoryBody('{"type":"say","text":"Is the Kyūsu back in stock?"}'.encode()), made._at + 4.0
                 ),
             ]
         ),
