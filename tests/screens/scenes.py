@@ -59,7 +59,7 @@ SCENES = (
     Scene("export", "Ways to export a flow.", (*_at(8), "x"), ("curl",), ("esc",)),
     Scene("order", "What the list can be sorted by.", ("o",), ("duration",), ("esc",)),
     Scene("options", "Options, by group.", ("O",), ("listen_port",), ("q",)),
-    Scene("commands", "Every command, with its help.", ("C",), ("console.choose",), ("q",)),
+    Scene("commands", "Every command, with its help.", ("C",), ("console.bodyview",), ("q",)),
     Scene("keys", "Every key, by screen.", ("K",), ("console.command",), ("q",)),
     Scene("events", "The event log.", ("E",), ("refused the connection",), ("q",)),
     Scene("help", "Keys of the screen that one came from, and filters.", ("?",), ("Help",), ("q",)),
