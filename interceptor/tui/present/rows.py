@@ -76,7 +76,7 @@ def row_layout(columns: int, showhost: bool = False) -> RowLayout:
     state = 4 if columns >= 64 else 3 if columns >= 40 else 1
     time = 8 if columns >= 86 else 0
     scheme_ = 5 if columns >= 100 else 0
-    method = 7 if columns >= 64 else 4 if columns >= 16 else 0
+    method = 7 if columns >= 64 else 6 if columns >= 50 else 4 if columns >= 16 else 0
     host_ = min(columns // 5, 36) if columns >= 110 else 0
     type_ = 24 if columns >= 150 else 12 if columns >= 100 else 0
     size = 6 if columns >= 34 else 0
