@@ -150,7 +150,7 @@ def highlighted(line: Line, pattern: re.Pattern[str], style: str) -> Line:
 
 
 def wrapped(line: Line, columns: int) -> list[Line]:
-    """The line in pieces of at most `columns`; an empty line is one piece."""
+    """The line in pieces of at most `columns`, between words where there are any; an empty line is one piece."""
     if sum(width_of(text) for _, text in line) <= columns:
         return [line]
     rows: list[Line] = []
@@ -162,6 +162,8 @@ def wrapped(line: Line, columns: int) -> list[Line]:
             end, used = urwid.calc_text_pos(rest, 0, len(rest), left)
             if end == 0 and left == columns:
                 end, used = 1, columns  # a character wider than the screen
+            elif end < len(rest) and rest[end] != " " and (space := rest.rfind(" ", 0, end)) > 0:
+                end, used = space + 1, left  # the space stays where the row ends
             row.append((style, rest[:end]))
             rest, left = rest[end:], left - used
             if rest or left <= 0:

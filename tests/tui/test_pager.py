@@ -112,3 +112,10 @@ def test_what_was_drawn_for_a_key_is_not_drawn_again() -> None:
     redraw.request()
     timers.pop()()
     assert drawn == [1]
+
+
+def test_lines_are_wrapped_between_words_and_nothing_is_lost() -> None:
+    line: Line = [("time", "10:00 "), ("text", "the certificate of example.com is not trusted")]
+    rows = ["".join(piece for _, piece in row) for row in wrapped(line, 20)]
+    assert rows == ["10:00 the ", "certificate of ", "example.com is not ", "trusted"]
+    assert ["".join(piece for _, piece in row) for row in wrapped([("text", "a" * 25)], 20)] == ["a" * 20, "a" * 5]
