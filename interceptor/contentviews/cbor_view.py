@@ -11,9 +11,13 @@ from datetime import UTC, datetime, timedelta
 from struct import pack, unpack_from
 from typing import Final
 
-from interceptor.contentviews.item_tree import Head, ItemTree, Malformed, Shape
+from interceptor.contentviews.item_tree import Head, ItemTree, Malformed, Shape, is_one_item
 from interceptor.contentviews.notation import Tokens, float32_text, hexed, quoted, remark
-from interceptor.contentviews.rendered import Cancelled, Line, Rendered
+from interceptor.contentviews.rendered import (
+    Cancelled,
+    Line,
+    Rendered,
+)
 
 _DEEPEST: Final = 200
 _INLINE: Final = 1000
@@ -24,9 +28,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def show_cbor(body: bytes, cancelled: Cancelled) -> Rendered:
-    tree = ItemTree(body, _read_head, _draw_scalar, cancelled)
+    tree = ItemTree(body, _read_head, _draw_scalar, cancelled, Rendered("cbor", "CBOR", ()))
     description = "CBOR" if tree.values == 1 else f"CBOR, {tree.values} values in a row"
     return Rendered("cbor", f"{description}{', ' + tree.mistake if tree.mistake else ''}", tree.lines)
+
+
+def is_cbor(body: bytes) -> bool:
+    """Whether all of it is one map, or marked as CBOR (RFC 8949 §3.4.6)."""
+    return (0xA1 <= body[0] <= 0xBB or body[0] == 0xBF or body.startswith(b"\xd9\xd9\xf7")) and is_one_item(body, _read_head)
 
 
 def _argument(body: bytes, position: int) -> tuple[int, int, int]:

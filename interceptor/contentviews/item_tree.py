@@ -10,16 +10,16 @@ its value is one line if both fit one. What is cut off or wrong ends the tree th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
 from interceptor.contentviews.notation import MORE, add_pieces, hexed, quoted
-from interceptor.contentviews.rendered import Cancelled, Line, NotThisView, check
+from interceptor.contentviews.rendered import Cancelled, Line, NotThisView, Rendered, check, never, publish
 from interceptor.contentviews.source_lines import CONTINUED, IndexedLines
 
 DEEPEST: Final = 500
-_CHECK_EVERY: Final = 4096
+_CHECK_EVERY: Final = 512
 
 
 class Shape(IntEnum):
@@ -67,10 +67,22 @@ class _Open:
     was_key: bool  # the container itself is the key of a pair
 
 
+def is_one_item(body: bytes, read_head: ReadHead) -> bool:
+    """Whether the body is one well-formed item and nothing more."""
+    try:
+        tree = ItemTree(body, read_head, lambda source, start, head: [], never, Rendered("", "", ()))
+    except NotThisView:
+        return False
+    return tree.values == 1 and not tree.mistake
+
+
 class ItemTree:
     """Lines of a body. `mistake` says where and why the tree ends early, "" if it does not; `values` counts top-level items."""
 
-    def __init__(self, body: bytes, read_head: ReadHead, draw_scalar: DrawScalar, cancelled: Cancelled) -> None:
+    def __init__(
+        self, body: bytes, read_head: ReadHead, draw_scalar: DrawScalar, cancelled: Cancelled, seen_as: Rendered
+    ) -> None:
+        """`seen_as` is what the lines are published as while they are being made."""
         self._body = body
         self._read_head = read_head
         self._draw_scalar = draw_scalar
@@ -78,6 +90,7 @@ class ItemTree:
         self._closes_at = 0
         self.values = 0
         self.mistake = ""
+        publish(cancelled, replace(seen_as, lines=self.lines))
         self._walk(cancelled)
 
     def _walk(self, cancelled: Cancelled) -> None:

@@ -14,8 +14,8 @@ import re
 from typing import Final
 
 from interceptor.contentviews.notation import editable_text
-from interceptor.contentviews.rendered import Cancelled, Line, NotThisView, Rendered, check, never
-from interceptor.contentviews.source_lines import CONTINUED, IndexedLines
+from interceptor.contentviews.rendered import Cancelled, JoinedLines, Line, NotThisView, Rendered, check, never, publish
+from interceptor.contentviews.source_lines import CONTINUED, IndexedLines, PlainLines
 from interceptor.contentviews.visible import escape_character, styled_bytes
 from interceptor.specs.errors import UserError
 
@@ -38,8 +38,17 @@ _LONE: Final = re.compile("[\ud800-\udfff]")
 _STYLES: Final = ("", "text", "key", "string", "number", "keyword", "punctuation", "punctuation")
 
 _GUARD_LINE: Final = 1
-_CHECK_EVERY: Final = 4096
+_SHOWN_FROM: Final = 1024 * 1024
+_CHECK_EVERY: Final = 512
 _OBJECT: Final = ord("{")
+
+
+def _good_beginning(lines: IndexedLines, body: bytes, mistake: _Mistake) -> Rendered:
+    """Much of it was good, and may have been looked at already: it stays, and the rest is shown as it is."""
+    lines.finish(mistake.position)
+    lines.cut(mistake.position)
+    rest = PlainLines(body[mistake.position :])
+    return Rendered("json", str(mistake), JoinedLines([lines, [[("error", str(mistake))]], rest]))
 
 
 class _Mistake(NotThisView):
@@ -53,18 +62,24 @@ class _Mistake(NotThisView):
 def show_json(body: bytes, cancelled: Cancelled) -> Rendered:
     """Of UTF-8. Raises NotThisView with the place of the first mistake."""
     lines = IndexedLines(body, _draw)
+    publish(cancelled, Rendered("json", "JSON", lines))
     position = 0
     guard = _GUARD.match(body)
     if guard:
         lines.add(0, 0, _GUARD_LINE)
         position = guard.end()
     values = 0
-    while True:
-        position = _end(_BETWEEN, body, position)
-        if position == len(body) and values:
-            break
-        position = _index_value(lines, body, position, cancelled)
-        values += 1
+    try:
+        while True:
+            position = _end(_BETWEEN, body, position)
+            if position == len(body) and values:
+                break
+            position = _index_value(lines, body, position, cancelled)
+            values += 1
+    except _Mistake as mistake:
+        if mistake.position < _SHOWN_FROM:
+            raise
+        return _good_beginning(lines, body, mistake)
     lines.finish(position)
     return Rendered("json", "JSON" if values == 1 else f"JSON, {values} values in a row", lines)
 

@@ -13,7 +13,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from interceptor.contentviews.rendered import Cancelled, Line, NotThisView, Rendered, check
+from interceptor.contentviews.rendered import (
+    Cancelled,
+    Line,
+    NotThisView,
+    Rendered,
+    check,
+    publish,
+)
 from interceptor.contentviews.source_lines import CONTINUED, IndexedLines
 from interceptor.contentviews.visible import styled_bytes
 
@@ -39,7 +46,7 @@ _IMPLIED_END: Final = {
     b"option": frozenset({b"option"}),
 }
 _LONGEST_JOINED: Final = 120
-_CHECK_EVERY: Final = 2048
+_CHECK_EVERY: Final = 512
 
 _PIECE: Final = re.compile(
     rb"""(<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<[?!][^>]*+>?+)"""  # 1 comment, CDATA, declaration
@@ -57,6 +64,7 @@ def show_markup(body: bytes, media_type: str, cancelled: Cancelled) -> Rendered:
     head = body[:1024].lower()
     is_html = "html" in media_type or ((b"<!doctype html" in head or b"<html" in head) and b"<?xml" not in head)
     layout = _Layout(body, is_html and "xhtml" not in media_type)
+    publish(cancelled, Rendered("xml/html", "HTML" if is_html else "XML", layout.lines))
     for count, (kind, start, end) in enumerate(_tokens(body, layout.is_html)):
         if not count % _CHECK_EVERY:
             check(cancelled)

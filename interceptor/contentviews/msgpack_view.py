@@ -12,9 +12,13 @@ from struct import calcsize, pack, unpack_from
 from struct import error as StructError
 from typing import Final
 
-from interceptor.contentviews.item_tree import Head, ItemTree, Malformed, Shape
+from interceptor.contentviews.item_tree import Head, ItemTree, Malformed, Shape, is_one_item
 from interceptor.contentviews.notation import Tokens, float32_text, hexed, remark
-from interceptor.contentviews.rendered import Cancelled, Line, Rendered
+from interceptor.contentviews.rendered import (
+    Cancelled,
+    Line,
+    Rendered,
+)
 
 _DEEPEST: Final = 200
 _SMALL_EXTENSION: Final = 16
@@ -39,9 +43,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def show_msgpack(body: bytes, cancelled: Cancelled) -> Rendered:
-    tree = ItemTree(body, _read_head, _draw_scalar, cancelled)
+    tree = ItemTree(body, _read_head, _draw_scalar, cancelled, Rendered("msgpack", "MessagePack", ()))
     description = "MessagePack" if tree.values == 1 else f"MessagePack, {tree.values} values in a row"
     return Rendered("msgpack", f"{description}{', ' + tree.mistake if tree.mistake else ''}", tree.lines)
+
+
+def is_msgpack(body: bytes) -> bool:
+    """Whether all of it is one map, or one list of several things."""
+    return (0x81 <= body[0] <= 0x8F or 0x92 <= body[0] <= 0x9F or 0xDC <= body[0] <= 0xDF) and is_one_item(body, _read_head)
 
 
 def _read_head(body: bytes, position: int) -> Head:

@@ -17,13 +17,22 @@ from struct import unpack
 from typing import Final
 
 from interceptor.contentviews.notation import MORE, add_pieces, float32_text, hexed, quoted, remark
-from interceptor.contentviews.rendered import Cancelled, Line, NotThisView, Rendered, check
+from interceptor.contentviews.rendered import (
+    Cancelled,
+    Line,
+    NotThisView,
+    Rendered,
+    check,
+    never,
+    publish,
+    text_of,
+)
 from interceptor.contentviews.source_lines import CONTINUED, IndexedLines
 
 DEEPEST: Final = 100
 _HIGHEST_FIELD: Final = (1 << 29) - 1
 _HIGHEST_GUESSED: Final = 20_000
-_CHECK_EVERY: Final = 4096
+_CHECK_EVERY: Final = 512
 _MOST_INLINE: Final = 16
 _IN_A_ROW: Final = 256  # bytes of packed numbers on a line
 
@@ -74,16 +83,28 @@ def _read_field(source: bytes, position: int, end: int) -> tuple[int, int, int, 
 
 
 def show_protobuf(body: bytes, cancelled: Cancelled) -> Rendered:
-    lines, rest = message_lines(body, cancelled)
+    lines, rest = message_lines(body, cancelled, is_published=True)
     if rest == len(body) and body:
         raise NotThisView("not protobuf: it does not begin with a field")
     note = f", {rest} bytes at the end are no field" if rest else ""
     return Rendered("protobuf", f"Protobuf without its schema{note}", lines)
 
 
-def message_lines(body: bytes, cancelled: Cancelled, depth: int = 0) -> tuple[IndexedLines, int]:
+def is_protobuf(body: bytes) -> bool:
+    """Whether all of it is fields, more than one, with small numbers and some text in them: other bytes hardly ever are."""
+    lines, rest = message_lines(body, never)
+    if rest or len(lines) < 2:
+        return False
+    shown = [text_of(line) for line in lines[:200]]
+    numbers = [int(found[0]) for text in shown if (found := re.match(r"\d+", text))]
+    return any('"' in text for text in shown) and all(number <= 1000 for number in numbers)
+
+
+def message_lines(body: bytes, cancelled: Cancelled, depth: int = 0, is_published: bool = False) -> tuple[IndexedLines, int]:
     """The lines of one message, and how many bytes at its end are no fields."""
     lines = IndexedLines(body, _draw)
+    if is_published:
+        publish(cancelled, Rendered("protobuf", "Protobuf without its schema", lines))
     walk = _Walk(body, lines, cancelled, depth)
     position = walk.walk()
     if position < len(body):

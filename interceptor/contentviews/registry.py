@@ -10,31 +10,46 @@ there is a result: a view that cannot show them says why in the description, and
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from interceptor.contentviews.cbor_view import read_cbor, show_cbor
+from interceptor.contentviews.certificate_view import show_certificate
 from interceptor.contentviews.charset import from_utf8, looks_binary, to_utf8
 from interceptor.contentviews.dns_view import dns_text, read_dns, show_dns
 from interceptor.contentviews.form import show_form
-from interceptor.contentviews.graphql_view import looks_like_graphql, show_graphql
+from interceptor.contentviews.graphql_view import show_graphql
 from interceptor.contentviews.grpc_view import read_grpc, show_grpc
 from interceptor.contentviews.hexdump import HexLines, hex_text, read_hex, show_hex
-from interceptor.contentviews.highlight import JAVASCRIPT_TYPES
-from interceptor.contentviews.image_facts import image_facts, show_image
+from interceptor.contentviews.hexstream import read_hex_stream, show_hex_stream
+from interceptor.contentviews.image_facts import show_image
 from interceptor.contentviews.json_view import json_text, read_json, show_json
-from interceptor.contentviews.jwt_view import is_jwt, show_jwt
+from interceptor.contentviews.jwt_view import show_jwt
 from interceptor.contentviews.markup import show_markup
+from interceptor.contentviews.mqtt_view import show_mqtt
 from interceptor.contentviews.msgpack_view import read_msgpack, show_msgpack
 from interceptor.contentviews.multipart import show_multipart
 from interceptor.contentviews.notation import MOST_EDITED, editable_text
 from interceptor.contentviews.protobuf_text import read_protobuf
 from interceptor.contentviews.protobuf_view import show_protobuf
 from interceptor.contentviews.query import show_query
-from interceptor.contentviews.rendered import Cancelled, ContentFacts, NotThisView, RenderCancelled, Rendered, never
+from interceptor.contentviews.recognised import candidates, view_for_type
+from interceptor.contentviews.rendered import (
+    Cancelled,
+    ContentFacts,
+    JoinedLines,
+    NotThisView,
+    Onlooker,
+    RenderCancelled,
+    Rendered,
+    never,
+)
+from interceptor.contentviews.socketio_view import show_socketio
 from interceptor.contentviews.text import show_css, show_javascript, show_text
 from interceptor.contentviews.visible import escape_control
+from interceptor.contentviews.wbxml_view import show_wbxml
 from interceptor.contentviews.zip_view import show_zip
 from interceptor.model.body import Body
 from interceptor.model.encoding import PartialContent, TooLarge, codings, decode_content
@@ -42,7 +57,7 @@ from interceptor.specs.errors import UserError
 from interceptor.specs.sizes import format_size
 
 PRETTY_LIMIT: Final = 2 * 1024 * 1024
-"""Larger content is indented only for who asks for that view."""
+"""Larger content is indented only for who asks for that view, or looks on while it is done."""
 
 SHOWN_LIMIT: Final = 64 * 1024 * 1024
 """More of a body is not looked at, before and after decoding."""
@@ -68,8 +83,13 @@ _VIEWS: Final[dict[str, _Show]] = {
     "cbor": lambda body, facts, cancelled: show_cbor(body, cancelled),
     "dns": lambda body, facts, cancelled: show_dns(body),
     "jwt": show_jwt,
+    "mqtt": lambda body, facts, cancelled: show_mqtt(body, cancelled),
+    "socket.io": lambda body, facts, cancelled: show_socketio(body, cancelled),
+    "wbxml": lambda body, facts, cancelled: show_wbxml(body, cancelled),
+    "certificate": lambda body, facts, cancelled: show_certificate(body),
     "zip archive": lambda body, facts, cancelled: show_zip(body),
     "hex dump": lambda body, facts, cancelled: show_hex(body),
+    "hex stream": lambda body, facts, cancelled: show_hex_stream(body),
 }
 
 def _read_json(text: str, original: bytes, facts: ContentFacts) -> bytes:
@@ -85,46 +105,20 @@ _READERS: Final[dict[str, Callable[[str, bytes, ContentFacts], bytes]]] = {
     "cbor": lambda text, original, facts: read_cbor(text),
     "dns": lambda text, original, facts: read_dns(text, original),
     "hex dump": lambda text, original, facts: read_hex(text),
+    "hex stream": lambda text, original, facts: read_hex_stream(text),
 }
+_ALIASES: Final = {"viewcss": "css", "hex": "hex dump", "xml": "xml/html", "html": "xml/html", "multipart": "multipart form"}
+_PACKED: Final = ((b"\x1f\x8b\x08", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _HEX_WIDTH: Final = 5
 _RECOGNISED: Final = 64 * 1024
 _SAMPLE: Final = 8192
 _PRETTY: Final = frozenset({"json", "xml/html", "url-encoded", "protobuf", "msgpack", "cbor"})
-_BINARY: Final = frozenset({"", "image", "multipart form", "protobuf", "grpc", "msgpack", "cbor", "dns", "zip archive"})
+_SEEN_MEANWHILE: Final = frozenset({"json", "xml/html", "protobuf", "msgpack", "cbor"})
+"""Views that show their first lines at once, and make no more of them than are looked at, if somebody looks."""
+_BINARY: Final = frozenset(
+    {"", "image", "multipart form", "protobuf", "grpc", "msgpack", "cbor", "dns", "zip archive", "wbxml", "certificate"}
+)
 """Views whose content is nothing to be wondered at if it is binary."""
-_BY_TYPE: Final = {
-    **dict.fromkeys(JAVASCRIPT_TYPES, "javascript"),
-    "text/css": "css",
-    "application/x-www-form-urlencoded": "url-encoded",
-    "text/json": "json",
-    "application/x-json": "json",
-    "application/json-rpc": "json",
-    "application/json-seq": "json",
-    "application/jsonl": "json",
-    "application/ndjson": "json",
-    "application/x-ndjson": "json",
-    "application/csp-report": "json",
-    "image/svg+xml": "xml/html",
-    "text/html": "xml/html",
-    "application/graphql": "graphql",
-    "application/jwt": "jwt",
-    "application/dns-message": "dns",
-    "application/zip": "zip archive",
-    "application/x-zip-compressed": "zip archive",
-    "application/java-archive": "zip archive",
-    "application/vnd.android.package-archive": "zip archive",
-    **dict.fromkeys(
-        ("application/protobuf", "application/x-protobuf", "application/x-protobuffer", "application/vnd.google.protobuf"),
-        "protobuf",
-    ),
-    **dict.fromkeys(("application/msgpack", "application/x-msgpack", "application/vnd.msgpack"), "msgpack"),
-    **dict.fromkeys(("application/cbor", "application/cose", "application/cbor-seq", "application/dns+cbor"), "cbor"),
-}
-_BY_SUFFIX: Final = {"json": "json", "xml": "xml/html", "cbor": "cbor", "cbor-seq": "cbor", "zip": "zip archive", "jwt": "jwt"}
-_BY_SUFFIX_ONLY: Final = {"proto": "protobuf", "protobuf": "protobuf", "msgpack": "msgpack"}
-_MAY_BE_JSON: Final = frozenset({"json", "url-encoded", "xml/html", "javascript"})
-_LOOKS_LIKE_MARKUP: Final = re.compile(rb"\s*<(?:\?xml|!doctype|html|svg|!--|[A-Za-z_][^<>]*+>)", re.IGNORECASE)
-_LOOKS_LIKE_MULTIPART: Final = re.compile(rb"--[^\r\n]{1,200}\r?\ncontent-disposition:", re.IGNORECASE)
 
 
 def names() -> Sequence[str]:
@@ -136,23 +130,25 @@ def render(
     body: bytes, view: str, metadata: ContentFacts, *, cancelled: Cancelled = never, pretty_limit: int = PRETTY_LIMIT
 ) -> Rendered:
     """Decoded content under the view of that name. UserError if there is no such view; RenderCancelled if `cancelled` says so."""
+    view = _ALIASES.get(view.lower(), view.lower())
     if view != "auto" and view not in _VIEWS:
         raise UserError(f"there is no content view {view!r}; there are {', '.join(names())}.")
     if not body and view not in ("query", "jwt"):
-        if view == "auto" and metadata.is_request and metadata.query:
-            return _shown("query", body, metadata, cancelled)
-        return Rendered("raw" if view == "auto" else view, "No content", [])
+        return _beside_no_body(metadata, cancelled) if view == "auto" else Rendered(view, "No content", [])
     if view != "auto":
         try:
             return _shown(view, body, metadata, cancelled)
         except NotThisView as reason:
             return _plain(body, metadata, cancelled, str(reason))
     note = ""
-    typed = _typed(metadata.media_type)
+    typed = view_for_type(metadata.media_type)
     if typed not in _BINARY and _is_binary(body, metadata):
         typed, note = "", f"binary, although sent as {escape_control(metadata.media_type)}"
-    for name in _candidates(body, typed):
-        if name in _PRETTY and len(body) > pretty_limit:
+    if not typed and (packed := _packed(body)):
+        return _unpacked(body, packed, metadata, cancelled, pretty_limit)
+    for name in candidates(body, typed, metadata):
+        is_seen_meanwhile = isinstance(cancelled, Onlooker) and name in _SEEN_MEANWHILE
+        if name in _PRETTY and len(body) > (SHOWN_LIMIT if is_seen_meanwhile else pretty_limit):
             note = f"too large to pretty-print ({format_size(len(body))}); press m to choose a view"
             continue
         try:
@@ -161,6 +157,36 @@ def render(
             if name == typed:
                 note = str(reason)
     return _plain(body, metadata, cancelled, note)
+
+
+def has_more_than_body(facts: ContentFacts) -> bool:
+    """Whether a message without a body has something that a view shows: a query, or a token in its header fields."""
+    return (facts.is_request and bool(facts.query)) or any(b"eyJ" in value for _, value in facts.headers or ())
+
+
+def _beside_no_body(facts: ContentFacts, cancelled: Cancelled) -> Rendered:
+    found: list[Rendered] = []
+    for name in (("query", "jwt") if facts.is_request else ("jwt",)):
+        with suppress(NotThisView):
+            found.append(_shown(name, b"", facts, cancelled))
+    if len(found) < 2:
+        return found[0] if found else Rendered("raw", "No content", [])
+    parts = [found[0].lines, [[]], found[1].lines]
+    return Rendered(found[0].view_name, " · ".join(each.description for each in found), JoinedLines(parts))
+
+
+def _packed(body: bytes) -> str:
+    """The coding that content of no known type is in, "" if it is in none."""
+    return next((coding for magic, coding in _PACKED if body.startswith(magic)), "")
+
+
+def _unpacked(body: bytes, coding: str, facts: ContentFacts, cancelled: Cancelled, pretty_limit: int) -> Rendered:
+    """What is in a gzip or zstd file, once: what is packed again in there stays so."""
+    content, what = _decoded(body, coding, SHOWN_LIMIT)
+    inner = _plain(body, facts, cancelled, "") if content is body or _packed(content) else None
+    if inner is None:
+        inner = render(content, "auto", replace(facts, content_type=""), cancelled=cancelled, pretty_limit=pretty_limit)
+    return _described(inner, [what])
 
 
 def render_body(
@@ -188,7 +214,22 @@ def render_body(
     if is_coded and raw:
         content, what = _decoded(raw, content_encoding, limit)
         notes.insert(0, what)
+    if isinstance(cancelled, Onlooker):
+        cancelled = _Describing(cancelled, notes)
     return _described(render(content, view, facts, cancelled=cancelled, pretty_limit=pretty_limit), notes)
+
+
+class _Describing(Onlooker):
+    """Adds to what is published what was done before."""
+
+    def __init__(self, onlooker: Onlooker, notes: list[str]) -> None:
+        self._onlooker, self._notes = onlooker, notes
+
+    def __call__(self) -> bool:
+        return self._onlooker()
+
+    def publish(self, rendered: Rendered) -> None:
+        self._onlooker.publish(_described(rendered, self._notes))
 
 
 def editable() -> Sequence[str]:
@@ -231,7 +272,7 @@ def views_to_edit(content: bytes, chosen: str, facts: ContentFacts) -> list[str]
     as bytes, if it is not text."""
     found = chosen
     if chosen == "auto":
-        found = _typed(facts.media_type)
+        found = view_for_type(facts.media_type)
         if found not in _READERS and 0 < len(content) <= _RECOGNISED:
             found = render(content, "auto", facts).view_name
     found = "json" if found == "graphql" else found
@@ -284,38 +325,3 @@ def _plain(body: bytes, facts: ContentFacts, cancelled: Cancelled, note: str) ->
 
 def _is_binary(body: bytes, facts: ContentFacts) -> bool:
     return looks_binary(to_utf8(body[:_SAMPLE], facts)[0])
-
-
-def _typed(media_type: str) -> str:
-    """The view for a content type, "" if none is made for it."""
-    found = _BY_TYPE.get(media_type, "")
-    if found:
-        return found
-    top, _, subtype = media_type.partition("/")
-    if subtype.startswith("grpc"):  # grpc+proto, grpc-web+json, grpc-web-text
-        return "grpc"
-    suffix = subtype.rpartition("+")[2]
-    if suffix in _BY_SUFFIX or (suffix != subtype and suffix in _BY_SUFFIX_ONLY):
-        return _BY_SUFFIX.get(suffix) or _BY_SUFFIX_ONLY[suffix]
-    return {"multipart": "multipart form", "image": "image"}.get(top, "")
-
-
-def _candidates(body: bytes, typed: str) -> Iterator[str]:
-    """Views in the order in which to try them, those of a lying content type too."""
-    if (not typed or typed in _MAY_BE_JSON) and body[:4096].lstrip()[:1] in (b"{", b"["):
-        if looks_like_graphql(body):
-            yield "graphql"
-        yield "json"
-    if typed:
-        yield typed
-    if image_facts(body) is not None:
-        yield "image"
-    if body.startswith(b"PK\3\4") and typed != "zip archive":
-        yield "zip archive"
-    if not typed and is_jwt(body):
-        yield "jwt"
-    if not typed or typed == "image":
-        if _LOOKS_LIKE_MARKUP.match(body[:4096]) and body[-64:].rstrip().endswith(b">"):
-            yield "xml/html"
-        if _LOOKS_LIKE_MULTIPART.match(body):
-            yield "multipart form"

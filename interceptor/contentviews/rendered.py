@@ -53,6 +53,17 @@ Cancelled = Callable[[], bool]
 """Asked now and then by a view that takes long; True makes it raise `RenderCancelled`."""
 
 
+class Onlooker:
+    """A `Cancelled` that may be shown lines while they are being made: those that are there stay. It may take its time before it
+    answers, if there are enough of them for now."""
+
+    def __call__(self) -> bool:
+        return False
+
+    def publish(self, rendered: Rendered) -> None:
+        """The result as far as it goes; its lines are still added to."""
+
+
 class RenderCancelled(Exception):
     """The caller no longer wants the result."""
 
@@ -63,6 +74,12 @@ class NotThisView(Exception):
 
 def never() -> bool:
     return False
+
+
+def publish(cancelled: Cancelled, rendered: Rendered) -> None:
+    """For a view whose lines come one after the other from a long walk, before it begins."""
+    if isinstance(cancelled, Onlooker):
+        cancelled.publish(rendered)
 
 
 def check(cancelled: Cancelled) -> None:

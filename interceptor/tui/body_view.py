@@ -3,15 +3,18 @@
     ask(subject, version, job) ─┬─ shown already ─────────────────────────────▸ Rendered
                                 ├─ an earlier version of the subject ─────────▸ that one, and the job runs, not too often
                                 └─ something else ─▸ the job that runs is called off, this one runs ─▸ None for now
-    job done ─▸ schedule_redraw ─▸ the next `ask` answers
+    lines that are there already ─┬─▸ schedule_redraw ─▸ the next `ask` answers
+    job done ─────────────────────┘
 
-At most one job runs that anybody still wants. A job cannot be ended from outside; it asks `cancelled` now and then. A body that
-is still growing is rendered again only after a pause that is a multiple of what the last rendering took.
+At most one job runs that anybody still wants. It may wait until more of its lines are looked at (`growing_lines`). A job cannot
+be ended from outside; it asks `cancelled` now and then. A body that is still growing is rendered again only after a pause that is
+a multiple of what the last rendering took.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -20,10 +23,13 @@ from typing import Final, Protocol
 from interceptor.contentviews.rendered import Cancelled, ContentFacts, RenderCancelled, Rendered
 from interceptor.model.body import Body
 from interceptor.specs.errors import UserError
+from interceptor.tui.growing_lines import Growing
+from interceptor.tui.worker import in_worker
 
 _SHORTEST_PAUSE_SECONDS: Final = 0.1
 _PAUSE_FACTOR: Final = 5
 _MOST_KEPT: Final = 4
+_MOST_LINES_KEPT: Final = 500_000
 
 Job = Callable[[Cancelled], Rendered]
 
@@ -50,6 +56,17 @@ class _Wanted:
     job: Job
     is_cancelled: bool = False
     rendered: Rendered | None = None
+    growing: Growing | None = None
+    before: _Wanted | None = None  # what was shown of the subject before
+
+    def seen(self) -> Rendered | None:
+        """What there is to see of it so far."""
+        return self.rendered or (self.growing.rendered if self.growing is not None else None)
+
+    def call_off(self) -> None:
+        self.is_cancelled = True
+        if self.growing is not None:
+            self.growing.wake()
 
 
 class BodyView:
@@ -68,12 +85,16 @@ class BodyView:
         if shown is None or shown.version != version:
             self._want(_Wanted(subject, version, job))
             shown = self._shown.get(subject)
-        return shown.rendered if shown is not None else None
+        return shown.seen() if shown is not None else None
 
     def call_off(self) -> None:
         """Nobody looks any longer."""
-        if self._running is not None:
-            self._running.is_cancelled = True
+        if (running := self._running) is not None:
+            running.call_off()
+            if self._shown.get(running.subject) is running:
+                del self._shown[running.subject]
+                if running.before is not None:
+                    self._shown[running.subject] = running.before
         self._running = self._next = None
 
     def _want(self, wanted: _Wanted) -> None:
@@ -85,7 +106,7 @@ class BodyView:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._finish(wanted, _done(wanted))
+            self._finish(wanted, _done(wanted, lambda: wanted.is_cancelled))
             return
         self._running = wanted
         task = loop.create_task(self._run(wanted))
@@ -94,7 +115,15 @@ class BodyView:
 
     async def _run(self, wanted: _Wanted) -> None:
         started = time.perf_counter()
-        rendered = await asyncio.to_thread(_done, wanted)
+        loop = asyncio.get_running_loop()
+        wanted.growing = growing = Growing(lambda: wanted.is_cancelled, lambda: _tell(loop, grown))
+
+        def grown() -> None:
+            if not wanted.is_cancelled and wanted.rendered is None and growing.rendered is not None:
+                self._show(wanted)
+                self._schedule_redraw()
+
+        rendered = await in_worker(lambda: _done(wanted, growing))
         if wanted.is_cancelled:
             return
         self._finish(wanted, rendered)
@@ -110,16 +139,32 @@ class BodyView:
         if rendered is None:
             return
         wanted.rendered = rendered
-        self._shown.pop(wanted.subject, None)
+        wanted.before = None
+        self._show(wanted)
+
+    def _show(self, wanted: _Wanted) -> None:
+        before = self._shown.pop(wanted.subject, None)
+        if wanted.rendered is None and before is not wanted:
+            wanted.before = before
         self._shown[wanted.subject] = wanted
-        while len(self._shown) > _MOST_KEPT:
+        while len(self._shown) > 1 and (len(self._shown) > _MOST_KEPT or self._lines_kept() > _MOST_LINES_KEPT):
             del self._shown[next(iter(self._shown))]
 
+    def _lines_kept(self) -> int:
+        return sum(len(shown.lines) for wanted in self._shown.values() if (shown := wanted.seen()) is not None)
 
-def _done(wanted: _Wanted) -> Rendered | None:
+
+def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the program has ended meanwhile
+        loop.call_soon_threadsafe(callback)
+
+
+def _done(wanted: _Wanted, cancelled: Cancelled) -> Rendered | None:
     """In the worker. A failure is something to show as well; None if it was called off."""
     try:
-        return wanted.job(lambda: wanted.is_cancelled)
+        rendered = wanted.job(cancelled)
+        len(rendered.lines)  # finding the ends of lines takes time as well
+        return rendered
     except RenderCancelled:
         return None
     except UserError as error:

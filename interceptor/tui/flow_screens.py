@@ -112,6 +112,9 @@ class FlowViewScreen(Screen):
     def __init__(self, detail: FlowDetail) -> None:
         self.detail = detail
 
+    def gone(self) -> None:
+        self.detail.call_off()
+
     @property
     def flow(self) -> Flow | None:
         return self.detail.flow

@@ -82,14 +82,19 @@ class FlowDetail(urwid.Widget):
     def show(self, flow: Flow, tab: str | None = None) -> None:
         """`tab` None: the one that shows what is held, else the same as before if this flow has it."""
         if flow is not self._flow:
-            for window in self._windows.values():
-                window.stop_search()
+            self.call_off()
             self._flow, self._windows = flow, {}
         names = tabs(flow)
         if tab is None:
             tab = next((name for name in names if is_held_here(flow, name)), self._tab)
         self._tab = tab if tab in names else names[0]
         self.refresh()
+
+    def call_off(self) -> None:
+        """Nobody looks at this flow any longer: bodies that are being made readable, and searches, end."""
+        for window in self._windows.values():
+            window.stop_search()
+        self._bodies.call_off()
 
     def refresh(self) -> None:
         """The flow has changed."""

@@ -69,6 +69,9 @@ class Screen:
     def shown(self) -> None:
         """It has become the uppermost screen."""
 
+    def gone(self) -> None:
+        """It is not on the stack any more: what it does in the background ends."""
+
     def hints(self) -> Sequence[Hint]:
         """What can be done here now, the most wanted first."""
         return ()
@@ -109,5 +112,6 @@ class Stack:
         if screen in self._screens[1:]:
             was_top = screen is self.top
             self._screens.remove(screen)
+            screen.gone()
             if was_top:
                 self.top.shown()

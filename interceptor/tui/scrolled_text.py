@@ -3,7 +3,7 @@
     Document ─ line(i) ─▸ marked with matches ─▸ wrapped ─▸ visible(columns, rows)      search ─▸ matches ─▸ window moves there
 
 The window is known by its first row: a line and a row of that line. So neither the number of lines nor the length of one costs
-anything but when it is seen. A search goes through all lines, some milliseconds at a time between which the console stays alive.
+anything but when it is seen. The first lines are searched at once, the rest in a worker thread.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from interceptor.tui.present.paragraphs import (
     row_of,
 )
 from interceptor.tui.present.text import Line
+from interceptor.tui.worker import Pace, in_worker
 
-_SLICE_SECONDS: Final = 0.008
-_FIRST_SLICE_SECONDS: Final = 0.05
+_SLICE_SECONDS: Final = 0.2
+_FIRST_SLICE_SECONDS: Final = 0.005
 _MOST_MATCHES: Final = 100_000
 _SHIFT: Final = 8
 _BATCH: Final = 50
@@ -44,6 +45,8 @@ class ScrolledText:
         self._breaks: dict[int, list[int]] = {}
         self.is_wrapped = True
         self._search: _Search | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wants_end = False  # the end is to be seen, and it is not there yet
 
     def __len__(self) -> int:
         return len(self._document)
@@ -53,20 +56,17 @@ class ScrolledText:
     def show(self, document: Document, is_same: bool, is_following: bool = False) -> None:
         """`is_same`: a new state of what was shown, so stay where we are and search again; `is_following`: if that was the end,
         go to the new end."""
+        before = self._document
         was_at_end = is_following and len(self._document) > 0 and self._top >= self._last_top()
         self._document = document
         self._breaks.clear()
         if not is_same:
             self._top, self._left = (0, 0), 0
+            self._wants_end = False
             self.stop_search()
         elif self._search is not None:
-            had_match = self._search.current is not None
-            self._search = self._search.again(document)
-            self._search.advance(_SLICE_SECONDS)
-            self._go_on()
-            if not had_match:
-                self._show_match()
-        if is_same and was_at_end:
+            self._search_in(self._search, document, before)
+        if is_same and (was_at_end or self._wants_end):
             self.end()
 
     def visible(self, columns: int, rows: int) -> list[Line]:
@@ -93,6 +93,8 @@ class ScrolledText:
         shift = f" +{self._left}" if self._left and not self.is_wrapped else ""
         if not count or (self._top == (0, 0) and self._last_top() == (0, 0)):
             return shift.strip()
+        if self._document.is_growing:
+            return f"{self._top[0] + 1}/{count}…{shift}"
         share = 100 if self._top >= self._last_top() else self._top[0] * 100 // count
         return f"{self._top[0] + 1}/{count} {share}%{shift}"
 
@@ -116,6 +118,7 @@ class ScrolledText:
 
     def move(self, delta: int) -> None:
         """The window by rows of the screen."""
+        self._wants_end = False
         index, row = self._top
         row += delta
         while row < 0 and index > 0:
@@ -132,9 +135,13 @@ class ScrolledText:
 
     def start(self) -> None:
         self._top, self._left = (0, 0), 0
+        self._wants_end = False
 
     def end(self) -> None:
+        """Of what is there; where lines are still being made it goes on to their end."""
         self._top = self._last_top()
+        self._wants_end = self._document.is_growing
+        self._document.want_all()
 
     def shift(self, delta: int) -> None:
         """Sideways, by steps of eight columns. Lines are no longer wrapped then; `toggle_wrap` wraps them again."""
@@ -174,7 +181,8 @@ class ScrolledText:
         if not pattern:
             return ""
         self._search = _Search(self._document, pattern, is_backwards, (self._top[0], 0))
-        self._search.advance(_FIRST_SLICE_SECONDS)
+        self._document.want_all()
+        self._search.take(self._search.look(_FIRST_SLICE_SECONDS))
         self._go_on()
         self._show_match()
         return self.search_state()
@@ -196,29 +204,47 @@ class ScrolledText:
             self._search.is_stopped = True
             self._search = None
 
+    def _search_in(self, search: _Search, document: Document, before: Document) -> None:
+        """The same search in a new state of the document."""
+        if document.goes_on_with(before):
+            search.document = document
+            self._go_on()
+            return
+        had_match = search.current is not None
+        self._search = again = search.again(document)
+        again.take(again.look(_FIRST_SLICE_SECONDS))
+        self._go_on()
+        if not had_match:
+            self._show_match()
+
     def _go_on(self) -> None:
-        """The rest of the search, in slices; all at once where there is no event loop to give way to."""
+        """The rest of the search, in a worker; at once where there is no event loop."""
         search = self._search
-        if search is None or search.is_complete:
+        if search is None or search.is_caught_up or search.is_running:
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            search.advance(None)
+            search.take(search.look(None))
             return
+        search.is_running = True
+        task = loop.create_task(self._search_on(search))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-        def next_slice() -> None:
-            if search is not self._search or search.is_stopped:
-                return
-            had = search.current
-            search.advance(_SLICE_SECONDS)
-            if search.current is not None and had is None:
-                self._show_match()
-            self._schedule_redraw()
-            if not search.is_complete:
-                loop.call_later(0.002, next_slice)
-
-        loop.call_soon(next_slice)
+    async def _search_on(self, search: _Search) -> None:
+        try:
+            while not search.is_caught_up and search is self._search:
+                found = await in_worker(lambda: search.look(_SLICE_SECONDS, Pace()))
+                if search is not self._search or search.is_stopped:
+                    return
+                had = search.current
+                search.take(found)
+                if search.current is not None and had is None:
+                    self._show_match()
+                self._schedule_redraw()
+        finally:
+            search.is_running = False
 
     def _show_match(self) -> None:
         """Moves the window so that the current match is in it, with some lines before it."""
@@ -250,11 +276,15 @@ class ScrolledText:
         return marked(line, self._search.marks(index)) if self._search is not None else line
 
 
+_Found = tuple[int, list[tuple[int, int, int]]]
+"""The line that is to be looked at next, and the matches before it."""
+
+
 class _Search:
     """One pattern in one document: which matches are known, and which is the current one."""
 
     def __init__(self, document: Document, pattern: str, is_backwards: bool, origin: Place) -> None:
-        self._document = document
+        self.document = document
         self._text = pattern
         flags = re.NOFLAG if any(letter.isupper() for letter in pattern) else re.IGNORECASE
         try:
@@ -267,6 +297,7 @@ class _Search:
         self._matches: list[tuple[int, int, int]] = []
         self.current: int | None = None
         self.is_stopped = False
+        self.is_running = False  # in a worker
 
     def again(self, document: Document) -> _Search:
         """The same in a new state of the document."""
@@ -276,21 +307,37 @@ class _Search:
         return _Search(document, self._text, self._is_backwards, origin)
 
     @property
-    def is_complete(self) -> bool:
-        return self._next_line >= len(self._document) or len(self._matches) >= _MOST_MATCHES
+    def is_caught_up(self) -> bool:
+        """Every line that there is has been looked at, or there are matches enough."""
+        return self._next_line >= len(self.document) or len(self._matches) >= _MOST_MATCHES
 
-    def advance(self, seconds: float | None) -> None:
-        """Looks at some more lines; at all if None."""
+    @property
+    def is_complete(self) -> bool:
+        return self.is_caught_up and (not self.document.is_growing or len(self._matches) >= _MOST_MATCHES)
+
+    def look(self, seconds: float | None, pace: Pace | None = None) -> _Found:
+        """Looks at some more lines; at all if None. Changes nothing, so it may be done in a worker."""
         deadline = None if seconds is None else time.perf_counter() + seconds
-        while not self.is_complete:
-            for index in range(self._next_line, min(self._next_line + _BATCH, len(self._document))):
-                text = plain(self._document.line(index))
-                self._matches += [
+        document, number, matches = self.document, self._next_line, list[tuple[int, int, int]]()
+        most = _MOST_MATCHES - len(self._matches)
+        end = len(document)
+        while number < end and len(matches) < most and not self.is_stopped:
+            for index in range(number, min(number + _BATCH, end)):
+                text = plain(document.line(index))
+                matches += [
                     (index, found.start(), found.end()) for found in self._pattern.finditer(text) if found.end() > found.start()
                 ]
-            self._next_line += _BATCH
+            number = min(number + _BATCH, end)
             if deadline is not None and time.perf_counter() >= deadline:
                 break
+            if pace is not None:
+                pace.rest()
+        return number, matches
+
+    def take(self, found: _Found) -> None:
+        """What was seen by `look`."""
+        self._next_line, matches = found
+        self._matches += matches
         if self.current is None:
             self._find_current()
 

@@ -29,26 +29,35 @@ class TabBodies:
         self._view = view
         self._held_messages = held_messages
 
+    def call_off(self) -> None:
+        self._view.call_off()
+
     def body(
         self, flow: HttpFlow, message: Message, tab: str, view: str, is_full: bool
     ) -> tuple[list[Paragraph], Sequence[Line]]:
         style, sentence = body_note(flow, message)
         told = [Paragraph([]), note(sentence, style)] if sentence else []
         body = message.body
-        if not body.size:
+        facts = ContentFacts.of(flow.request, message)
+        if not body.size and not self._has_more(facts, view):
             self._view.call_off()
             return told or [Paragraph([]), note("No body.")], ()
         encoding = message.headers.get("content-encoding") or ""
-        facts = ContentFacts.of(flow.request, message)
 
         def job(cancelled: Cancelled) -> Rendered:
             return self._render(body, encoding, view, facts, cancelled, is_full)
 
-        version = body, body.size, encoding, facts.content_type
+        version = body, body.size, encoding, facts.content_type, None if body.size else (facts.url, message.headers.fields[:])
         rendered = self._view.ask((flow.id, tab, view, is_full), version, job)
+        title = "Body" if body.size else "No body"
         if rendered is None:
-            return [*section("Body", _RENDERING), *told[1:]], ()
-        return [*section("Body", rendered.description), *told[1:]], rendered.lines
+            return [*section(title, _RENDERING), *told[1:]], ()
+        return [*section(title, rendered.description), *told[1:]], rendered.lines
+
+    def _has_more(self, facts: ContentFacts, view: str) -> bool:
+        from interceptor.contentviews.registry import has_more_than_body
+
+        return view in ("query", "jwt") or (view == "auto" and has_more_than_body(facts))
 
     def messages(self, flow: Flow, tab: str, view: str, is_full: bool) -> tuple[list[Paragraph], Sequence[Line]]:
         listed, left_out = said(flow, is_full, self._held_messages(flow) if flow.held is not None else ())

@@ -14,7 +14,7 @@ FACTS = ContentFacts()
 
 
 def test_the_editable_views_are_views() -> None:
-    assert set(editable()) == {"protobuf", "grpc", "msgpack", "cbor", "dns", "hex dump"}
+    assert set(editable()) == {"json", "protobuf", "grpc", "msgpack", "cbor", "dns", "hex dump", "hex stream"}
     assert set(editable()) <= set(names())
 
 
@@ -57,8 +57,8 @@ def test_hex_dumps_as_people_edit_them() -> None:
 
 
 def test_views_that_cannot_be_edited_are_told() -> None:
-    with pytest.raises(UserError, match="the view 'json' cannot be edited; those that can are protobuf, grpc"):
-        reencode("json", "", b"", FACTS)
+    with pytest.raises(UserError, match="the view 'image' cannot be edited; those that can are json, protobuf, grpc"):
+        reencode("image", "", b"", FACTS)
     with pytest.raises(UserError, match="cannot be edited as dns"):
         edit_text("dns", b"x", FACTS)
     with pytest.raises(UserError, match="too much"):

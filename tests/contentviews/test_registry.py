@@ -98,8 +98,8 @@ def test_a_view_that_cannot_says_why_and_text_takes_its_place() -> None:
 
 
 def test_an_unknown_view_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match="there is no content view 'xml'; there are auto, raw, json"):
-        render(b"x", "xml", ContentFacts())
+    with pytest.raises(UserError, match="there is no content view 'yaml'; there are auto, raw, json"):
+        render(b"x", "yaml", ContentFacts())
 
 
 def test_large_content_is_indented_only_on_request() -> None:

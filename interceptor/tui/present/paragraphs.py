@@ -11,12 +11,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import wcwidth
 
 from interceptor.contentviews.visible import escape_control
 from interceptor.tui.present.text import TAB, Line, Piece, cut, readable, shorten, to_width, width
+
+
+@runtime_checkable
+class Unfinished(Protocol):
+    """A sequence of lines that may get longer."""
+
+    @property
+    def is_finished(self) -> bool: ...
+
+    @property
+    def source(self) -> Sequence[Line]:
+        """The lines that it shows the beginning of: the same when they are complete."""
+        ...
+
+    def want_all(self) -> None:
+        """Its end is to be seen, or all of it is to be searched."""
+        ...
 
 
 class Paragraph(NamedTuple):
@@ -44,6 +61,24 @@ class Document:
         """Drawable."""
         count = len(self.head)
         return drawable(self.head[index].line if index < count else self.body[index - count])
+
+    @property
+    def is_growing(self) -> bool:
+        """More lines are being made; a later document will have them."""
+        return isinstance(self.body, Unfinished) and not self.body.is_finished
+
+    def want_all(self) -> None:
+        if isinstance(self.body, Unfinished):
+            self.body.want_all()
+
+    def goes_on_with(self, other: Document) -> bool:
+        """Whether every line of `other` has the same place here; where that was still growing, there may be more."""
+        before = other.body
+        if self.body is before and self.head == other.head:
+            return True
+        if not isinstance(before, Unfinished) or len(self.head) != len(other.head):
+            return False
+        return self.body is before or (self.body.source if isinstance(self.body, Unfinished) else self.body) is before.source
 
     def breaks(self, index: int, columns: int) -> list[int]:
         """Where each row of the line begins when it is wrapped."""
