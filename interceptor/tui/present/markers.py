@@ -101,7 +101,7 @@ def _of_unicode(name: str) -> str:
         return ""
     try:
         sign = unicodedata.lookup(name.replace("_", " "))
-    except KeyError:
+    except (KeyError, UnicodeError):  # no such name, or none at all: what came from a file or a script
         return ""
     return sign if any(ord(sign[0]) in block for block in _EMOJI) else ""
 
