@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-VARIABLES: Final = ("INTERCEPTOR_EDITOR", "VISUAL", "EDITOR")
+VARIABLES: Final = ("INTERCEPTOR_EDITOR", "MITMPROXY_EDITOR", "VISUAL", "EDITOR")
 FALLBACKS: Final = ("sensible-editor", "nano", "vi")
 
 

@@ -22,6 +22,7 @@ def test_which_editor_is_used(tmp_path: Path) -> None:
     assert editor_command("code --wait", everything) == ["code", "--wait"]
     assert editor_command(None, everything) == ["a", "-x"]
     assert editor_command(None, {**everything, "INTERCEPTOR_EDITOR": ""}) == ["b"]
+    assert editor_command(None, {"MITMPROXY_EDITOR": "m", "VISUAL": "b"}) == ["m"]
     assert editor_command(None, {"EDITOR": "'c d'"}) == ["c d"]
     assert editor_command(None, {"PATH": str(tmp_path)}) == ["vi"]
     with pytest.raises(EditorFailed, match="no editor"):
