@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from interceptor.argument_types import Suggestions
 from interceptor.commands import Choices
+from interceptor.model.connection import bracketed
 from interceptor.model.encoding import decode_content, encode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Headers, Request
@@ -59,6 +61,7 @@ class FlowCommands:
             "flow.set": self.set,
             "flow.set.options": self.set_options,
             "flow.comment": self.comment,
+            "flow.host.raw": self.host_raw,
             "flow.decode": self.decode,
             "flow.encode": self.encode,
             "flow.encode.toggle": self.encode_toggle,
@@ -117,6 +120,16 @@ class FlowCommands:
             flow.comment = comment
 
         self._changes.edit_all(_some(flows), "flow", "comment", deed)
+
+    def host_raw(self, flows: Sequence[Flow]) -> None:
+        """Let malformed HTTP/1 of these flows' hosts through as it is from now on, by raw_hosts."""
+        hosts = dict.fromkeys(host for flow in _some(flows) if (host := _host(flow)))
+        if not hosts:
+            raise UserError("these flows do not say where they went")
+        patterns = [f"^{re.escape(host)}$" for host in hosts]
+        known = self._app.options.raw_hosts
+        self._app.options.update(raw_hosts=[*known, *(each for each in patterns if each not in known)])
+        self._tell(f"raw_hosts has {', '.join(hosts)} now: new connections let through what is malformed")
 
     # -- edits ------------------------------------------------------------------------------------------------------------
 
@@ -326,3 +339,11 @@ def _file(path: Path) -> Path:
 
 def _count(number: int, noun: str = "flow") -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _host(flow: Flow) -> str:
+    """`host:port`, as raw_hosts has it; "" where none is known."""
+    if isinstance(flow, HttpFlow):
+        return f"{bracketed(flow.request.host)}:{flow.request.port}"
+    peer = flow.server.peer if flow.server is not None else None
+    return f"{bracketed(peer[0])}:{peer[1]}" if peer else ""

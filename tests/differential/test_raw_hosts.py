@@ -80,12 +80,21 @@ def test_other_hosts_are_not_let_through_and_the_refusal_says_how_they_would_be(
     page = driver.sent(driver.client)
     assert page.startswith(b"HTTP/1.1 400 ") and b"add a.test:80 to raw_hosts" in page and not driver.servers
     assert "add a.test:80 to raw_hosts" in driver.errors()[0]
+    assert driver.tcp.server is not None and driver.tcp.server.peer == ("a.test", 80)
 
     driver = driver_of()
     driver.says(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
     driver.says(ANSWERS[0], driver.server)
     assert b"add a.test:80 to raw_hosts" in driver.sent(driver.client)
     assert "add a.test:80 to raw_hosts" in driver.errors()[0]
+
+
+def test_in_a_tunnel_it_is_the_name_of_the_tunnel() -> None:
+    driver = driver_of(Ingress("regular"), **RAW)
+    driver.says(b"CONNECT a.test:80 HTTP/1.1\r\n\r\n")
+    driver.sent(driver.client)
+    driver.says(MALFORMED[0])
+    assert driver.sent(driver.server) == MALFORMED[0]
 
 
 def test_a_response_to_a_request_that_was_sent_to_the_proxy_itself() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from interceptor.model.flow import HttpFlow
+from interceptor.model.connection import Connection, Side
+from interceptor.model.flow import HttpFlow, TcpFlow
 from interceptor.specs.errors import UserError
 from interceptor.tui.console import Console
 from interceptor.tui.event_log_screen import EventLogScreen
@@ -280,3 +282,19 @@ def test_paths_of_cuts_are_completed_also_behind_a_comma(console: Console) -> No
     assert offered("cut.clip @focus request.m") == ["request.method"]
     assert offered("cut @all request.url,response.st") == ["request.url,response.status_code"]
     assert "response.header[" in offered("cut.save @focus response.")
+
+
+def test_a_host_is_marked_raw(console: Console) -> None:
+    app = console.app
+    flow = app.view.focus
+    assert isinstance(flow, HttpFlow)
+    console.execute("flow.host.raw @focus")
+    host = f"^{re.escape(flow.request.host)}:{flow.request.port}$"
+    assert app.options.raw_hosts == [host]
+    console.execute("flow.host.raw @all")
+    assert app.options.raw_hosts == [host], "once"
+    refused = TcpFlow(0, server=Connection(Side.SERVER, ("::1", 81)), created_at=9)
+    app.store.add(refused)
+    app.store.flush()
+    console.execute("flow.host.raw @all")
+    assert app.options.raw_hosts[1:] == [r"^\[::1\]:81$"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from interceptor.model.connection import DEFAULT_PORTS, Connection, Origin, bracketed
+from interceptor.model.connection import DEFAULT_PORTS, Connection, Origin, Side, bracketed
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Field, Headers, Request, Response
 from interceptor.proxy.core.events import DataReceived, PipeEvent
@@ -203,7 +203,9 @@ class Router:
         return error_response(status, reason, self._stack.wall_time())
 
     def malformed(self, connection: Connection, reason: str) -> None:
-        record_failure(self._stack, self._ingress, connection, None, reason + self.way_out)
+        origin = self._ingress.origin
+        server = Connection(Side.SERVER, (origin.host, origin.port)) if origin is not None else None
+        record_failure(self._stack, self._ingress, connection, server, reason + self.way_out)
 
     @property
     def way_out(self) -> str:
