@@ -107,10 +107,11 @@ class _Lab:
             port = server.sockets[0].getsockname()[1]
             wire = self._seen.sent = self._case.at(port)
             reader, writer, services = await self._through_the_proxy(port)
+            reading = asyncio.ensure_future(self._read_answers(reader, self._case.passes))  # a reset takes what was not read
             await _send(writer, wire, step)
             if self._case.is_cut:
                 writer.write_eof()
-            await self._read_answers(reader, self._case.passes)
+            await reading
             writer.close()
             await self._settled(services)
         return self._seen
@@ -198,6 +199,8 @@ class _Lab:
 
 async def _send(writer: asyncio.StreamWriter, wire: bytes, step: int) -> None:
     for start in range(0, len(wire), step or len(wire) or 1):
+        if writer.is_closing():
+            return
         writer.write(wire[start : start + (step or len(wire))])
         if step:
             await asyncio.sleep(0.0005)
