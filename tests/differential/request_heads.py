@@ -99,7 +99,6 @@ FIRST_LINES = [
             "HTTP/2.0": line(b"GET / HTTP/2.0"),
             "HTTP/0.9 spelt out": line(b"GET / HTTP/0.9"),
             "HTTP/3.1": line(b"GET / HTTP/3.1"),
-            "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         },
     ),
     *refused(
