@@ -23,6 +23,11 @@ def curl(proxy: Proxy, *arguments: str | Path) -> bytes:
     return run(["curl", "-sS", "--proxy", proxy.url, "--cacert", proxy.ca_file, "--capath", "/nowhere", *arguments])
 
 
+def status_of(proxy: Proxy, *arguments: str) -> int:
+    """In whatever version of HTTP it was said."""
+    return int(curl(proxy, "-o", "/dev/null", "-w", "%{http_code}", *arguments))
+
+
 def seen_by(hypercorn_says: bytes) -> dict[str, str]:
     """The fields that the application says it was sent."""
     return {name.lower(): value for name, value in json.loads(hypercorn_says)["headers"]}
@@ -106,8 +111,7 @@ def test_requests_answered_from_files(ruled: Proxy, site: Path, scheme: str) -> 
     assert sha256(curl(ruled, f"{scheme}://local.invalid/large.bin")) == sha256((site / "large.bin").read_bytes())
     head = curl(ruled, "-I", f"{scheme}://local.invalid/large.bin").decode().lower()
     assert "content-length: 3000000" in head
-    refused = curl(ruled, "-i", "--path-as-is", f"{scheme}://local.invalid/../{site.name}/index.html").decode()
-    assert "HTTP/1.1 404 Not Found" in refused
+    assert status_of(ruled, "--path-as-is", f"{scheme}://local.invalid/../{site.name}/index.html") == 404
 
 
 def test_requests_refused(ruled: Proxy, nginx: Nginx) -> None:
@@ -168,8 +172,8 @@ def test_server_replay_without_a_server(start_proxy: StartProxy, nginx: Nginx, t
     for scheme in ("http", "https"):
         gone = f"{scheme}://offline.invalid:1/recorded.txt"
         assert curl(replay, gone) == b"recorded"
-        assert b" 404 Not Found" in curl(replay, "-i", gone), "each once"
-        assert b" 405 Not Allowed" in curl(replay, "-i", gone, "--data", "a=1&token=two")
+        assert status_of(replay, gone) == 404, "each once"
+        assert status_of(replay, gone, "--data", "a=1&token=two") == 405
     flow = replay.flow_where(lambda flow: flow["response"]["status_code"] == 200)
     assert rules_of(flow) == ["server_replay: answered with a recorded response"]
     assert flow["server"] is None
