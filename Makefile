@@ -34,7 +34,7 @@ check: .venv/.dev-installed
 	@$(PY) -m ruff check interceptor tests
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports --no-logo
-	@$(PY) -m pytest -q tests/test_house.py
+	@$(PY) -m pytest -q tests/test_house.py tests/test_mitmproxy_page.py
 
 bench: .venv/.dev-installed
 	@$(PY) -m tests.bench $(ARGS)
