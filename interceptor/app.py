@@ -35,6 +35,7 @@ from interceptor.specs.modes import check_modes, parse_mode
 from interceptor.specs.sizes import parse_size
 
 if TYPE_CHECKING:
+    from interceptor.addons.scripts import Scripts
     from interceptor.addons.server_replay import ServerReplay
     from interceptor.certs.authority import Authority
     from interceptor.certs.leaf import LeafKeys
@@ -81,7 +82,10 @@ class App:
         self._services: Services | None = None
         self._tls: TlsService | None = None
         self._browsers: Browsers | None = None
+        self.owns_terminal = False  # the console does
+        self.shut_down: Callable[[], None] = lambda: None  # the face says how
         self._configure_flows()
+        self.commands.add("script.run", self.run_script)
         self.commands.flow_resolver = Selection(self.store, self.view, _filter).resolve
 
     # --- parts that are made when they are needed -----------------------------------------------------------
@@ -137,6 +141,13 @@ class App:
 
         return ServerReplay(self.options, lambda path: read_file(path, self._warn))
 
+    @cached_property
+    def scripts(self) -> Scripts:
+        from interceptor.addons.scripts import Scripts
+
+        assert self._services is not None, "not started"
+        return Scripts(self, self._services)
+
     def _onboarding_hosts(self) -> Sequence[str] | None:
         return [self.options.onboarding_host] if self.options.onboarding else None
 
@@ -174,7 +185,15 @@ class App:
         services.tls = self._tls = self._tls_service()
         services.decider = self.chain
         self.options.subscribe(self._options_changed)
+        if self.options.scripts:
+            self.scripts.apply()
+            self.scripts.start_running()
         gc.freeze()  # what is there now stays: the collector need not look at it
+
+    async def end_scripts(self) -> None:
+        """Before `close`: what they do at the end may take a moment."""
+        if "scripts" in self.__dict__:
+            await self.scripts.close()
 
     def close(self) -> None:
         if self._browsers is not None:
@@ -239,6 +258,9 @@ class App:
             self._services.tls = self._tls = self._tls_service()
         if names & _LISTENING_OPTIONS:
             self._listen()
+        if "scripts" in names and "scripts" not in self.__dict__:
+            self.scripts.start_running()  # from here on it is told of changes itself
+            self.scripts.apply()
 
     def _rules_changed(self) -> None:
         """Who has a say in what may be another now, and what connections are told of the options."""
@@ -304,6 +326,13 @@ class App:
 
         if refusal := self.listeners.inject(MessageInjected(flow.id, from_client, data, is_text)):
             raise UserError(refusal)
+
+    def run_script(self, flows: Sequence[Flow], path: Path) -> None:
+        """Run a script over flows, as if they happened now."""
+        self.scripts.start_run(flows, str(path))
+
+    def log(self, level: str, text: str) -> None:
+        self.eventlog.add(level, text)
 
     async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
         """Starts a browser that comes through the first regular listener; what to tell the user. UserError if it cannot be."""

@@ -73,6 +73,9 @@ Rules: any character separates, the filter may be left out (docs/rules.md)
   --server-replay-reuse      use recorded responses more than once
   --server-replay-extra HOW  without one: forward, kill, 204, 400, 404, 500
 
+Scripts
+  -s, --scripts FILE         a Python script with hooks, as for mitmproxy (*)
+
 Console
   --console-layout LAYOUT    single, vertical or horizontal
   --no-mouse                 leave the mouse to the terminal
@@ -214,6 +217,7 @@ _VALUE_FLAGS: Final = (
     (("--stickycookie",), "stickycookie"),
     (("--stickyauth",), "stickyauth"),
     (("--upstream-auth",), "upstream_auth"),
+    (("-s", "--scripts"), "scripts"),
     (("--intercept",), "intercept"),
     (("--view-filter",), "view_filter"),
     (("--console-layout",), "console_layout"),
@@ -243,7 +247,7 @@ def _about_unknown_flag(flag: str) -> str:
 
     name, _, value = flag.partition("=")
     option = name.lstrip("-").replace("-", "_").removeprefix("no_")
-    if any(definition.name == option for definition in Options.definitions()):
+    if any(definition.name == option for definition in Options.declared()):
         return f"there is no flag {name}; write --set {option}={value or '…'}"
     near = get_close_matches(name, all_flags(), 2)
     return f"there is no flag {name}" + (

@@ -77,12 +77,14 @@ def options_for(invocation: Invocation) -> Options:
     if folder := os.environ.get("INTERCEPTOR_CONFDIR"):
         options.confdir = folder
     options.set_from_arguments(*chosen)
+    if invocation.has_set("scripts"):
+        options.expect_more()  # of those that the scripts bring
     if not options.confdir:
         raise UserError("confdir is empty: it must name a folder")
     if _has_config(options.confdir):
         from interceptor.config import load_config
 
-        options.update(**load_config(options.confdir_path))
+        options.update(**load_config(options.confdir_path, options))
     settings = list(invocation.settings)
     if invocation.is_quiet:
         settings[:0] = ["flow_detail=0", "termlog_verbosity=error"]

@@ -110,6 +110,10 @@ class Commands:
             raise ValueError(f"the command {name} is there already")
         self._commands[name] = _Command(name, function, help or (function.__doc__ or "").strip().partition("\n")[0])
 
+    def remove(self, name: str) -> None:
+        """KeyError if there is none."""
+        del self._commands[name]
+
     def names(self) -> Sequence[str]:
         """In alphabetical order."""
         return sorted(self._commands)

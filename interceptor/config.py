@@ -21,23 +21,31 @@ FILE_NAMES: Final = ("config.yaml", "config.yml")
 _NOT_IN_FILE: Final = {"confdir"}
 
 
-def load_config(confdir: Path) -> dict[str, Any]:
+def load_config(confdir: Path, options: Options | None = None) -> dict[str, Any]:
     """The values of the file in that folder, ready for `Options.update`; empty if there is no file."""
     for name in FILE_NAMES:
         if (path := confdir / name).exists():
-            return load_options(path)
+            return load_options(path, options)
     return {}
 
 
-def load_options(path: Path) -> dict[str, Any]:
-    """The values of that file; UserError if it cannot be read or if one is not right."""
+def load_options(path: Path, options: Options | None = None) -> dict[str, Any]:
+    """The values of that file; UserError if it cannot be read or if one is not right. Those of options that a script may bring
+    are kept for later by `options`."""
     document = _read(path)
     values: dict[str, Any] = {}
+    options = options if options is not None else Options()
+    known = {definition.name for definition in options.definitions()}
+    may_be_brought = options.is_expecting or bool(document.get("scripts"))
     for name, value in document.items():
         try:
             if name in _NOT_IN_FILE:
                 raise UserError(f"{name} cannot be set in a configuration file: use --{name} or INTERCEPTOR_CONFDIR")
-            definition = Options.definition(str(name))
+            if may_be_brought and str(name) not in known:
+                options.expect_more()
+                options.keep_for_later(str(name), _texts(value))
+                continue
+            definition = options.definition(str(name))
             values[definition.name] = definition.validated(_plain(value, definition))
         except UserError as error:
             raise UserError(f"{path}, line {document.lc.key(name)[0] + 1}: {error.message}") from error
@@ -112,6 +120,12 @@ def _read(path: Path) -> Any:
     if not isinstance(document, Mapping):
         raise UserError(f"{path}, line 1: lines like `showhost: true` are wanted")
     return document
+
+
+def _texts(value: object) -> list[str]:
+    """As they would be typed."""
+    entries = value if isinstance(value, list) else [] if value is None else [value]
+    return [str(entry).lower() if isinstance(entry, bool) else str(entry) for entry in entries]
 
 
 def _first_line(text: str) -> str:

@@ -28,6 +28,9 @@ CAPACITY: Final = 10_000
 LEVELS: Final = ("debug", "info", "alert", "warn", "error")
 """From talkative to grave. An alert is what a person should read although nothing is wrong; it is shown wherever info is."""
 
+_ALERT: Final = 25
+"""The number that mitmproxy's scripts log alerts with."""
+
 _RANK: Final = {"debug": 0, "info": 1, "alert": 1, "warn": 2, "error": 3}
 
 
@@ -158,4 +161,6 @@ def _level_of(number: int) -> str:
         return "error"
     if number >= logging.WARNING:
         return "warn"
+    if number == _ALERT:
+        return "alert"
     return "info" if number >= logging.INFO else "debug"

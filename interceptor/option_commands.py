@@ -28,7 +28,7 @@ class OptionCommands:
 
     def load(self, path: Path) -> None:
         """Reads options from a YAML file."""
-        self._options.update(**load_options(path))
+        self._options.update(**load_options(path, self._options))
 
     def save(self, path: Path | None = None) -> str:
         """Writes the options that were changed to a YAML file, whose comments stay; by default the one read at the start."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "OptionDefinition", "Options", "Subscriber"]
 
-GROUPS = ("proxy", "hosts", "access", "rules", "tls", "certificates", "limits", "flows", "files", "console", "dump")
+GROUPS = ("proxy", "hosts", "access", "rules", "scripts", "tls", "certificates", "limits", "flows", "files", "console", "dump")
 """In the order in which people are shown them."""
 
 _TLS_VERSIONS = ("UNBOUNDED", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
@@ -222,6 +222,8 @@ class _Declared:
         False, "files", "Let an exported command connect to the address that answered, not to what the name means later."
     )
 
+    scripts = texts([], "scripts", "Python files with mitmproxy's hooks, asked in this order; loaded anew when they change.")
+
     console_focus_follow = switch(False, "console", "Let the cursor follow new flows.")
     console_layout = text(
         "single", "console", "One pane, two above each other or two side by side.", choices=("single", "vertical", "horizontal")
@@ -266,22 +268,70 @@ class Options(_Declared):
         for name, definition in self._definitions.items():
             self.__dict__[name] = definition.validated(definition.default) if definition.kind == "list" else definition.default
         self.__dict__["_subscribers"] = []
+        self.__dict__.update(_added={}, _waiting={}, _is_expecting=False)
         self.update(**values)
 
     def __setattr__(self, name: str, value: object) -> None:
         self.update(**{name: value})
 
     @classmethod
-    def definitions(cls) -> Sequence[OptionDefinition[Any]]:
-        """All options, by group."""
+    def declared(cls) -> Sequence[OptionDefinition[Any]]:
+        """Those of the program itself, by group."""
         return list(cls._definitions.values())
 
-    @classmethod
-    def definition(cls, name: str) -> OptionDefinition[Any]:
+    def definitions(self) -> Sequence[OptionDefinition[Any]]:
+        """All options, by group."""
+        return list(self._known().values())
+
+    def definition(self, name: str) -> OptionDefinition[Any]:
         """The one of that name, or UserError with the nearest names."""
-        if (found := cls._definitions.get(name)) is None:
-            raise unknown_option(name, list(cls._definitions))
+        known = self._known()
+        if (found := known.get(name)) is None:
+            raise unknown_option(name, list(known))
         return found
+
+    def _known(self) -> dict[str, OptionDefinition[Any]]:
+        added: dict[str, OptionDefinition[Any]] = self.__dict__["_added"]
+        return {**self._definitions, **added} if added else self._definitions
+
+    # Options that scripts bring. Their values may have been set before they are there.
+
+    @property
+    def is_expecting(self) -> bool:
+        """Whether names that are not known yet may be set: their texts wait until somebody brings the option."""
+        return bool(self.__dict__["_is_expecting"])
+
+    def expect_more(self) -> None:
+        self.__dict__["_is_expecting"] = True
+
+    def expect_no_more(self) -> Sequence[str]:
+        """From here on a name that is not known is an error again. Those that were set and that nobody has brought."""
+        unclaimed = list(self.__dict__["_waiting"])
+        self.__dict__.update(_is_expecting=False, _waiting={})
+        return unclaimed
+
+    def keep_for_later(self, name: str, texts: Sequence[str]) -> None:
+        """What is to be the value of an option that is expected."""
+        self.__dict__["_waiting"].setdefault(name, []).extend(texts)
+
+    def add(self, definition: OptionDefinition[Any]) -> None:
+        """One more option, until `remove`. If its value waits, it is set. UserError if the name is taken or the value wrong."""
+        from interceptor.specs.errors import UserError
+
+        name = definition.name
+        if name in self._known() or hasattr(self, name):
+            raise UserError(f"the name {name} is taken: there is an option of that name already")
+        texts = self.__dict__["_waiting"].pop(name, None)
+        value = definition.default if texts is None else definition.parse(texts, definition.default)
+        self.__dict__[name] = definition.validated(value)
+        self.__dict__["_added"][name] = definition
+
+    def remove(self, name: str) -> None:
+        """Of an option that was added. Its value waits for it to come back, if it is not the default."""
+        definition = self.__dict__["_added"].pop(name)
+        value = self.__dict__.pop(name)
+        if value != definition.validated(definition.default):
+            self.keep_for_later(name, list(value) if definition.kind == "list" else [definition.to_text(value)])
 
     @property
     def confdir_path(self) -> Path:
@@ -322,6 +372,9 @@ class Options(_Declared):
         for argument in arguments:
             name, equals, value = argument.partition("=")
             name = name.strip()
+            if self.is_expecting and name not in self._known():
+                self.keep_for_later(name, [value] if equals else [])
+                continue
             entries = collected.setdefault(name, [])
             if self.definition(name).kind != "list":
                 entries.clear()  # the last one counts
@@ -342,7 +395,7 @@ class Options(_Declared):
 
     def reset(self, *names: str) -> None:
         """Back to the defaults; all options if no name is given."""
-        self.update(**{name: self.definition(name).default for name in names or self._definitions})
+        self.update(**{name: self.definition(name).default for name in names or self._known()})
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """`callback(options, names)` after each change. What is returned ends the subscription."""

@@ -80,12 +80,14 @@ async def _dump(options: Options, as_json: bool) -> int:
     try:
         dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json)
         dump.on_output_closed = stop
+        app.shut_down = stop
         app.start()
         savers = _savers(app)
         work = loop.create_task(_start_work(app))
         work.add_done_callback(lambda task: _work_done(task, ended, options))
         return await ended
     finally:
+        await app.end_scripts()
         app.close()
         for saver in savers:
             saver.close()
@@ -101,12 +103,14 @@ async def _console(options: Options) -> int:
     savers: list[Closing] = []
     try:
         console = Console(app)
+        app.owns_terminal, app.shut_down = True, console.quit
         app.start()
         savers = _savers(app)
         work = loop.create_task(_start_work(app))
         work.add_done_callback(lambda task: _report_work(task, app))
         return await console.run()
     finally:
+        await app.end_scripts()
         app.close()
         for saver in savers:
             saver.close()

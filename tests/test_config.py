@@ -119,8 +119,8 @@ def test_a_saved_file_gives_the_same_options_again(tmp_path: Path) -> None:
     options = Options(proxyauth="user:1234", view_filter="~u '#: \"' " + "x" * 500, tcp_timeout=2.5, ignore_hosts=["a", "true"])
     save_options(options, tmp_path / "new" / "config.yaml")
     again = Options(**load_config(tmp_path / "new"))
-    assert [getattr(again, each.name) for each in Options.definitions()] == [
-        getattr(options, each.name) for each in Options.definitions()
+    assert [getattr(again, each.name) for each in Options.declared()] == [
+        getattr(options, each.name) for each in Options.declared()
     ]
 
 
@@ -138,10 +138,10 @@ def test_the_listing_is_a_configuration_file(tmp_path: Path) -> None:
     assert load_options(path) == {"showhost": True, "mode": ["regular@1"]}
     lines = [line.removeprefix("# ") for line in listing.splitlines() if ": " in line and line.removeprefix("# ")[0].islower()]
     names = {line.partition(":")[0] for line in lines}
-    assert {each.name for each in Options.definitions()} <= names
+    assert {each.name for each in Options.declared()} <= names
     uncommented = "\n".join(line for line in lines if not line.startswith("confdir") and line.partition(":")[0] in dir(options))
     path.write_text(uncommented)
-    assert len(load_options(path)) == len(Options.definitions()) - 1
+    assert len(load_options(path)) == len(Options.declared()) - 1
 
 
 def test_commands(tmp_path: Path) -> None:

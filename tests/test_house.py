@@ -65,7 +65,7 @@ def test_pages_written_from_the_code_are_up_to_date(name: str) -> None:
 
 def test_every_option_is_looked_at_somewhere() -> None:
     code = "\n".join(path.read_text() for path in sources() if path.name != "options.py")
-    assert [option.name for option in Options.definitions() if not re.search(rf"\b{option.name}\b", code)] == []
+    assert [option.name for option in Options.declared() if not re.search(rf"\b{option.name}\b", code)] == []
 
 
 def test_every_file_is_in_the_list_of_files() -> None:

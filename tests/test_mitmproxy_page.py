@@ -53,7 +53,7 @@ def ours(row: Row) -> str:
 @lru_cache(maxsize=1)
 def known() -> dict[str, set[str]]:
     return {
-        "Options": {definition.name for definition in Options.definitions()},
+        "Options": {definition.name for definition in Options.declared()},
         "Commands": set(all_commands(Options()).names()),
         "Filters": {operator.name for operator in operators()},
         "Content views": set(view_names()),

@@ -21,7 +21,7 @@ def refused(**values: object) -> str:
 
 
 def test_every_definition_is_complete() -> None:
-    for definition in Options.definitions():
+    for definition in Options.declared():
         assert definition.group in GROUPS, definition
         assert definition.help.endswith("."), definition
         assert "\n" not in definition.help and len(definition.help) <= 110, definition
@@ -146,7 +146,7 @@ def test_arguments_are_one_update() -> None:
     assert told == [{"showhost", "mode", "rawtcp"}]
 
 
-@pytest.mark.parametrize("definition", Options.definitions(), ids=lambda definition: definition.name)
+@pytest.mark.parametrize("definition", Options.declared(), ids=lambda definition: definition.name)
 def test_what_is_shown_can_be_typed(definition: Any) -> None:
     options = Options()
     shown = options.text_of(definition.name)

@@ -63,12 +63,27 @@ class Intercept:
     def __init__(self, touch: Callable[[Flow], None] = lambda flow: None) -> None:
         self._touch = touch
         self._holds: dict[Hook, Hold] = {}
+        self._asked_for: set[Flow] = set()
         self.filter: Filter | None = None
         self.is_enabled = True
 
     @property
     def is_active(self) -> bool:
-        return self.filter is not None and self.is_enabled
+        return (self.filter is not None and self.is_enabled) or bool(self._asked_for)
+
+    def hold_next(self, flow: Flow) -> None:
+        """At the next point at which it can be, whatever the filter says, once."""
+        self._asked_for.add(flow)
+
+    def hold_no_more(self, flow: Flow) -> None:
+        """Takes `hold_next` back."""
+        self._asked_for.discard(flow)
+
+    def _matches(self, flow: Flow, shown: Flow | None = None) -> bool:
+        """Whether it is to be held. `shown` is what the filter looks at, if that is not the flow itself."""
+        if flow in self._asked_for:
+            return True
+        return self.filter is not None and self.is_enabled and self.filter.matches(shown or flow)
 
     def held(self) -> Sequence[Flow]:
         """Each once, the longest held first."""
@@ -107,31 +122,30 @@ class Intercept:
 
     def decide(self, hook: Hook, verdict: Forward, answer: Callable[[Verdict], None]) -> Verdict | None:
         """What `verdict` was so far; None if the flow is held now."""
-        wanted = self.filter
-        if wanted is None or not self.is_enabled:
-            return verdict
+        needs_body = self.filter is not None and self.is_enabled and self.filter.needs_body
         match hook:
             case RequestHead(flow=flow) | ResponseHead(flow=flow):
-                if verdict.collect is Collect.NO and (wanted.needs_body or wanted.matches(flow)):
+                if verdict.collect is Collect.NO and (needs_body or self._matches(flow)):
                     return Forward(Collect.FOR_HOLD)
-            case RequestReady(flow=flow) | ResponseReady(flow=flow) if wanted.matches(flow):
+            case RequestReady(flow=flow) | ResponseReady(flow=flow) if self._matches(flow):
                 self._hold(Hold(hook, flow, answer))
                 return None
             case MessageReceived(is_injected=False) | WebSocketMessageReceived():
                 content = verdict.data if verdict.data is not None else hook.data
-                if wanted.matches(_saying_only(hook, content)):
+                if self._matches(hook.flow, _saying_only(hook, content)):
                     is_text = isinstance(hook, WebSocketMessageReceived) and hook.opcode is Opcode.TEXT
                     held = HeldMessage(hook.from_client, hook.data, content, time.time(), is_text)
                     self._hold(Hold(hook, hook.flow, answer, held))
                     return None
             case WebSocketMessageBegun() if verdict.collect is Collect.NO:
-                if wanted.needs_body or wanted.matches(_saying_only(hook, b"")):
+                if needs_body or self._matches(hook.flow, _saying_only(hook, b"")):
                     return Forward(Collect.FOR_HOLD)
             case _:
                 pass
         return verdict
 
     def _hold(self, hold: Hold) -> None:
+        self._asked_for.discard(hold.flow)
         self._holds[hold.hook] = hold
         self._set_state(hold.flow)
 

@@ -133,6 +133,20 @@ Verdict = Forward | Respond | Kill | Drop
 FORWARD = Forward()
 
 
+class ConnectionWatcher(Protocol):
+    """Who wants to know of connections. `client` is None for a request that we sent ourselves."""
+
+    def client_gone(self, client: Connection) -> None: ...
+
+    async def server_wanted(self, server: Connection, client: Connection | None) -> str:
+        """Before it is dialled: `server.peer` may be changed. Why it must not be, or ""."""
+        ...
+
+    def server_there(self, server: Connection, client: Connection | None) -> None: ...
+    def server_failed(self, server: Connection, client: Connection | None) -> None: ...
+    def server_gone(self, server: Connection, client: Connection | None) -> None: ...
+
+
 class Decider(Protocol):
     """What the driver knows of the chain of addons."""
 

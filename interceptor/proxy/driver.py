@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from interceptor.model.connection import Connection, Side
 from interceptor.model.flow import FlowError, HttpFlow, WebSocketMessage
-from interceptor.model.hooks import Decider, Verdict
+from interceptor.model.hooks import ConnectionWatcher, Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
 from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, RunHook
 from interceptor.proxy.assembly import Assembly
@@ -63,6 +63,7 @@ class Services:
     report: Callable[[str, BaseException | None], None]  # to the event log
     is_own_address: Callable[[str, int], bool]
     local_host: str | None = None  # where connections to servers come from
+    watcher: ConnectionWatcher | None = None
     drivers: set[Driver] = field(default_factory=set)
     decider: Decider = field(init=False)
     tls: Minting = field(init=False)
@@ -133,7 +134,12 @@ class Driver:
 
     def transport_gone(self, connection: Connection) -> None:
         connection.closed_at = connection.closed_at or self._stack.wall_time()
-        self._transports.pop(connection, None)
+        was_there = self._transports.pop(connection, None) is not None
+        if was_there and (watcher := self._services.watcher) is not None:
+            if connection is self._client:
+                watcher.client_gone(connection)
+            elif connection.connected_at is not None:
+                watcher.server_gone(connection, self._client)
         has_no_more = self._client is None and not self._transports and not self._dialling
         if (connection is self._client or has_no_more) and not self._is_draining and not self._stack.inbox:
             self._shut_down("The client closed the connection.")
@@ -251,6 +257,22 @@ class Driver:
                 transport.begin()
 
     async def _connected(self, connection: Connection) -> Connection | ConnectFailed:
+        watcher = self._services.watcher
+        if watcher is None:
+            return await self._dialled(connection)
+        answer: Connection | ConnectFailed
+        if refusal := await watcher.server_wanted(connection, self._client):
+            answer = ConnectFailed("the server", "connect", refusal, connection)
+        else:
+            answer = await self._dialled(connection)
+        if isinstance(answer, ConnectFailed):
+            connection.error = str(answer)
+            watcher.server_failed(connection, self._client)
+        else:
+            watcher.server_there(connection, self._client)
+        return answer
+
+    async def _dialled(self, connection: Connection) -> Connection | ConnectFailed:
         assert connection.peer is not None
         host, port = connection.peer
         name = connection.peer[0] if ":" not in host else f"[{host}]"

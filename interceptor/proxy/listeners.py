@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from interceptor.model.connection import bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
-from interceptor.model.hooks import ClientConnected, Kill
+from interceptor.model.hooks import ClientConnected, Kill, Verdict
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.events import MessageInjected
 from interceptor.proxy.driver import Driver, Services, client_connection
@@ -151,12 +151,21 @@ class Listeners:
         accepted.setblocking(False)
         mode = listener.mode
         connection = client_connection(peer, accepted.getsockname(), time())
-        verdict = self._services.decider.decide(ClientConnected(connection, mode.text), lambda verdict: None)
+        late: list[Driver] = []
+
+        def refuse_late(verdict: Verdict) -> None:
+            if isinstance(verdict, Kill):
+                for driver in late:
+                    driver.shut_down(verdict.reason)
+
+        verdict = self._services.decider.decide(ClientConnected(connection, mode.text), refuse_late)
         if isinstance(verdict, Kill):
             self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {verdict.reason}", None)
             accepted.close()
             return
         driver = Driver(self._services, self._assembly())
+        if verdict is None:
+            late.append(driver)
         ingress = Ingress(mode.text, mode.origin, is_reverse=mode.origin is not None)
         transport = driver.start_client(connection, ingress)
         self._services.loop.create_task(self._connect(driver, transport, accepted))

@@ -109,6 +109,7 @@ def _defaults() -> Iterable[Binding]:
         Binding(";", "console.command flow.comment @focus ''", flows, "Comment"),
         Binding("b", "console.command cut.save @focus response.content ''", flows, "Save the response body"),
         Binding("x", _EXPORT, flows, "Export to a file"),
+        Binding("|", "console.command script.run @focus ''", flows, "Run a script over the flow"),
         Binding("ctrl l", "console.command cut.clip @focus ''", flows, "Copy a part to the clipboard"),
         Binding("F", "view.focus.follow", flows, "Follow new flows, or no longer"),
     )

@@ -28,6 +28,7 @@ HEADINGS: Final = {
     "hosts": "Which hosts to look into",
     "access": "Who may use it",
     "rules": "Rules for requests and responses",
+    "scripts": "Scripts",
     "tls": "TLS",
     "certificates": "Certificates",
     "limits": "Limits and times",

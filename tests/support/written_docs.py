@@ -26,7 +26,7 @@ def options_page() -> str:
     ]
     for group in GROUPS:
         lines += ["", f"## {HEADINGS[group]}", "", "| option | type | default | meaning |", "|---|---|---|---|"]
-        for option in Options.definitions():
+        for option in Options.declared():
             if option.group == group:
                 default = option.to_text(option.default)
                 choices = f" One of {', '.join(f'`{choice}`' for choice in option.choices)}." if option.choices else ""
