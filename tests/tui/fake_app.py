@@ -102,6 +102,8 @@ class FakeApp:
         self.server_replay = ServerReplay(self.options, lambda path: read_file(path, partial(self.eventlog.add, "warn")))
         self.killed: list[Flow] = []
         self.injected: list[tuple[Flow, bool, bytes]] = []
+        self.scripts_run: list[tuple[Sequence[Flow], Path]] = []
+        self.commands.add("script.run", self.run_script)
         self.options.subscribe(self._apply)
 
     def _apply(self, options: Options, names: set[str]) -> None:
@@ -136,6 +138,9 @@ class FakeApp:
         self.replayed.append(twin)
         self.store.add(twin)
         return twin
+
+    def run_script(self, flows: Sequence[Flow], path: Path) -> None:
+        self.scripts_run.append((flows, path))
 
     def create(self, request: Request) -> HttpFlow:
         flow = HttpFlow(0, request=request, created_at=time.time())
