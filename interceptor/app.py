@@ -331,8 +331,8 @@ class App:
         """Run a script over flows, as if they happened now."""
         self.scripts.start_run(flows, str(path))
 
-    def log(self, level: str, text: str) -> None:
-        self.eventlog.add(level, text)
+    def log(self, level: str, text: str, flow_id: int | None = None) -> None:
+        self.eventlog.add(level, text, flow_id)
 
     async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
         """Starts a browser that comes through the first regular listener; what to tell the user. UserError if it cannot be."""

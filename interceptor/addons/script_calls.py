@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from interceptor.addons.script_file import ScriptFile
 from interceptor.script.exceptions import AddonHalt
+from interceptor.script.flow import Flow
 from interceptor.specs.errors import UserError
 
 
@@ -19,9 +20,9 @@ class Handler(NamedTuple):
 
 
 class ScriptCalls:
-    """`report(text)` puts an error into the event log."""
+    """`report(text, flow_id)` puts an error into the event log."""
 
-    def __init__(self, report: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str, int | None], None]) -> None:
         self._report = report
         self._handlers: Mapping[str, Sequence[Handler]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,7 +62,7 @@ class ScriptCalls:
             except AddonHalt:
                 return None
             except Exception as error:
-                self.blame(handler.file, name, error)
+                self.blame(handler.file, name, error, *arguments)
                 continue
             if isinstance(result, Coroutine):
                 return self._wait(name, result, handlers[index:], arguments)
@@ -76,11 +77,12 @@ class ScriptCalls:
         except AddonHalt:
             return
         except Exception as error:
-            self.blame(handlers[0].file, name, error)
+            self.blame(handlers[0].file, name, error, *arguments)
         if rest := self._ask(name, handlers[1:], arguments):
             await rest
 
-    def blame(self, file: ScriptFile, what: str, error: BaseException) -> None:
-        """Tells the log what the script has done wrong."""
+    def blame(self, file: ScriptFile, what: str, error: BaseException, *subject: object) -> None:
+        """Tells the log what the script has done wrong, and to which flow."""
+        flow_id = subject[0].record.id if subject and isinstance(subject[0], Flow) else None
         told = error.message if isinstance(error, UserError) else file.blame(error)
-        self._report(f"{file.name}: {what} failed: {told}")
+        self._report(f"{file.name}: {what} failed: {told}", flow_id)

@@ -79,7 +79,7 @@ class Program(Protocol):
     @property
     def view(self) -> View: ...
     def kill(self, flow: Flow) -> None: ...
-    def log(self, level: str, text: str) -> None: ...
+    def log(self, level: str, text: str, flow_id: int | None = None) -> None: ...
     def shut_down(self) -> None: ...
 
 
@@ -144,7 +144,7 @@ class Scripts:
     def __init__(self, program: Program, joints: Joints) -> None:
         self._program, self._joints = program, joints
         self._loaded: dict[str, Loaded] = {}
-        self._calls = ScriptCalls(lambda text: program.log("error", text))
+        self._calls = ScriptCalls(self._report)
         self._recorder = joints.recorder
         self._traffic = ScriptTraffic(self._calls, program.store, joints.recorder, program.intercept, program.kill)
         self._aliases = Aliases()
@@ -206,6 +206,9 @@ class Scripts:
             self._program.log("warn", f"{loaded.file.name}: {name} is not called: there is no such hook here")
         return True
 
+    def _report(self, text: str, flow_id: int | None = None) -> None:
+        self._program.log("error", text, flow_id)
+
     def _prepare(self, module: ModuleType) -> None:
         if self._program.owns_terminal:
             module.__dict__["print"] = self._print
@@ -227,7 +230,7 @@ class Scripts:
         self._set_handlers()
 
     def _tell_done(self, loaded: Loaded) -> None:
-        calls = ScriptCalls(lambda text: self._program.log("error", text))
+        calls = ScriptCalls(self._report)
         calls.set_handlers({"done": loaded.handlers("done")})
         if rest := calls.ask("done"):
             self._calls.start(rest)
@@ -241,7 +244,7 @@ class Scripts:
                 self._calls.blame(handler.file, "configure", error)
 
     def _begin(self, loaded: Loaded) -> None:
-        calls = ScriptCalls(lambda text: self._program.log("error", text))
+        calls = ScriptCalls(self._report)
         calls.set_handlers({"running": loaded.handlers("running")})
         if rest := calls.ask("running"):
             self._calls.start(rest)
@@ -359,7 +362,7 @@ class Scripts:
             self._configure(loaded)
             self._begin(loaded)
         try:
-            calls = ScriptCalls(lambda text: self._program.log("error", text))
+            calls = ScriptCalls(self._report)
             calls.set_handlers({name: found for name in NAMES if (found := loaded.handlers(name))})
             for flow in flows:
                 for name, facade in events_of(self._traffic.made(flow)):

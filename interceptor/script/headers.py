@@ -53,9 +53,6 @@ class Headers(MultiDict[str, str]):
     def _kept(self, key: Any, value: Any) -> tuple[bytes, bytes]:
         return to_bytes(key), to_bytes(value)
 
-    def _replacing(self, pair: tuple[Any, Any], key: Any, value: Any) -> tuple[bytes, bytes]:
-        return self._kept(key, value)  # in the spelling that was asked for
-
     def _shown(self, kept: bytes) -> str:
         return kept.decode("utf-8", "surrogateescape")
 

@@ -98,11 +98,8 @@ class MultiDict(MutableMapping[K, V], Generic[K, V]):
             if self._fold(pair[0]) != wanted:
                 pairs.append(pair)
             elif waiting:
-                pairs.append(self._replacing(pair, key, waiting.pop(0)))
+                pairs.append((pair[0], self._kept(key, waiting.pop(0))[1]))  # in its own spelling
         self.fields = (*pairs, *(self._kept(key, value) for value in waiting))
-
-    def _replacing(self, pair: tuple[Any, Any], key: K, value: V) -> tuple[Any, Any]:
-        return pair[0], self._kept(key, value)[1]
 
     def add(self, key: K, value: V) -> None:
         """One more, at the end."""

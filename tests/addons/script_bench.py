@@ -46,7 +46,9 @@ class Bench:
         self.commands.flow_resolver = Selection(self.store, self.view, lambda text: parse(text) if text else None).resolve
         self.intercept = Intercept(self.store.touch)
         self.logged: list[tuple[str, str]] = []
-        self.chain = Chain([], self.intercept, lambda message, error: self.log("error", f"{message}: {error}"))
+        self.flow_ids: list[int | None] = []
+        """Of what was logged."""
+        self.chain = Chain([], self.intercept, lambda message, error, flow_id: self.log("error", f"{message}: {error}", flow_id))
         self.joints = Joints(self.store)
         self.killed: list[Flow] = []
         self.was_shut_down = False
@@ -56,8 +58,9 @@ class Bench:
     def kill(self, flow: Flow) -> None:
         self.killed.append(flow)
 
-    def log(self, level: str, text: str) -> None:
+    def log(self, level: str, text: str, flow_id: int | None = None) -> None:
         self.logged.append((level, text))
+        self.flow_ids.append(flow_id)
 
     def shut_down(self) -> None:
         self.was_shut_down = True

@@ -155,6 +155,7 @@ def test_what_a_script_raises_is_told_by_its_own_lines_and_the_flow_goes_on(tmp_
         ]
         assert bench.ask(ResponseReady(bench.answered())) == FORWARD
         assert bench.errors[1].endswith("ZeroDivisionError: division by zero")
+        assert bench.flow_ids == [1, 2]
 
     on_bench(tmp_path, test)
 
