@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from interceptor.addons.rule_addon import note
 from interceptor.addons.script_file import ScriptFile
 from interceptor.script.exceptions import AddonHalt
 from interceptor.script.flow import Flow
@@ -60,12 +61,14 @@ class ScriptCalls:
             try:
                 result = handler.function(*arguments)
             except AddonHalt:
+                self._note(handler.file, name, arguments)
                 return None
             except Exception as error:
                 self.blame(handler.file, name, error, *arguments)
                 continue
             if isinstance(result, Coroutine):
                 return self._wait(name, result, handlers[index:], arguments)
+            self._note(handler.file, name, arguments)
         return None
 
     async def _wait(
@@ -78,8 +81,17 @@ class ScriptCalls:
             return
         except Exception as error:
             self.blame(handlers[0].file, name, error, *arguments)
+        finally:
+            self._note(handlers[0].file, name, arguments)
         if rest := self._ask(name, handlers[1:], arguments):
             await rest
+
+    def _note(self, file: ScriptFile, name: str, arguments: tuple[Any, ...]) -> None:
+        """On the flow, if it was edited, by whom."""
+        flow = arguments[0] if arguments else None
+        if isinstance(flow, Flow) and flow.was_edited:
+            flow.was_edited = False
+            note(flow.record, f"scripts {file.given}: {name}")
 
     def blame(self, file: ScriptFile, what: str, error: BaseException, *subject: object) -> None:
         """Tells the log what the script has done wrong, and to which flow."""

@@ -39,6 +39,8 @@ class Flow:
         self.is_being_decided = 0
         """In how many hooks it is now; set by whoever asks."""
         self.is_killed = False
+        self.was_edited = False
+        """Since whoever calls the script last looked."""
         self.asked: list[Message] = []
         """The messages of a conversation that hooks ask about now; set by whoever asks."""
         self.replayed: list[Message] | None = None
@@ -55,6 +57,7 @@ class Flow:
 
     def before_edit(self) -> None:
         """Keeps what was received, once, and lets the session know."""
+        self.was_edited = True
         self.record.backup()
         self._host.changed(self.record)
 

@@ -64,6 +64,7 @@ def test_a_function_a_class_and_one_within_another(tmp_path: Path) -> None:
         assert flow.is_modified
         assert flow.original is not None
         assert "order" not in flow.original[0].headers
+        assert flow.noted_by_rules() == [f"scripts {bench.options.scripts[0]}: request"]
 
     on_bench(tmp_path, test)
 
