@@ -23,7 +23,7 @@ def title(*names: str, columns: int = 100, order: str = "time", is_reversed: boo
 
 
 def test_the_option_knows_the_columns_and_their_orders_exist() -> None:
-    assert RealOptions.definition("console_flowlist_columns").choices == tuple(COLUMNS)
+    assert RealOptions().definition("console_flowlist_columns").choices == tuple(COLUMNS)
     assert {column.order for column in COLUMNS.values()} - {""} <= set(ORDERS)
 
 
