@@ -30,8 +30,11 @@ _CODINGS: Final = ("gzip", "deflate", "br", "zstd")
 
 @dataclass(slots=True)
 class _Frame:
+    """`end` is where it ends in the body."""
+
     flags: int
     content: bytes
+    end: int
 
 
 def show_grpc(body: bytes, facts: ContentFacts, cancelled: Cancelled) -> Rendered:
@@ -84,7 +87,7 @@ def _frames(body: bytes, cancelled: Cancelled) -> tuple[list[_Frame], bytes]:
         flags, size = body[position], int.from_bytes(body[position + 1 : position + 5], "big")
         if flags & 0x7E or position + 5 + size > len(body):
             break
-        frames.append(_Frame(flags, body[position + 5 : position + 5 + size]))
+        frames.append(_Frame(flags, body[position + 5 : position + 5 + size], position + 5 + size))
         position += 5 + size
     return frames, body[position:]
 
@@ -106,6 +109,9 @@ def _shown(frame: _Frame, facts: ContentFacts, room: int, cancelled: Cancelled) 
         except (ValueError, TooLarge, PartialContent) as error:
             coding, note = "undecoded", str(error)
     head: Line = [("header", "trailers " if frame.flags & 0x80 else "message ")]
+    is_in_place = "grpc-web-text" not in facts.media_type
+    if is_in_place and (seconds := facts.seconds_at(frame.end - 1)) is not None:
+        head.insert(0, ("offset", f"+{seconds:.3f} s  "))
     if coding:
         head.append(("keyword", coding + " "))
     used = len(content) if frame.flags & 1 else 0

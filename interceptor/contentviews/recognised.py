@@ -26,6 +26,7 @@ from interceptor.contentviews.rendered import ContentFacts
 _BY_TYPE: Final = {
     **dict.fromkeys(JAVASCRIPT_TYPES, "javascript"),
     "text/css": "css",
+    "text/event-stream": "event stream",
     "application/x-www-form-urlencoded": "url-encoded",
     "text/json": "json",
     "application/x-json": "json",

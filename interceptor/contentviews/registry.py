@@ -19,6 +19,7 @@ from interceptor.contentviews.cbor_view import read_cbor, show_cbor
 from interceptor.contentviews.certificate_view import show_certificate
 from interceptor.contentviews.charset import from_utf8, looks_binary, to_utf8
 from interceptor.contentviews.dns_view import dns_text, read_dns, show_dns
+from interceptor.contentviews.event_stream_view import show_event_stream
 from interceptor.contentviews.form import show_form
 from interceptor.contentviews.graphql_view import show_graphql
 from interceptor.contentviews.grpc_view import read_grpc, show_grpc
@@ -79,6 +80,7 @@ _VIEWS: Final[dict[str, _Show]] = {
     "image": lambda body, facts, cancelled: show_image(body, cancelled),
     "protobuf": lambda body, facts, cancelled: show_protobuf(body, cancelled),
     "grpc": show_grpc,
+    "event stream": show_event_stream,
     "msgpack": lambda body, facts, cancelled: show_msgpack(body, cancelled),
     "cbor": lambda body, facts, cancelled: show_cbor(body, cancelled),
     "dns": lambda body, facts, cancelled: show_dns(body),
@@ -246,6 +248,7 @@ def edit_text(view: str, body: bytes, facts: ContentFacts) -> str:
         return hex_text(body)
     if not body:
         return ""
+    facts = replace(facts, arrivals=None)  # times are no part of what is edited
     try:
         if view == "json":
             return json_text(to_utf8(body, facts)[0])

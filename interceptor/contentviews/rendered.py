@@ -20,6 +20,7 @@ from itertools import accumulate
 from typing import Final, overload
 from urllib.parse import urlsplit
 
+from interceptor.model.arrivals import Arrivals
 from interceptor.model.http import Headers, Message, Request
 
 Line = list[tuple[str, str]]
@@ -89,18 +90,28 @@ def check(cancelled: Cancelled) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ContentFacts:
-    """What is known of content from around it. `content_type` is the field value with parameters, `url` the request's."""
+    """What is known of content from around it. `content_type` is the field value with parameters, `url` the request's; `began` is
+    the time from which its `arrivals` are counted."""
 
     content_type: str = ""
     is_request: bool = False
     url: str = ""
     headers: Headers | None = None
+    arrivals: Arrivals | None = None
+    began: float = 0.0
 
     @classmethod
     def of(cls, request: Request, message: Message) -> ContentFacts:
         """Of a request or of its response."""
         content_type = message.headers.get("content-type", "") or ""
-        return cls(content_type, message is request, request.pretty_url, message.headers)
+        is_coded = "content-encoding" in message.headers  # positions in what is shown are not those in what came
+        arrivals = None if is_coded else message.arrivals
+        return cls(content_type, message is request, request.pretty_url, message.headers, arrivals, message.timestamp_start)
+
+    def seconds_at(self, position: int) -> float | None:
+        """How long after the message began this byte came, where that is known."""
+        time = self.arrivals.time_of(position) if self.arrivals is not None else None
+        return None if time is None else max(time - self.began, 0.0)
 
     @property
     def media_type(self) -> str:

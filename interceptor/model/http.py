@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from interceptor.model.arrivals import Arrivals
 from interceptor.model.body import Body, MemoryBody
 from interceptor.model.connection import DEFAULT_PORTS, Origin, bracketed
 
@@ -118,6 +119,7 @@ class Message:
     timestamp_start: float = field(default=0.0, kw_only=True)
     timestamp_end: float | None = field(default=None, kw_only=True)
     not_sent: tuple[bytes, ...] = field(default=(), kw_only=True)  # names of fields that the version it was sent in forbids
+    arrivals: Arrivals | None = field(default=None, kw_only=True)  # when its bytes came, where they are told as they happen
 
     def set_content(self, content: bytes) -> None:
         """A new body, as given (content coding is the caller's); Content-Length follows unless the message is chunked."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, assert_never
 
+from interceptor.model.arrivals import Arrivals, is_told_live
 from interceptor.model.body import Body, MemoryBody
 from interceptor.model.flow import FlowError, HttpFlow, WebSocketData
 from interceptor.model.hooks import (
@@ -90,6 +91,8 @@ class Exchange(Conversation):
         """`is_whole`: the request's body is on the flow already."""
         if is_whole or self._request_size == 0:
             self._has_whole_request = self._request_is_over = True
+        elif is_told_live(self.flow.request.headers.get("content-type")):
+            self.flow.request.arrivals = Arrivals()
         self.flow.is_live = True
         self.stack.killers[self.flow.id] = self.kill
         self.stack.record(FlowStarted(self.flow))
@@ -303,6 +306,8 @@ class Exchange(Conversation):
         flow = self.flow
         flow.response = response
         is_whole = is_local or size == 0
+        if not is_whole and is_told_live(response.headers.get("content-type")):
+            response.arrivals = Arrivals()
         limit = self._settings.body_size_limit
         if not is_local and limit is not None and size is not None and size > limit:
             return self._give_up(TOO_LARGE, 502)
@@ -433,6 +438,8 @@ class Exchange(Conversation):
         if limit is not None and message.body.size + len(data) > limit:
             return False
         self.stack.record(BodyData(self.flow, message, data))
+        if message.arrivals is not None:
+            message.arrivals.add(len(data), self.stack.wall_time())
         return True
 
     def _give_up(self, reason: str, status: int, code: int | None = None) -> None:
