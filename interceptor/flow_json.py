@@ -68,6 +68,8 @@ def _http(flow: HttpFlow, most: int | None) -> Object:
         "response": _response(response, most) if response is not None else None,
         "timings": _timings(flow),
     }
+    if flow.client_stream or flow.server_stream:
+        result["streams"] = {"client": flow.client_stream or None, "server": flow.server_stream or None}
     if flow.websocket is not None:
         socket = flow.websocket
         result["websocket"] = {
@@ -105,6 +107,8 @@ def _message(message: Message, most: int | None) -> Object:
         "size": message.body.size,
         "is_truncated": message.body.is_truncated,
     }
+    if message.not_sent:
+        result["not_sent"] = [_text(name) for name in message.not_sent]
     if most != 0:
         result["body"] = _body(message.body, message.headers.get("content-encoding", "") or "", most)
     return result

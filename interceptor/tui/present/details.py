@@ -57,6 +57,7 @@ def _facts(flow: Flow, now: float) -> list[tuple[str, Line | str]]:
         pairs.append(("Request body", _size(flow.request.body.size)))
         if flow.response is not None:
             pairs.append(("Response body", _size(flow.response.body.size)))
+        pairs += _versions(flow)
         if flow.websocket is not None:
             pairs += _websocket(flow)
     elif isinstance(flow, TcpFlow):
@@ -67,6 +68,19 @@ def _facts(flow: Flow, now: float) -> list[tuple[str, Line | str]]:
             pairs.append(("From server", _size(max(flow.byte_count - from_client, 0))))
         else:
             pairs.append(("Both ways", _size(flow.byte_count)))
+    return pairs
+
+
+def _versions(flow: HttpFlow) -> list[tuple[str, Line | str]]:
+    """The streams that carried it, and what one version said that the other must not."""
+    pairs: list[tuple[str, Line | str]] = []
+    if flow.client_stream or flow.server_stream:
+        sides = (("client", flow.client_stream), ("server", flow.server_stream))
+        pairs.append(("Streams", ", ".join(f"{number} with the {side}" for side, number in sides if number)))
+    for title, message in (("request", flow.request), ("response", flow.response)):
+        if message is not None and message.not_sent:
+            names = ", ".join(readable(name) for name in message.not_sent)
+            pairs.append((f"Not in the {title}", f"{names}: not sent on, HTTP/2 has no such fields"))
     return pairs
 
 

@@ -19,7 +19,8 @@ from interceptor.proxy.core.effects import Close, Send
 from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, HungUp, PipeEvent
 from interceptor.proxy.core.layer import MARK, Layer
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.layers.http.http2_engine import Engine, ErrorCode
+from interceptor.proxy.layers.http.error_codes import ErrorCode
+from interceptor.proxy.layers.http.http2_engine import Engine
 from interceptor.proxy.settings import Settings
 
 STREAM_WINDOW: Final = 256 * 1024

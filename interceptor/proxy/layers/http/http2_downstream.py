@@ -15,9 +15,9 @@ from interceptor.model.http import Field, Headers, Request, Response
 from interceptor.proxy.core.effects import Close, HalfClose, PauseReading, PipeEffect, ResumeReading, Send
 from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, PipeEvent
 from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.layers.http.error_codes import ErrorCode, code_name
 from interceptor.proxy.layers.http.head_scan import HeadError
 from interceptor.proxy.layers.http.http2_connection import MAX_STREAMS, Http2Connection, Http2Stream
-from interceptor.proxy.layers.http.http2_engine import ErrorCode, code_name
 from interceptor.proxy.layers.http.http2_heads import Http2RequestHead, read_request, read_trailers
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Serving

@@ -17,10 +17,11 @@ everything. So it is given one frame at a time, and this is ours:
 from __future__ import annotations
 
 from contextlib import suppress
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from interceptor.model.http import Field
+from interceptor.proxy.layers.http.error_codes import ErrorCode
+from interceptor.proxy.layers.http.header_blocks import fragment_of, is_whole
 
 if TYPE_CHECKING:
     from h2 import config, connection, events, exceptions, settings
@@ -32,6 +33,7 @@ else:
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 ENGINE: Final = connection.__name__.partition(".")[0]
+_LOOKS_AT_BLOCKS: Final = ENGINE == "jh2"
 MAX_FRAME: Final = 16_384
 MAX_WINDOW: Final = 2**31 - 1
 _MAX_TABLE: Final = 64 * 1024  # of our encoder, whatever the peer allows
@@ -43,30 +45,6 @@ _CODES: Final = settings.SettingCodes
 
 _DATA, _HEADERS, _PRIORITY, _RST_STREAM, _SETTINGS, _PUSH_PROMISE, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = range(10)
 _END_STREAM, _END_HEADERS, _PADDED, _HAS_PRIORITY = 0x1, 0x4, 0x8, 0x20
-
-
-class ErrorCode(IntEnum):
-    """RFC 9113 §7; peers may send others."""
-
-    NO_ERROR = 0
-    PROTOCOL_ERROR = 1
-    INTERNAL_ERROR = 2
-    FLOW_CONTROL_ERROR = 3
-    SETTINGS_TIMEOUT = 4
-    STREAM_CLOSED = 5
-    FRAME_SIZE_ERROR = 6
-    REFUSED_STREAM = 7
-    CANCEL = 8
-    COMPRESSION_ERROR = 9
-    CONNECT_ERROR = 10
-    ENHANCE_YOUR_CALM = 11
-    INADEQUATE_SECURITY = 12
-    HTTP_1_1_REQUIRED = 13
-
-
-def code_name(code: int) -> str:
-    """As a person reads it."""
-    return ErrorCode(code).name if 0 <= code <= 13 else f"error code {code:#x}"
 
 
 class Listener(Protocol):
@@ -141,6 +119,7 @@ class Engine:
         self._rest = b""
         self._preface_due = not is_client
         self._reset_by_us: dict[int, None] = {}  # in the order in which that happened
+        self._block: list[bytes] = []
         self._block_stream = self._block_frames = self._block_size = 0
         self._noise, self._resets = Budget(4000, 400), Budget(500, 100)
         states = connection.ConnectionState
@@ -193,7 +172,7 @@ class Engine:
     def _frame(self, frame: bytes) -> None:
         kind, flags, stream_id = frame[3], frame[4], int.from_bytes(frame[5:9], "big") & _ANY_NUMBER
         if self._block_stream:
-            if not self._continues_block(kind, flags, stream_id, len(frame)):
+            if not self._continues_block(kind, flags, stream_id, frame):
                 return
         elif kind == _DATA:
             if len(frame) > 9:
@@ -206,6 +185,9 @@ class Engine:
                 frame = _without_priority(frame)
             if not flags & _END_HEADERS:
                 self._block_stream, self._block_frames, self._block_size = stream_id, 1, len(frame)
+                self._block = [fragment_of(frame)]
+            elif _LOOKS_AT_BLOCKS and not self._block_is_whole(fragment_of(frame)):
+                return
         elif kind == _GOAWAY:
             if len(frame) < 17:
                 return self._break(ErrorCode.FRAME_SIZE_ERROR, "a GOAWAY frame that is too short")
@@ -239,14 +221,22 @@ class Engine:
             if not self.is_broken:
                 self._h2.clear_outbound_data_buffer()
 
-    def _continues_block(self, kind: int, flags: int, stream_id: int, size: int) -> bool:
-        self._block_frames, self._block_size = self._block_frames + 1, self._block_size + size
+    def _continues_block(self, kind: int, flags: int, stream_id: int, frame: bytes) -> bool:
+        self._block_frames, self._block_size = self._block_frames + 1, self._block_size + len(frame)
         if kind != _CONTINUATION or stream_id != self._block_stream:
             self._break(ErrorCode.PROTOCOL_ERROR, "another frame within a header block")
         elif self._block_frames > _MAX_BLOCK_FRAMES or self._block_size > self._decoded_limit:
             self._break(ErrorCode.ENHANCE_YOUR_CALM, "a header block without end (CONTINUATION frames)")
-        elif flags & _END_HEADERS:
-            self._block_stream = 0
+        else:
+            self._block.append(frame[9:])
+            if flags & _END_HEADERS:
+                block, self._block, self._block_stream = b"".join(self._block), [], 0
+                return not _LOOKS_AT_BLOCKS or self._block_is_whole(block)
+        return not self.is_broken
+
+    def _block_is_whole(self, block: bytes) -> bool:
+        if not is_whole(block):
+            self._break(ErrorCode.COMPRESSION_ERROR, "a header block that breaks off in the middle of a field")
         return not self.is_broken
 
     def _is_quiet(self, cost: int, what: str) -> bool:

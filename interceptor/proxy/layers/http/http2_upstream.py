@@ -15,9 +15,9 @@ from interceptor.model.connection import Connection
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Field, Headers, Request, Response
 from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.layers.http.error_codes import ErrorCode, code_name
 from interceptor.proxy.layers.http.head_scan import HeadError
 from interceptor.proxy.layers.http.http2_connection import Http2Connection, Http2Stream
-from interceptor.proxy.layers.http.http2_engine import ErrorCode, code_name
 from interceptor.proxy.layers.http.http2_heads import read_status, read_trailers
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted
 from interceptor.proxy.layers.http.translation import HTTP2, http2_request_fields, http2_trailer_fields
