@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from interceptor.addons.rule_addon import COLLECT, RuleAddon, Said, readable_file
 from interceptor.model.encoding import decode_content, encode_content
@@ -16,6 +17,9 @@ from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Request, Response
 from interceptor.specs.errors import UserError
 from interceptor.specs.rules import BodyRule, body_rule
+
+_LARGEST_DECODED: Final = 256 * 1024 * 1024
+"""A body that is larger without its coding is left as it is: a few kilobytes may claim to be gigabytes."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +73,7 @@ class ModifyBody(RuleAddon[BodyRule]):
         try:
             if not flow.body_is_editable:
                 raise UserError("the body is larger than stream_large_bodies and was passed on as it came")
-            content = decode_content(message.body.read(), coding, None)
+            content = decode_content(message.body.read(), coding, _LARGEST_DECODED)
         except (UserError, ValueError) as error:
             for rule in rules:
                 self.noted(flow, rule, f"not applied: {error}")

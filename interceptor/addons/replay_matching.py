@@ -84,6 +84,9 @@ def _digest(body: Body) -> bytes:
     return digest.digest()
 
 
+_LARGEST_FORM: Final = 16 * 1024 * 1024  # decoded: a few kilobytes may claim to be gigabytes
+
+
 def _fields(request: Request) -> list[tuple[str, bytes]] | None:
     """The fields of a form, in their order; None if the body is none."""
     content_type = request.headers.get("content-type") or ""
@@ -91,7 +94,7 @@ def _fields(request: Request) -> list[tuple[str, bytes]] | None:
     if media_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
         return None
     try:
-        content = decode_content(request.body.read(), request.headers.get("content-encoding") or "", None)
+        content = decode_content(request.body.read(), request.headers.get("content-encoding") or "", _LARGEST_FORM)
     except ValueError:
         return None
     if media_type == "multipart/form-data":

@@ -101,10 +101,13 @@ def _pem(chain: Sequence[bytes]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
+_LARGEST_DECODED: Final = 256 * 1024 * 1024
+
+
 def _content(message: Message) -> bytes:
     raw = message.body.read()
     try:
-        return decode_content(raw, message.headers.get("content-encoding") or "", 1 << 30)
+        return decode_content(raw, message.headers.get("content-encoding") or "", _LARGEST_DECODED)
     except (TooLarge, PartialContent) as error:
         raise UserError(f"the body cannot be decoded: {error}; raw_content takes it as it is") from None
     except ValueError:

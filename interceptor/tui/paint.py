@@ -18,7 +18,11 @@ Segment = tuple[str, str]
 """(style, text)."""
 Line = Sequence[Segment]
 
-_DANGEROUS: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ud800-\\udfff]")
+# The same characters as in `contentviews.visible`, and tabs.
+_DANGEROUS: Final = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180e\\u200b-\\u200f\\u2028-\\u202e"
+    "\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb\\ud800-\\udfff\\U000e0000-\\U000e0fff]"
+)
 
 
 def visible(text: str) -> str:
