@@ -48,6 +48,7 @@ tls = st.builds(
     raw,
     st.lists(raw, max_size=2).map(tuple),
     st.booleans(),
+    raw,
     st.none() | times,
     st.none() | times,
 )
