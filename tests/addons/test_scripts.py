@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -564,3 +566,16 @@ def test_a_script_is_run_over_flows(tmp_path: Path) -> None:
         assert bench.errors[0].endswith("ZeroDivisionError: division by zero")
 
     on_bench(tmp_path, test)
+
+
+def test_without_a_script_nothing_of_this_is_imported() -> None:
+    program = (
+        "import asyncio, sys; from interceptor.app import App; from interceptor.options import Options\n"
+        "async def main():\n"
+        "    app = App(Options(listen_port=0, confdir=sys.argv[1])); app.start(); await app.end_scripts(); app.close()\n"
+        "    print([name for name in sys.modules if 'script' in name and name.startswith('interceptor')])\n"
+        "asyncio.run(main())"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
