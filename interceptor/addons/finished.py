@@ -13,7 +13,8 @@ from interceptor.model.flow import Flow, HttpFlow
 
 
 class FinishedFlows:
-    """A listener of the store. `deliver` is called at most once per batch, with flows in the order of their arrival."""
+    """A listener of the store. `deliver` is called with the flows that have ended, those of one batch in the order of their
+    arrival: first those that were there before, then those that are new."""
 
     def __init__(self, deliver: Callable[[list[Flow]], None]) -> None:
         self._deliver = deliver
@@ -36,7 +37,7 @@ class FinishedFlows:
             self._running.pop(flow, None)
 
     def _look_at(self, flows: list[Flow]) -> None:
-        ended = [flow for flow in flows if has_ended(flow)]
+        ended = sorted((flow for flow in flows if has_ended(flow)), key=lambda flow: flow.id)
         for flow in ended:
             del self._running[flow]
         if ended:

@@ -1,7 +1,7 @@
 """Every flow of the session, in order of arrival, and the bytes behind them.
 
     driver ─record(what)─▸ Store ─┬▸ flow joins the list / its bytes go behind its handles     at once, about a microsecond
-                                  └▸ listeners: flows_removed, flows_added, flows_changed       at most 30 times a second
+                                  └▸ listeners: flows_removed, flows_changed, flows_added       at most 30 times a second
 
 * A body grows in memory and moves to the spool at `SPOOL_FROM`; one that announces such a length starts there. The content of a
   raw conversation does the same (see `messages`).
@@ -261,10 +261,10 @@ class Store:
         for listener in list(self._listeners):
             if removed:
                 listener.flows_removed(removed)
+            if changed:  # they came before those that were added
+                listener.flows_changed(changed)
             if added:
                 listener.flows_added(added)
-            if changed:
-                listener.flows_changed(changed)
         del removed, added, changed
         self._forget_ids()
         self.spool.reclaim()
