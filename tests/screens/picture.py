@@ -63,13 +63,23 @@ def picture(screen: pyte.Screen) -> Image.Image:
             if cell.data:  # the right half of a wide character has none, and is drawn with its left half
                 draw.rectangle((left, top, left + cells * width - 1, top + height - 1), fill=back)
             if cell.data.strip():
-                _glyph(draw, (left, top), cell.data, cells, fore, cell.bold)
+                _glyph(image, draw, (left, top), cell.data, cells, fore, cell.bold)
             if cell.underscore:
                 draw.line((left, top + height - 2, left + width - 1, top + height - 2), fill=fore)
     return image
 
 
-def _glyph(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, cells: int, colour: str, is_bold: bool) -> None:
+@lru_cache(maxsize=4096)
+def _stencil(text: str, is_bold: bool) -> Image.Image:
+    """Of one cell, in four shades: more are hardly seen, and take room."""
+    stencil = Image.new("L", CELL)
+    ImageDraw.Draw(stencil).text((0, 0), text, font=_font(is_bold), fill=255)
+    return stencil.point([(value + 42) // 85 * 85 for value in range(256)])
+
+
+def _glyph(
+    image: Image.Image, draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, cells: int, colour: str, is_bold: bool
+) -> None:
     left, top = place
     width, height = CELL[0] * cells, CELL[1]
     if text in _LINES:
@@ -83,7 +93,8 @@ def _glyph(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, cells: 
     elif cells == 2:
         draw.rectangle((left + 2, top + 3, left + width - 4, top + height - 4), outline=colour)
     else:
-        draw.text((left, top), text, font=_font(is_bold), fill=colour)
+        stencil = _stencil(text, is_bold)
+        image.paste(colour, (left, top, left + CELL[0], top + CELL[1]), stencil)
 
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
