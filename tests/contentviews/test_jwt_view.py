@@ -82,6 +82,6 @@ def test_searching_takes_time_in_proportion() -> None:
     for body in (b"eyJ" * 400_000, b"eyJ." * 300_000, b"=" * 1_000_000, (b"eyJhbGciOi." * 2 + b"x ") * 40_000):
         with pytest.raises(NotThisView):
             shown(body)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 12
     many = b" ".join(token(b'{"number":%d}' % number) for number in range(500))
     assert shown(many).count("Token in") == MOST_TOKENS

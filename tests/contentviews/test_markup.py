@@ -115,7 +115,7 @@ def test_time_is_linear_in_the_size(unit: bytes) -> None:
     lines = show_markup(b"<a>" + unit * (300_000 // len(unit)), "text/html", never).lines
     for index in {0, len(lines) // 2, len(lines) - 1}:
         text_of(lines[index])
-    assert time.process_time() - begin < 5  # quadratic would be minutes
+    assert time.process_time() - begin < 12  # a crowded machine takes thrice its time; quadratic would be minutes
 
 
 def test_it_can_be_cancelled() -> None:

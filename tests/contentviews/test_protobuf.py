@@ -98,7 +98,7 @@ def test_nesting_is_bounded_and_costs_no_more_than_length() -> None:
     started = time.process_time()
     body = field(1, 0, b"\1") + field(1, 3, b"") * 100_000
     assert len(show_protobuf(body, never).lines) < 100
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 12
 
 
 def test_what_is_no_message_is_not_shown_as_one() -> None:

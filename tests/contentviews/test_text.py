@@ -138,14 +138,14 @@ def test_what_is_too_large_or_too_long_stays_plain() -> None:
 def test_time_is_linear_in_the_size(media_type: str, unit: str) -> None:
     begin = time.process_time()
     highlighted(unit.encode() * (60_000 // len(unit)), media_type, never)
-    assert time.process_time() - begin < 2  # quadratic would be minutes
+    assert time.process_time() - begin < 6  # a crowded machine takes thrice its time; quadratic would be minutes
 
 
 @pytest.mark.parametrize("unit", ["a\n", "  \n"])
 def test_pygments_is_stopped_when_it_takes_too_long(unit: str) -> None:
     begin = time.process_time()
     lines = coloured(unit * (60_000 // len(unit)), "text/x-java")
-    assert time.process_time() - begin < 5  # left alone it takes most of a minute
+    assert time.process_time() - begin < 12  # left alone it takes most of a minute
     assert {text_of(line) for line in lines} == {unit.rstrip("\n")} and len(lines) == 60_000 // len(unit)
 
 
