@@ -80,6 +80,7 @@ async def _dump(options: Options, as_json: bool) -> int:
     try:
         dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json)
         dump.on_output_closed = stop
+        app.commands.add("replay.client", app.replays.add)  # for scripts; the console has its own
         app.shut_down = stop
         app.start()
         savers = _savers(app)

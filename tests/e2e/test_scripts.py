@@ -146,6 +146,23 @@ print('{{"loaded": {0}}}', flush=True)
         proxy.flow_where(lambda line: line.get("done") == 3)
 
 
+def test_a_script_sends_a_request_again(tmp_path: Path, confdir: Path) -> None:
+    script = tmp_path / "again.py"
+    script.write_text(
+        "from mitmproxy import ctx\n"
+        "def response(flow):\n"
+        "    if flow.is_replay is None:\n"
+        "        twin = flow.copy()\n"
+        "        twin.request.path = '/again'\n"
+        "        ctx.master.commands.call('replay.client', [twin])\n"
+    )
+    with Origin() as origin, Proxy(tmp_path, "-s", str(script), confdir=confdir, trusted_ca=None) as proxy:
+        curl(proxy, origin.url("/once"))
+        assert origin.next()[0].startswith(b"GET /once ")
+        assert origin.next()[0].startswith(b"GET /again ")
+        assert proxy.flow("/again")["response"]["status_code"] == 200
+
+
 def test_what_is_wrong_on_the_command_line(tmp_path: Path, confdir: Path) -> None:
     def failure(*arguments: str) -> str:
         command = Proxy.command(*arguments, confdir=confdir, trusted_ca=None, port=0)
