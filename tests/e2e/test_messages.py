@@ -51,6 +51,7 @@ def test_held_messages_are_edited_dropped_and_new_ones_said(console: Console) ->
         console.press("delete")
         console.see("message dropped", "dropped")
         console.press("I")
+        console.see("[Xi:~tcp]")
         client.send(b"third\n")
         assert client.read_until(b"\n") == b"got third\n"
 
