@@ -3,7 +3,7 @@
 #   make run ARGS="-p 8081"      PYTHON=python3.12 make test      make test ARGS="tests/specs -k filter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs screenshots bench conformance soak clean
+.PHONY: help run test check docs screenshots bench conformance matrix soak clean
 
 PY := .venv/bin/python
 JOBS ?= logical
@@ -16,6 +16,7 @@ help:
 	@echo 'make screenshots  pictures of the console into docs/screens/         (ARGS="list 80x24")'
 	@echo 'make bench        our own micro benchmarks'
 	@echo 'make conformance  third-party suites, minutes'
+	@echo 'make matrix       every version of HTTP on either side, minutes'
 	@echo 'make soak         load and long runs, minutes'
 
 .venv/.run-installed: pyproject.toml tools/setup-venv
@@ -41,6 +42,9 @@ bench: .venv/.dev-installed
 
 conformance: .venv/.dev-installed
 	@$(PY) -m pytest -q -m conformance $(ARGS)
+
+matrix: .venv/.dev-installed
+	@$(PY) -m pytest -q -m matrix $(ARGS)
 
 soak: .venv/.dev-installed
 	@$(PY) -m pytest -q -m soak $(ARGS)

@@ -86,6 +86,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_wget": _program("wget"),
     "needs_git": _http_backend,
     "needs_chromium": _program("chromium", "certutil"),
+    "needs_nghttp": _program("nghttp", "h2load", "nghttpd"),
     "needs_node": _program("node"),
     "needs_undici": _undici,
     "needs_tmux": _program("tmux"),

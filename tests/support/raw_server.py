@@ -143,13 +143,19 @@ class RawServer:
     """Use with `with`. What the function raises is raised again at the end, so that a failing server fails the test."""
 
     def __init__(
-        self, serve: Callable[[Peer], None], certificate: ServerCertificate | None = None, host: str = "127.0.0.1"
+        self,
+        serve: Callable[[Peer], None],
+        certificate: ServerCertificate | None = None,
+        host: str = "127.0.0.1",
+        alpn: tuple[str, ...] = (),
     ) -> None:
         self._serve = serve
         self._context: ssl.SSLContext | None = None
         if certificate is not None:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(certificate.file)
+            if alpn:
+                self._context.set_alpn_protocols(alpn)
         self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
