@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from interceptor.tui.redraw import FRAME_SECONDS, Redraw
 
 
 def test_any_number_of_changes_is_one_drawing_a_frame() -> None:
     timers: list[tuple[float, Callable[[], None]]] = []
     drawn: list[int] = []
-    redraw = Redraw(lambda delay, deed: timers.append((delay, deed)), lambda: drawn.append(1))
+    redraw = Redraw(lambda delay, deed: timers.append((delay, deed)), lambda: drawn.append(1), lambda: 10.0)
+    redraw.drawn()
     for _ in range(1000):
         redraw.request()
-    assert [delay for delay, _ in timers] == [FRAME_SECONDS]
+    assert [delay for delay, _ in timers] == [pytest.approx(FRAME_SECONDS)]
     timers.pop()[1]()
     assert (len(drawn), timers) == (1, [])
     redraw.request()
