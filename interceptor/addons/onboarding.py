@@ -35,6 +35,7 @@ class Onboarding:
     def __init__(self, authority: Authority, hosts: Callable[[], Sequence[str] | None] = tuple) -> None:
         self._authority = authority
         self._hosts = hosts
+        self._pages: dict[tuple[str, bool], bytes] = {}  # by platform, and whether the CA has expired: written once
 
     def requestheaders(self, flow: HttpFlow) -> Respond | None:
         request = flow.request
@@ -54,8 +55,10 @@ class Onboarding:
         authority = self._authority
         match path:
             case "/" | "/index.html":
-                page = _page(authority, _platform_of(user_agent))
-                return _response(200, b"OK", "text/html; charset=utf-8", page.encode("utf-8", "replace"))
+                platform, is_expired = _platform_of(user_agent), authority.is_expired
+                if (page := self._pages.get((platform, is_expired))) is None:
+                    page = self._pages[platform, is_expired] = _page(authority, platform).encode("utf-8", "replace")
+                return _response(200, b"OK", "text/html; charset=utf-8", page)
             case "/cert/pem":
                 return _download(CERT_PEM_FILE, _CERTIFICATE_TYPE, authority.certificate_pem)
             case "/cert/cer":

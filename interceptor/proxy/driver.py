@@ -38,7 +38,7 @@ from interceptor.proxy.resolver import Unreachable, connect
 from interceptor.proxy.transports import TcpTransport
 
 COARSE_SECONDS: Final = 0.1
-SLICE_SECONDS: Final = 0.005
+SLICE_SECONDS: Final = 0.001
 """How long the turns of one stack may go on before those of others have theirs."""
 
 

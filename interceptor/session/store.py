@@ -252,8 +252,14 @@ class Store:
 
     def flush(self) -> None:
         """Keeps the limits, and tells the listeners now what they would be told within a thirtieth of a second."""
-        if self.bytes_in_memory > self.memory_limit:
+        self._tell()
+        if self.bytes_in_memory > self.memory_limit:  # after all have been told of what goes: it may have been printed or saved
             self._make_room()
+            self._tell()
+        self._forget_ids()
+        self.spool.reclaim()
+
+    def _tell(self) -> None:
         removed, added, changed = list(self._removed), list(self._added), list(self._changed)
         self._removed.clear()
         self._added.clear()
@@ -265,9 +271,6 @@ class Store:
                 listener.flows_changed(changed)
             if added:
                 listener.flows_added(added)
-        del removed, added, changed
-        self._forget_ids()
-        self.spool.reclaim()
 
     def _note_change(self, flow: Flow) -> None:
         if flow not in self._added:

@@ -30,3 +30,18 @@ def records(message: bytes, *sizes: int) -> bytes:
         wire += b"\x16\x03\x01" + size.to_bytes(2, "big") + message[start : start + size]
         start += size
     return wire
+
+
+def hello_with(extensions: bytes) -> bytes:
+    """A ClientHello message (no records) of TLS 1.2 with these extensions."""
+    body = b"\x03\x03" + bytes(32) + b"\x00" + b"\x00\x02\xc0\x2b" + b"\x01\x00" + len(extensions).to_bytes(2, "big") + extensions
+    return b"\x01" + len(body).to_bytes(3, "big") + body
+
+
+def extension(kind: int, content: bytes) -> bytes:
+    return kind.to_bytes(2, "big") + len(content).to_bytes(2, "big") + content
+
+
+def server_name(name: bytes) -> bytes:
+    entry = b"\x00" + len(name).to_bytes(2, "big") + name
+    return extension(0, len(entry).to_bytes(2, "big") + entry)

@@ -70,5 +70,12 @@ class Mark:
             self.is_paused = False
             self._resume()
 
+    def set(self, size: int) -> None:
+        """So many are held now, however many were put and taken."""
+        if size > self.held:
+            self.put(size - self.held)
+        elif size < self.held:
+            self.take(self.held - size)
+
     def take_all(self) -> None:
         self.take(self.held)

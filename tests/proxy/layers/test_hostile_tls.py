@@ -8,28 +8,13 @@ import pytest
 from OpenSSL import SSL
 
 from tests.proxy.layers.test_tls import GET, OK, RAW, World, server_of, tunnel, world
-from tests.support.client_hellos import records
+from tests.support.client_hellos import extension, hello_with, records, server_name
 from tests.support.paper_driver import PaperDriver, reverse
 from tests.support.tls_peers import Plain, TlsPeer
 
 __all__ = ["world"]
 
 TLS12 = (SSL.TLS1_2_VERSION, SSL.TLS1_2_VERSION)
-
-
-def hello_with(extensions: bytes) -> bytes:
-    """A ClientHello message (no records) of TLS 1.2 with these extensions."""
-    body = b"\x03\x03" + bytes(32) + b"\x00" + b"\x00\x02\xc0\x2b" + b"\x01\x00" + len(extensions).to_bytes(2, "big") + extensions
-    return b"\x01" + len(body).to_bytes(3, "big") + body
-
-
-def extension(kind: int, content: bytes) -> bytes:
-    return kind.to_bytes(2, "big") + len(content).to_bytes(2, "big") + content
-
-
-def server_name(name: bytes) -> bytes:
-    entry = b"\x00" + len(name).to_bytes(2, "big") + name
-    return extension(0, len(entry).to_bytes(2, "big") + entry)
 
 
 def greeted(world: World, wire: bytes, step: int) -> tuple[PaperDriver, bytes]:

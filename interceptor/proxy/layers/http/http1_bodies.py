@@ -16,6 +16,8 @@ from interceptor.proxy.layers.http.head_scan import LINE, NOT_IN_TRAILERS, HeadE
 
 LINE_LIMIT: Final = 16 * 1024
 """The size of a chunk with its extensions."""
+CHUNKS_AT_ONCE: Final = 1024
+"""Of one turn: about a millisecond, if they are small. What is behind them is read in the next one."""
 SECTION_LIMIT: Final = 64 * 1024
 """Trailers; and what the chunk extensions of a body may have more than its chunks that carry them."""
 
@@ -25,13 +27,15 @@ _SIZE_LINES: Final = {is_strict: re.compile(line + rb"\r\n") for is_strict, line
 _HALF_SIZE_LINES: Final = {is_strict: re.compile(line + rb"\r?") for is_strict, line in ((True, _STRICT), (False, _LENIENT))}
 
 class BodyReader(Protocol):
-    """`feed` gives the body's next bytes and, once, whether it has ended; what follows the body is in `rest` then. `announced`
-    is the length that the head gave, None if it gave none."""
+    """`feed` gives the body's next bytes and, once, whether it has ended; what follows the body is in `rest` then. What it leaves
+    for a following turn is in `unread`, to be fed before anything else (see `take_unread`). `announced` is the length that the
+    head gave, None if it gave none."""
 
     announced: int | None
     has_ended: bool
     rest: bytes
     trailers: Headers | None
+    unread: bytes
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -40,16 +44,21 @@ class BodyReader(Protocol):
         ...
 
 
+def take_unread(reader: BodyReader) -> bytes:
+    unread, reader.unread = reader.unread, b""
+    return unread
+
+
 class CountedBody:
     """As many bytes as Content-Length said."""
 
-    __slots__ = ("announced", "has_ended", "missing", "rest", "trailers")
+    __slots__ = ("announced", "has_ended", "missing", "rest", "trailers", "unread")
 
     def __init__(self, length: int) -> None:
         self.announced: int | None = length
         self.missing = length
         self.has_ended = length == 0
-        self.rest = b""
+        self.rest = self.unread = b""
         self.trailers: Headers | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -67,12 +76,12 @@ class CountedBody:
 class BodyUntilClose:
     """A response whose end is the connection's end."""
 
-    __slots__ = ("announced", "has_ended", "rest", "trailers")
+    __slots__ = ("announced", "has_ended", "rest", "trailers", "unread")
 
     def __init__(self) -> None:
         self.announced: int | None = None
         self.has_ended = False
-        self.rest = b""
+        self.rest = self.unread = b""
         self.trailers: Headers | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -100,6 +109,7 @@ class ChunkedBody:
         "has_ended",
         "rest",
         "trailers",
+        "unread",
     )  # fmt: skip
 
     def __init__(self, is_strict: bool = True) -> None:
@@ -110,7 +120,7 @@ class ChunkedBody:
         self._is_at_line_end = self._is_in_trailers = False
         self.announced: int | None = None
         self.has_ended = False
-        self.rest = b""
+        self.rest = self.unread = b""
         self.trailers: Headers | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -127,6 +137,10 @@ class ChunkedBody:
         pieces: list[bytes] = []
         position = self._finish_chunk(data, pieces)
         while not self._missing and not self._is_at_line_end and (match := self._size_line.match(data, position)):
+            if len(pieces) >= CHUNKS_AT_ONCE:
+                self.unread = data[position:]
+                data = data[:position]
+                break
             start = match.end()
             size = int(match[1], 16)
             if start - match.end(1) > 2:

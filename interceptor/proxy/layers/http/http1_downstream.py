@@ -6,7 +6,8 @@ under a mark. After a CONNECT or an upgrade this layer leaves the pipe to whatev
 
 from __future__ import annotations
 
-from typing import Protocol
+import re
+from typing import Final, Protocol
 
 from interceptor.model.connection import Connection
 from interceptor.model.flow import HttpFlow
@@ -22,13 +23,15 @@ from interceptor.proxy.layers.http.head_scan import (
     refuse_bare_line_feed,
     write_status_head,
 )
-from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyWriter, ChunkedBody, CountedBody
+from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyWriter, ChunkedBody, CountedBody, take_unread
 from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Serving
 from interceptor.proxy.layers.http.translation import http1_reason, http1_response_fields, is_http1
 from interceptor.proxy.settings import Settings
+
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++")
 
 
 class Routing(Protocol):
@@ -97,10 +100,10 @@ class Http1Downstream(Layer):
                     if self._must_wait():
                         self._mark.put(len(data))
                     else:
-                        self._read_head()
+                        self._read_on()
             case Opened():  # posted by `finished`: a pipelined request waits
                 if self._held and not self._must_wait():
-                    self._read_head()
+                    self._read_on()
             case HalfClosed() | Closed() | HungUp():
                 # An HTTP client that ends its side is taken to have left, as servers do: there is no telling the two apart.
                 self._left()
@@ -113,14 +116,18 @@ class Http1Downstream(Layer):
                 if self._serving is not None:
                     self._serving.sink_drained(connection)
                 elif self._held:
-                    self._mark.take_all()
-                    self._read_head()
+                    self._read_on()
             case _:
                 pass
 
     def _must_wait(self) -> bool:
         """Requests are served one after the other, and none for a client that does not read the answers it has."""
         return self._serving is not None or self._is_congested
+
+    def _read_on(self) -> None:
+        """The next head. What is behind it waits: only when little is left is there to be more."""
+        self._read_head()
+        self._mark.set(len(self._held) if self._must_wait() else 0)
 
     def _left(self) -> None:
         if self._is_closed or self._has_left:
@@ -164,9 +171,10 @@ class Http1Downstream(Layer):
 
     def _skip_empty_lines(self) -> None:
         """Before the request (RFC 9112 §2.2); not without end."""
-        held, limit, size = self._held, self._settings.header_count_limit, 0
-        while held.startswith(b"\r\n", size):
-            size += 2
+        held, limit = self._held, self._settings.header_count_limit
+        match = _EMPTY_LINES.match(held)
+        size = match.end() if match is not None else 0
+        del match  # it keeps the buffer from shrinking
         self._empty_lines += size // 2
         if self._empty_lines > limit:
             raise HeadError(f"more than {limit} empty lines before the request (header_count_limit)", 0, bytes(held[:20]))
@@ -215,8 +223,6 @@ class Http1Downstream(Layer):
         serving.start()
         if rest and self._reader is not None:
             self._read_body(rest)
-        elif self._held:
-            self._mark.put(len(self._held))
 
     def _read_body(self, data: bytes) -> None:
         reader, serving = self._reader, self._serving
@@ -226,6 +232,8 @@ class Http1Downstream(Layer):
         except HeadError as error:
             return self._body_broke(f"The client's request is malformed: {error}")
         self._body_has_begun = True
+        if reader.unread:
+            self.stack.post_first(self, [DataReceived(self.connection, take_unread(reader))])
         if reader.has_ended:
             self._reader = None
             self._held += reader.rest
@@ -333,10 +341,7 @@ class Http1Downstream(Layer):
             return
         if not self._keeps_alive or self._reader is not None:
             return self._close("not kept")
-        if self._is_congested:
-            return  # what waits is read when there is room for its answer
-        self._mark.take_all()
-        if self._held:
+        if self._held and not self._is_congested:  # else it is read when there is room for its answer
             self.stack.post(self, Opened(self.connection))  # in a turn of its own: this one is the old exchange's
 
     def take_over(self, flow: HttpFlow, server: Connection, early: bytes) -> None:

@@ -21,7 +21,14 @@ from interceptor.proxy.layers.http.head_scan import (
     refuse_bare_line_feed,
     write_request_head,
 )
-from interceptor.proxy.layers.http.http1_bodies import BodyReader, BodyUntilClose, BodyWriter, ChunkedBody, CountedBody
+from interceptor.proxy.layers.http.http1_bodies import (
+    BodyReader,
+    BodyUntilClose,
+    BodyWriter,
+    ChunkedBody,
+    CountedBody,
+    take_unread,
+)
 from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
 from interceptor.proxy.layers.http.pages import way_out
@@ -107,7 +114,8 @@ class Http1Upstream(Layer):
             self.wire(Send(self.connection, last))
 
     def abort(self, reason: str, code: int | None = None) -> None:
-        self._is_over = True
+        self._is_over = self._has_told = True  # who goes on talking was asked
+        self._reader = None
         self.wire(Close(self.connection, reason))
 
     def finished(self) -> None:
@@ -242,6 +250,8 @@ class Http1Upstream(Layer):
             body = reader.feed(data)
         except HeadError as error:
             return self._fail(f"The server's response is malformed: {error}")
+        if reader.unread:
+            self.stack.post_first(self, [DataReceived(self.connection, take_unread(reader))])
         if reader.has_ended:
             self._reader, self._is_over = None, True
             if reader.rest:

@@ -8,10 +8,12 @@ import pytest
 
 from interceptor.model.flow import TcpFlow
 from interceptor.model.hooks import FORWARD, Hook, RequestHead, Respond, Verdict
-from interceptor.model.http import Response
+from interceptor.model.http import Message, Response
+from interceptor.model.records import BodyData
+from interceptor.proxy.core.effects import ResumeReading
 from interceptor.proxy.core.events import Congested, Drained
 from interceptor.proxy.layers.http.head_scan import HeadError, read_request_head, read_status_head
-from interceptor.proxy.layers.http.http1_bodies import LINE_LIMIT, SECTION_LIMIT, ChunkedBody
+from interceptor.proxy.layers.http.http1_bodies import CHUNKS_AT_ONCE, LINE_LIMIT, SECTION_LIMIT, ChunkedBody, take_unread
 from interceptor.proxy.layers.http.http1_upstream import INFORMATIONAL_LIMIT
 from tests.support.paper_driver import PaperDriver, paper_settings
 
@@ -78,10 +80,34 @@ def test_empty_lines_are_counted_for_each_request_anew() -> None:
 
 
 def test_chunks_of_a_byte_each_are_read_in_time() -> None:
-    wire, reader = b"1\r\na\r\n" * 1_000_000, ChunkedBody()
+    wire, reader, count = b"1\r\na\r\n" * 100_000, ChunkedBody(), 0
     started = time.process_time()
-    assert reader.feed(wire) == b"a" * 1_000_000
-    assert time.process_time() - started < PATIENCE
+    while wire:
+        body = reader.feed(wire)
+        assert len(body) <= CHUNKS_AT_ONCE
+        count += body.count(b"a")
+        wire = take_unread(reader)
+    assert count == 100_000 and time.process_time() - started < PATIENCE
+
+
+@pytest.mark.parametrize("is_upload", [True, False])
+def test_chunks_of_a_byte_each_take_many_turns_and_lose_nothing(is_upload: bool) -> None:
+    chunks = b"1\r\na\r\n" * 5000 + b"0\r\nA: b\r\n\r\n"
+    if is_upload:
+        driver = PaperDriver()
+        driver.says(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + GET)
+        driver.says(OK, driver.server)
+        driver.says(OK, driver.server)
+        message: Message = driver.flows[0].request  # type: ignore[attr-defined]
+    else:
+        driver = asked()
+        driver.says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, driver.server)
+        assert driver.http.response is not None
+        message = driver.http.response
+    assert message.body.read() == b"a" * 5000 and message.trailers is not None
+    assert driver.errors() == [""] * len(driver.flows) and not driver.closed
+    records = [each for each in driver.records if isinstance(each, BodyData) and each.message is message]
+    assert len(records) >= 5000 // CHUNKS_AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -226,3 +252,17 @@ def test_a_body_that_was_told_to_wait_may_be_late() -> None:
     assert paused.client in paused.paused
     paused.advance(2000)
     assert not paused.closed
+
+
+def test_pipelined_requests_without_end_are_read_as_they_are_answered() -> None:
+    driver = PaperDriver()
+    for _ in range(100):
+        driver.says(GET * 300)
+    held = driver.stack.pipes[driver.client].head._held  # type: ignore[attr-defined]
+    most = 64 * 1024 + 300 * len(GET)
+    for _ in range(2000):
+        assert len(held) <= most
+        driver.says(OK, driver.server)
+    assert len(driver.ended) == 2000 and driver.client in driver.paused
+    resumed = sum(isinstance(effect, ResumeReading) for effect in driver.order)
+    assert resumed <= 2000 * len(GET) // (3 * 16 * 1024) + 1, "not once for each request"
