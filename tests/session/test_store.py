@@ -473,13 +473,13 @@ def test_moving_bodies_takes_their_size_off_and_nothing_else(time: Time, tmp_pat
 def test_what_has_to_go_is_told_of_first(time: Time, tmp_path: Path) -> None:
     """However small the budget: who prints or saves flows sees each of them once, in the order in which they came."""
     store = Store(time.schedule, Spool(tmp_path), memory_limit=1, clock=time)
-    told, finished = Told(store), list[list[int]]()
-    store.subscribe(FinishedFlows(lambda flows: finished.append([flow.id for flow in flows])))
+    told, finished = Told(store), list[int]()
+    store.subscribe(FinishedFlows(lambda flows: finished.extend(flow.id for flow in flows)))
     running = started(store)
     store.flush()
     others = [ended(store) for _ in range(5)]
     running.is_live = False
     store.record(FlowEnded(running))
     store.flush()
-    assert sum(finished, []) == [running.id, *(flow.id for flow in others)]
+    assert finished == [running.id, *(flow.id for flow in others)]
     assert len(store) == 0 and told.news()[-1][0] == "removed"

@@ -9,6 +9,7 @@ The memory is flat after the first quarter, in which the store is filled to its 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -63,7 +64,11 @@ def serve(peer: Peer) -> None:
             framed = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
             peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n")
         elif how == "close":
-            return peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+            peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+            if isinstance(peer.socket, ssl.SSLSocket):
+                with contextlib.suppress(OSError):
+                    peer.socket.unwrap()  # close_notify: without it nobody knows whether that was all
+            return
         elif how == "nothing":
             peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
         else:
@@ -190,8 +195,8 @@ def judge(proxy: RecordedProxy, visitors: list[Visitor], memory: Memory, results
     )
     assert [failure for visitor in visitors for failure in visitor.failures] == []
     assert len(seen) > SECONDS and all(not result["failures"] and result["attempts"] for result in results), results
-    assert is_told, f"{len(seen)} exchanges were complete for the visitors, {len(proxy.complete)} are in the record"
     assert not proxy.incomplete, list(proxy.incomplete.items())[:3]
+    assert is_told, f"{len(seen)} exchanges were complete for the visitors, {len(proxy.complete)} are in the record"
     assert {key: size for key, size in seen.items() if proxy.complete.get(key) != size} == {}
     assert late - early < GROWTH_LIMIT, "memory grows with what has passed"
     assert is_closed, f"{descriptors(proxy)} descriptors are still open"
