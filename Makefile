@@ -17,7 +17,7 @@ help:
 	@echo 'make bench        our own micro benchmarks'
 	@echo 'make conformance  third-party suites, minutes'
 	@echo 'make matrix       every version of HTTP on either side, minutes'
-	@echo 'make soak         load and long runs, minutes'
+	@echo 'make soak         load, hostile peers and long runs, minutes    (SOAK_SECONDS=1800 ARGS="-k mixed -s")'
 
 .venv/.run-installed: pyproject.toml tools/setup-venv
 	@tools/setup-venv run
