@@ -184,6 +184,14 @@ def test_a_line_is_ascii_and_one_line() -> None:
     assert parsed["error"]["message"] == "h\\xffst"
 
 
+def test_streams_as_json() -> None:
+    flow = http()
+    assert "streams" not in flow_object(flow) and "not_sent" not in flow_object(flow)["request"]
+    flow.client_stream, flow.request.not_sent = 7, (b"Upgrade: h2c",)
+    shown = flow_object(flow)
+    assert shown["streams"] == {"client": 7, "server": None} and shown["request"]["not_sent"] == ["Upgrade: h2c"]
+
+
 @pytest.mark.parametrize(
     ("body", "coding", "detail", "expected"),
     [

@@ -1,4 +1,7 @@
-"""A browser loads a page with 100 resources through the proxy, and tells the origin what it got."""
+"""A browser loads a page with 100 resources through the proxy, and tells the origin what it got.
+
+With TLS to the proxy everything is HTTP/2: to the proxy, in the tunnel, and to the origin.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,8 @@ def test_a_page_with_100_resources(proxy: Proxy, nginx: Nginx, tmp_path: Path, t
     nginx.serve(f"{folder}.html", PAGE.format(tags=tags, names=json.dumps(list(bodies)), folder=folder).encode())
     report = nginx.folder / "upload" / f"{folder}.json"
     url = proxy.url if to_proxy == "plain" else proxy.tls_url
-    with Chromium(tmp_path, url, proxy.ca_file, f"{nginx.https_url}/{folder}.html") as browser:
+    origin = nginx.https_url if to_proxy == "plain" else nginx.http2_url
+    with Chromium(tmp_path, url, proxy.ca_file, f"{origin}/{folder}.html") as browser:
         deadline = time.monotonic() + 60
         while not report.exists() and browser.is_running and time.monotonic() < deadline:
             with_pause(0.05)
@@ -74,4 +78,7 @@ def test_a_page_with_100_resources(proxy: Proxy, nginx: Nginx, tmp_path: Path, t
     seen = json.loads(report.read_bytes())
     assert (seen["loaded"], seen["styles"], seen["scripts"]) == (34, 33, 33)
     assert seen["digests"] == {name: sha256(body) for name, body in bodies.items()}
-    assert proxy.flow(f"/{folder}.html")["response"]["status_code"] == 200
+    flow = proxy.flow(f"/{folder}.html")
+    assert flow["response"]["status_code"] == 200
+    version = "HTTP/1.1" if to_proxy == "plain" else "HTTP/2.0"
+    assert flow["request"]["http_version"] == flow["response"]["http_version"] == version

@@ -23,6 +23,7 @@ http {{
     server {{
         listen 127.0.0.1:{http_port};
         listen 127.0.0.1:{https_port} ssl;
+        listen 127.0.0.1:{http2_port} ssl http2;
         ssl_certificate {certificate}; ssl_certificate_key {certificate};
         root {folder}/www;
         add_header X-Served-By nginx;
@@ -50,12 +51,19 @@ class Nginx:
         self.www = folder / "www"
         self.www.mkdir(parents=True)
         (folder / "upload").mkdir()
-        self.http_port, self.https_port = free_port(), free_port()
+        self.http_port, self.https_port, self.http2_port = free_port(), free_port(), free_port()
         self.http_url = f"http://localhost:{self.http_port}"
         self.https_url = f"https://localhost:{self.https_port}"
+        self.http2_url = f"https://localhost:{self.http2_port}"  # the same, in HTTP/2 if the client can
         config = folder / "nginx.conf"
         config.write_text(
-            _CONFIG.format(folder=folder, http_port=self.http_port, https_port=self.https_port, certificate=certificate.file)
+            _CONFIG.format(
+                folder=folder,
+                http_port=self.http_port,
+                https_port=self.https_port,
+                http2_port=self.http2_port,
+                certificate=certificate.file,
+            )
         )
         log = folder / "out.log"
         self._process = start(["nginx", "-p", folder, "-e", folder / "start.log", "-c", config], log)

@@ -173,3 +173,13 @@ def test_a_raw_conversation_counts_each_direction() -> None:
     shown = texts(details(tcp_flow((True, b"abc"), (False, b"defgh")), 100, START))
     assert "From client  3 bytes" in shown
     assert "From server  5 bytes" in shown
+
+
+def test_streams_and_what_the_other_version_forbids() -> None:
+    flow = http_flow()
+    flow.client_stream, flow.server_stream = 5, 0
+    assert flow.response is not None
+    flow.response.not_sent = (b"Connection", b"Keep-Alive")
+    shown = texts(details(flow, 140, START))
+    assert "Streams        5 with the client" in shown
+    assert "Left out       Connection, Keep-Alive of the response: the other side's HTTP has no such thing" in shown

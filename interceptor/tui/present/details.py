@@ -80,7 +80,7 @@ def _versions(flow: HttpFlow) -> list[tuple[str, Line | str]]:
     for title, message in (("request", flow.request), ("response", flow.response)):
         if message is not None and message.not_sent:
             names = ", ".join(readable(name) for name in message.not_sent)
-            pairs.append((f"Not in the {title}", f"{names}: not sent on, HTTP/2 has no such fields"))
+            pairs.append(("Left out", f"{names} of the {title}: the other side's HTTP has no such thing"))
     return pairs
 
 

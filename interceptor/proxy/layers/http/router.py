@@ -17,7 +17,7 @@ from interceptor.proxy.layers.http.head_scan import HeadError, RequestHead
 from interceptor.proxy.layers.http.pages import error_response, way_out
 from interceptor.proxy.layers.http.parts import Downstream, Serving, Upstream
 from interceptor.proxy.layers.http.surroundings import Surroundings, offers_of
-from interceptor.proxy.layers.http.translation import HTTP2
+from interceptor.proxy.layers.http.translation import HTTP2, refuse_h2c
 from interceptor.proxy.settings import Settings
 
 
@@ -174,6 +174,8 @@ class Router:
 
     def _adapt_fields(self, request: Request, head: RequestHead, authority: str) -> None:
         headers = request.headers
+        if head.framing.has_upgrade:
+            refuse_h2c(request)
         if self._ingress.is_reverse:
             if not self._settings.keep_host_header and head.framing.host is not None:
                 headers["Host"] = request.host_field()

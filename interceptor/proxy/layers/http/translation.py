@@ -61,6 +61,25 @@ def http1_response_fields(response: Response, size: int | None, method: str) -> 
     return [*fields, (b"transfer-encoding", b"chunked")]
 
 
+def refuse_h2c(request: Request) -> None:
+    """An offer to go on in HTTP/2 after this request (which RFC 9113 has withdrawn) is not passed on: nobody here could read what
+    follows. Other protocols in the same Upgrade are."""
+    headers = request.headers
+    offered = [each.strip() for each in (headers.get("upgrade") or "").split(",")]
+    kept = [each for each in offered if each.lower() != "h2c"]
+    if len(kept) == len(offered):
+        return
+    gone = {"http2-settings"} if kept else {"http2-settings", "upgrade"}
+    tokens = [each.strip() for each in (headers.get("connection") or "").split(",")]
+    for name, values in (("Connection", [each for each in tokens if each.lower() not in gone]), ("Upgrade", kept)):
+        if values:
+            headers.set_all(name, [", ".join(values)])
+        else:
+            headers.remove(name)
+    headers.remove("HTTP2-Settings")
+    request.not_sent = (b"Upgrade: h2c", b"HTTP2-Settings")
+
+
 # --- as HTTP/2 --------------------------------------------------------------------------------------------------
 
 

@@ -193,13 +193,26 @@ def test_an_upgrade_goes_by_http1() -> None:
     assert w.driver.sent(w.driver.server).startswith(b"GET /ws HTTP/1.1\r\n")
 
 
-def test_h2c_by_upgrade_is_not_taken_up() -> None:
-    """The fields pass between versions of HTTP/1 as they are; towards HTTP/2 they are left out."""
-    w = http1_to_http2()
-    w.driver.peers.pop(w.driver.client)
-    w.driver.says(b"GET / HTTP/1.1\r\nHost: a.test\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
-    w.run()
-    assert b"http2-settings" not in dict(w.server.heard[1].fields) and w.driver.http.request.not_sent == (b"http2-settings",)
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n", b""),
+        (
+            b"Connection: keep-alive, Upgrade, HTTP2-Settings\r\nUpgrade: H2C\r\nHTTP2-Settings: AAMA\r\n",
+            b"Connection: keep-alive\r\n",
+        ),
+        (
+            b"Upgrade: websocket, h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMA\r\n",
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\n",
+        ),
+        (b"Connection: Upgrade\r\nUpgrade: websocket\r\n", b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+    ],
+)
+def test_h2c_by_upgrade_is_not_passed_on(asked: bytes, sent: bytes) -> None:
+    driver = PaperDriver()
+    driver.says(b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n" + asked + b"\r\n")
+    assert driver.sent(driver.server) == b"GET / HTTP/1.1\r\nHost: a.test\r\n" + sent + b"\r\n"
+    assert driver.http.request.not_sent == (() if asked == sent else (b"Upgrade: h2c", b"HTTP2-Settings"))
 
 
 # --- where requests go --------------------------------------------------------------------------------------------
