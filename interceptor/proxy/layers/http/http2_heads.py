@@ -113,7 +113,8 @@ def _split(fields: list[Field], size_limit: int, count_limit: int) -> tuple[dict
             raise HeadError("a pseudo-header field twice", 0, name)
         pseudo[name] = value
         count += 1
-    rest = [(name, value) for name, value in fields[count:]]
+    # What a peer does not want compressed (RFC 7541 §7.1.3) stays the tuple that says so.
+    rest = [(item[0], item[1]) if getattr(item, "indexable", True) else item for item in fields[count:]]
     block = b"".join([b"%b:%b\n" % item for item in rest])
     if len(block) + 2 * len(rest) > size_limit:
         raise HeadError(f"the header block is larger than {size_limit} bytes (header_size_limit)", size_limit, b"", 431)

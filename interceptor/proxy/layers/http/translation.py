@@ -107,18 +107,19 @@ def http2_trailer_fields(trailers: Headers) -> list[Field]:
 def _http2_fields(message: Message, is_normalized: bool, is_host_kept: bool = True) -> list[Field]:
     fields = message.headers.fields
     if is_normalized:
-        fields = [(name.lower(), value) for name, value in fields]
+        fields = [item if item[0] == (lower := item[0].lower()) else (lower, item[1]) for item in fields]
     named = _connection_tokens(fields)
     if named is None and is_host_kept:
         return fields
     kept: list[Field] = []
     dropped: list[bytes] = []
-    for name, value in fields:
+    for item in fields:
+        name, value = item
         lower = name.lower()
         if lower in _CONNECTION_FIELDS or (named and lower in named) or (lower == b"te" and value.lower() != b"trailers"):
             dropped.append(name)
         elif lower != b"host" or is_host_kept:
-            kept.append((name, value))
+            kept.append(item)
     message.not_sent = tuple(dropped)
     return kept
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
+
+import pytest
 
 from interceptor.model.connection import Connection, Origin
 from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.layers.http import http2_engine
 from tests.support.http2_peers import Http2Peer
 from tests.support.paper_driver import PaperDriver, paper_settings
 
@@ -57,3 +61,12 @@ def world(
     made.driver = PaperDriver(ingress, paper_settings(**settings), greet=greet, **options)  # type: ignore[arg-type]
     made.driver.peers[made.driver.client] = made.client
     return made
+
+
+@pytest.fixture(params=["h2", "jh2"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the two libraries that may do the work, in turn."""
+    for name in ("config", "connection", "events", "exceptions", "settings"):
+        monkeypatch.setattr(http2_engine, name, import_module(f"{request.param}.{name}"))
+    monkeypatch.setattr(http2_engine, "_CODES", import_module(f"{request.param}.settings").SettingCodes)
+    monkeypatch.setattr(http2_engine, "_LOOKS_AT_BLOCKS", request.param == "jh2")

@@ -8,10 +8,11 @@ from interceptor.model.hooks import FORWARD, Hook, RequestHead, ResponseHead, Ve
 from interceptor.proxy.asks import RunHook
 from interceptor.proxy.core.events import Congested, Drained
 from interceptor.proxy.layers.http.http2_connection import MAX_STREAMS, STREAM_WINDOW
-from tests.proxy.layers.http.http2_world import TO_H2C, World, world
+from tests.proxy.layers.http.http2_world import TO_H2C, World, engine, world  # noqa: F401 - a fixture
 from tests.support.http2_peers import PREFACE, Fields, Http2Peer, frame
 from tests.support.paper_driver import REGULAR, PaperDriver, reverse
 
+pytestmark = pytest.mark.usefixtures("engine")
 SETTINGS = frame(4, 0, 0)
 PSEUDO: Fields = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a.test"), (b":path", b"/")]
 

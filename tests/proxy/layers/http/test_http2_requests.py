@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hpack
 import pytest
 
 from interceptor.model.flow import HttpFlow
 from interceptor.model.hooks import FORWARD, Collect, Forward, Hook, RequestHead, ResponseHead, Verdict
 from interceptor.model.http import Headers
 from interceptor.proxy.asks import ConnectFailed
-from tests.proxy.layers.http.http2_world import World, world
+from tests.proxy.layers.http.http2_world import TO_H2C, World, engine, world  # noqa: F401 - a fixture
 from tests.support.http2_peers import Http2Peer
 from tests.support.paper_driver import REGULAR, PaperDriver, paper_settings, reverse
 
@@ -81,6 +82,18 @@ def test_informational_responses() -> None:
     w.server.answer(1)
     w.run()
     assert w.client.heard[stream].status == 200 and [each.status_code for each in w.driver.http.informational] == [103]
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_is_not_to_be_compressed_is_not() -> None:
+    secret = hpack.NeverIndexedHeaderTuple(b"authorization", b"secret")
+    client, driver = Http2Peer(is_client=True), PaperDriver(TO_H2C)
+    for _ in range(2):
+        client.ask(fields=[secret, (b"x", b"y")])
+        driver.says(client.take())
+    server = Http2Peer(is_client=False)
+    heads = [event.headers for event in server.h2.receive_data(driver.sent(driver.server)) if hasattr(event, "headers")]
+    assert [[field for field in head if not field.indexable] for head in heads] == [[(b"authorization", b"secret")]] * 2
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
