@@ -70,16 +70,11 @@ class Http2Stream:
         if self.is_sending_over or not self.is_open():
             return
         while pending:
-            piece = pending[0]
             room = engine.room(self.id)
             if room <= 0:
                 self.carrier.stopped[self] = None
                 break
-            if len(piece) > room:
-                pending[0], piece = piece[room:], piece[:room]
-            else:
-                pending.popleft()
-            self.pending_size -= len(piece)
+            piece = self._take(room)
             self.is_sending_over = self.is_ending and not pending and self.trailers is None
             engine.data(self.id, piece, self.is_sending_over)
         if not pending and self.is_ending and not self.is_sending_over:
@@ -93,6 +88,22 @@ class Http2Stream:
         elif self.is_congested and self.pending_size < MARK // 4:
             self.is_congested = False
             self.drained()
+
+    def _take(self, room: int) -> bytes:
+        """As much of what waits as fits into one frame."""
+        pending = self.pending
+        piece = pending.popleft()
+        if len(piece) > room:
+            pending.appendleft(piece[room:])
+            piece = piece[:room]
+        elif pending and len(piece) + len(pending[0]) <= room:
+            pieces, size = [piece], len(piece)
+            while pending and size + len(pending[0]) <= room:
+                size += len(pending[0])
+                pieces.append(pending.popleft())
+            piece = b"".join(pieces)
+        self.pending_size -= len(piece)
+        return piece
 
     def drop_pending(self) -> None:
         self.pending.clear()
