@@ -39,6 +39,7 @@ def test_events_are_seen_one_by_one(console: Console) -> None:
     with RawServer(serve) as server, connect(console.port) as client:
         client.send(f"GET http://localhost:{server.port}/ticks HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode())
         assert b'"tea"' in client.read_until(b"}\n\n")
+        console.see("/ticks")
         console.press("enter", "tab")
         console.see("event stream, 1 event", "price", '"tea": 3', "running")
         may_go_on[0].set()
