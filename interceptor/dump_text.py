@@ -110,7 +110,7 @@ class FlowText:
         if isinstance(flow, HttpFlow):
             yield from self._message(flow.request, flow.request)
             for response in flow.informational:
-                yield f"<< {response.http_version} {_status(response)}"
+                yield f"<< {one_line(response.http_version)} {_status(response)}"
                 yield from self._fields(response.headers)
             if flow.response is not None:
                 yield f"<< {one_line(flow.response.http_version)} {_status(flow.response)}"

@@ -7,10 +7,12 @@ coding undone: as text if it is UTF-8, else in base64. Bytes of names and values
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from interceptor.contentviews.visible import escape_character
 from interceptor.dump_text import duration
 from interceptor.model.body import Body
 from interceptor.model.connection import Address, Connection, TlsFacts, bracketed
@@ -21,6 +23,8 @@ from interceptor.model.http import Headers, Message, Request, Response
 BODY_START: Final = 64 * 1024
 """How much of each body and message there is at detail 3; at detail 4 there is all."""
 _DECODED_LIMIT: Final = 64 * 1024 * 1024
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 Object = dict[str, Any]
 
@@ -36,15 +40,15 @@ def flow_object(flow: Flow, detail: int = 1) -> Object:
     result: Object = {
         "id": flow.id,
         "type": flow.kind,
-        "mode": flow.mode,
+        "mode": _clean(flow.mode),
         "started": _time(flow.created_at),
         "ended": _time(flow.ended_at),
         "duration_ms": _ms(0.0, duration(flow)),
         "client": _connection(flow.client),
         "server": _connection(flow.server),
         "error": {"message": _clean(flow.error.message), "time": _time(flow.error.timestamp)} if flow.error is not None else None,
-        "marker": flow.marker,
-        "comment": flow.comment,
+        "marker": _clean(flow.marker),
+        "comment": _clean(flow.comment),
         "replay_of": flow.replay_of,
         "is_modified": flow.is_modified,
         "rules": [_clean(each) for each in flow.noted_by_rules()],
@@ -87,7 +91,7 @@ def _request(request: Request, most: int | None) -> Object:
     return {
         "method": _clean(request.method),
         "url": _clean(request.url),
-        "scheme": request.scheme,
+        "scheme": _clean(request.scheme),
         "host": _clean(request.host),
         "port": request.port,
         "path": _clean(request.path),
@@ -101,7 +105,7 @@ def _response(response: Response, most: int | None) -> Object:
 
 def _message(message: Message, most: int | None) -> Object:
     result: Object = {
-        "http_version": message.http_version,
+        "http_version": _clean(message.http_version),
         "headers": _fields(message.headers),
         "trailers": _fields(message.trailers) if message.trailers is not None else None,
         "size": message.body.size,
@@ -177,7 +181,7 @@ def _connection(connection: Connection | None) -> Object | None:
         "address": _address(connection.peer),
         "ip_address": _address(connection.resolved or (connection.peer if connection.side.value == "client" else None)),
         "local_address": _address(connection.local),
-        "transport": connection.transport,
+        "transport": _clean(connection.transport),
         "opened": _time(connection.opened_at),
         "closed": _time(connection.closed_at),
         "error": _clean(connection.error) or None,
@@ -187,8 +191,8 @@ def _connection(connection: Connection | None) -> Object | None:
 
 def _tls(tls: TlsFacts) -> Object:
     return {
-        "version": tls.version or None,
-        "cipher": tls.cipher or None,
+        "version": _clean(tls.version) or None,
+        "cipher": _clean(tls.cipher) or None,
         "server_name": _clean(tls.server_name) or None,
         "alpn": _text(tls.alpn) or None,
         "alpn_offers": [_text(each) for each in tls.alpn_offers],
@@ -227,8 +231,8 @@ def _text(raw: bytes) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without lone surrogates, which are not valid in JSON."""
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Without lone surrogates, which are not valid in JSON: those that stand for bytes as these, others by their number."""
+    return text if text.isascii() else _SURROGATE.sub(lambda match: escape_character(match[0]), text)
 
 
 def _address(address: Address | None) -> str | None:

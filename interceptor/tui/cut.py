@@ -85,7 +85,7 @@ def _connection_value(flow: Flow, subject: str, name: str, path: str) -> bytes |
 
 
 def _address(pair: Address | None) -> bytes | None:
-    return f"{bracketed(pair[0])}:{pair[1]}".encode("utf-8", "surrogateescape") if pair is not None else None
+    return _text(f"{bracketed(pair[0])}:{pair[1]}") if pair is not None else None
 
 
 def _of_tls(of: Callable[[TlsFacts], bytes]) -> Callable[[Connection], bytes | None]:
@@ -115,7 +115,12 @@ def _content(message: Message) -> bytes:
 
 
 def _text(value: object) -> bytes:
-    return str(value).encode("utf-8", "surrogateescape")
+    """A script may write what is no text (half of a pair of surrogates): that is escaped."""
+    text = str(value)
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
 
 
 _ABOUT: Final = {

@@ -14,15 +14,13 @@ from typing import Final
 
 import urwid
 
+from interceptor.contentviews.visible import HOSTILE
+
 Segment = tuple[str, str]
 """(style, text)."""
 Line = Sequence[Segment]
 
-# The same characters as in `contentviews.visible`, and tabs.
-_DANGEROUS: Final = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180e\\u200b-\\u200f\\u2028-\\u202e"
-    "\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb\\ud800-\\udfff\\U000e0000-\\U000e0fff]"
-)
+_DANGEROUS: Final = re.compile(f"[\\t{HOSTILE}]")
 
 
 def visible(text: str) -> str:

@@ -71,6 +71,8 @@ def outgoing(flow: Flow, is_address_kept: bool = False) -> Outgoing:
         raise UserError("a CONNECT is not a request that a client can be told to send")
     if not _TOKEN.fullmatch(request.method.encode("utf-8", "surrogateescape")):
         raise UserError("the method is not one that a client can be told to send; raw_request keeps it")
+    if request.scheme not in DEFAULT_PORTS:  # curl would read a file: URL from the disk
+        raise UserError("the scheme is neither http nor https: no client can be told to use it; raw_request keeps it")
     _check_fields(request.headers.fields)
     if _LINE_END.search(request.target):
         raise UserError("the path contains a line end or a NUL byte; raw_request keeps it")

@@ -73,12 +73,12 @@ def flow_of(value: object, seen: ConnectionsSeen) -> HttpFlow:
         flow.response, flow.ended_at = response, times.ended
         status = response.status_code
         flow.is_upgraded = status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
-    said = _string(answer.get("_error")) or ("" if response is not None else "The file has no response.")
+    said = _words(answer.get("_error")) or ("" if response is not None else "The file has no response.")
     if said:
         flow.error = FlowError(said, times.ended)
-    ip = _string(entry.get("serverIPAddress")).strip("[]")
-    flow.server = seen.server(_string(entry.get("connection")), request.host, request.port, ip, started)
-    flow.comment, flow.marker = _string(entry.get("comment")), _string(entry.get("_marker")).strip(":")
+    ip = _words(entry.get("serverIPAddress")).strip("[]")
+    flow.server = seen.server(_words(entry.get("connection")), request.host, request.port, ip, started)
+    flow.comment, flow.marker = _words(entry.get("comment")), _words(entry.get("_marker")).strip(":")
     messages = entry.get("_webSocketMessages")
     if messages is not None:
         flow.websocket = WebSocketData([_message(_dict(each)) for each in _list(messages)])
@@ -288,3 +288,8 @@ def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError(f"{type(value).__name__} stands where a list belongs")
     return value
+
+
+def _words(value: object) -> str:
+    """Text that stays text: JSON can say half of a pair of surrogates, which nothing can write afterwards."""
+    return _string(value).encode("utf-8", "replace").decode()

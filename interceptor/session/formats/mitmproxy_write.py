@@ -95,8 +95,9 @@ def _server_state(server: Connection | None) -> State:
 def _connection_state(connection: Connection) -> State:
     """What both sides have in common."""
     tls = connection.tls
+    name = f"{connection!r} {connection.local} {connection.opened_at!r}".encode("ascii", "backslashreplace").decode()
     state: State = {
-        "id": str(uuid5(NAMESPACE_URL, f"{connection!r} {connection.local} {connection.opened_at!r}")),
+        "id": str(uuid5(NAMESPACE_URL, name)),
         "transport_protocol": "udp" if connection.transport == "udp" else "tcp",
         "error": connection.error or None,
         "timestamp_end": connection.closed_at,
