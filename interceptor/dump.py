@@ -1,10 +1,13 @@
 """The headless face: each finished flow printed once, as text or as a JSON object per line; the log on standard error.
 
-    store ─▸ FinishedFlows ─▸ dumper_filter ─▸ dump_text | flow_json ─▸ out, once per batch
+    store ─▸ FinishedFlows ─▸ dumper_filter ─▸ what waits ─▸ dump_text | flow_json ─▸ out, a few milliseconds at a time
     event log ─▸ termlog_verbosity ─▸ err
 
 Colours are for terminals only, and not if NO_COLOR is set (https://no-color.org). If the reader of `out` goes away,
 `on_output_closed` is called once and nothing is printed any more.
+
+A burst of flows is printed in slices between which the loop goes on, so that nobody's request waits for it. What waits is
+bounded: when flows come faster than that, they are printed at once, and those who send them wait.
 """
 
 from __future__ import annotations
@@ -12,8 +15,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from interceptor.addons.finished import FinishedFlows
 from interceptor.dump_text import FlowText, one_line
@@ -25,6 +29,8 @@ from interceptor.specs.errors import UserError
 if TYPE_CHECKING:
     from interceptor.specs.filter import Filter
 
+_SLICE_SECONDS: Final = 0.004
+_MOST_WAITING: Final = 2_000
 _LEVEL_COLOURS = {"error": "31", "warn": "33", "alert": "35", "debug": "2"}
 
 
@@ -35,14 +41,25 @@ class Flows(Protocol):
 
 
 class Dump:
-    """Works by itself once made; entries that the log has already are printed at once. UserError if an option is not right."""
+    """Works by itself once made; entries that the log has already are printed at once. `soon` calls what it is given when the
+    loop has done what else there is; call `finish` at the end. Without it all is printed at once. UserError if an option is not
+    right."""
 
     def __init__(
-        self, options: Options, store: Flows, eventlog: EventLog, out: TextIO, as_json: bool, err: TextIO | None = None
+        self,
+        options: Options,
+        store: Flows,
+        eventlog: EventLog,
+        out: TextIO,
+        as_json: bool,
+        err: TextIO | None = None,
+        soon: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.on_output_closed: Callable[[], None] = lambda: None
         self._options, self._out, self._err, self._as_json = options, out, err or sys.stderr, as_json
-        self._is_closed = False
+        self._is_closed = self._is_called_soon = False
+        self._soon = soon
+        self._waiting: deque[Flow] = deque()
         self._filter: Filter | None = None
         self._text = FlowText(is_coloured=_has_colours(out))
         self._configure()
@@ -71,9 +88,35 @@ class Dump:
     def _print(self, flows: list[Flow]) -> None:
         if self._is_closed or self._options.flow_detail < 1:
             return
-        chosen = [flow for flow in flows if self._filter is None or self._filter.matches(flow)]
-        if chosen:
-            self._write("".join([self._line(flow) for flow in chosen]))
+        self._waiting.extend(flow for flow in flows if self._filter is None or self._filter.matches(flow))
+        if self._soon is None or len(self._waiting) > _MOST_WAITING:
+            self._print_all()
+        elif not self._is_called_soon:
+            self._print_some()
+
+    def _print_some(self) -> None:
+        self._is_called_soon = False
+        lines, until = [], time.monotonic() + _SLICE_SECONDS
+        while self._waiting:
+            lines.append(self._line(self._waiting.popleft()))
+            if time.monotonic() >= until:
+                break
+        if lines:
+            self._write("".join(lines))
+        if self._waiting and self._soon is not None and not self._is_closed:
+            self._is_called_soon = True
+            self._soon(self._print_some)
+
+    def finish(self) -> None:
+        """The end is near: prints what waits, and from here on everything at once."""
+        self._soon = None
+        self._print_all()
+
+    def _print_all(self) -> None:
+        if self._waiting and not self._is_closed:
+            lines = [self._line(flow) for flow in self._waiting]
+            self._waiting.clear()
+            self._write("".join(lines))
 
     def _line(self, flow: Flow) -> str:
         if self._as_json:

@@ -77,8 +77,9 @@ async def _dump(options: Options, as_json: bool) -> int:
         if hasattr(signal, name) and sys.platform != "win32":
             loop.add_signal_handler(getattr(signal, name), stop)
     savers: list[Closing] = []
+    dump: Dump | None = None
     try:
-        dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json)
+        dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json, soon=loop.call_soon)
         dump.on_output_closed = stop
         app.commands.add("replay.client", app.replays.add)  # for scripts; the console has its own
         app.shut_down = stop
@@ -89,6 +90,8 @@ async def _dump(options: Options, as_json: bool) -> int:
         return await ended
     finally:
         await app.end_scripts()
+        if dump is not None:
+            dump.finish()
         app.close()
         for saver in savers:
             saver.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -326,3 +327,35 @@ def test_the_log_goes_to_standard_error() -> None:
     log.add("warn", "not shown")
     lines = [line.partition("] ")[2] or line for line in err.getvalue().splitlines()]
     assert lines == ["listening", "warn: two", "    lines\\x1b"]
+
+
+def test_a_burst_is_printed_in_slices_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interceptor.dump._SLICE_SECONDS", 0.0)
+    due: list[Callable[[], None]] = []
+    out, store = io.StringIO(), Store()
+    dump = Dump(Options(), store, EventLog(), out, False, io.StringIO(), due.append)
+    burst = [http(number, path=b"/%d" % number) for number in range(1, 6)]
+
+    def printed() -> list[str]:
+        return [line.split("8000/")[1].split()[0] for line in out.getvalue().splitlines()]
+
+    store.listener.flows_added([*burst[:3]])
+    assert printed() == ["1"] and len(due) == 1
+    store.listener.flows_added([*burst[3:]])
+    assert printed() == ["1"] and len(due) == 1, "it will be looked at soon anyway"
+    due.pop()()
+    assert printed() == ["1", "2"]
+    dump.finish()
+    assert printed() == ["1", "2", "3", "4", "5"]
+    due.pop()()
+    store.listener.flows_added([http(6, path=b"/6")])
+    assert printed() == ["1", "2", "3", "4", "5", "6"] and not due
+
+
+def test_flows_that_come_faster_than_they_are_printed_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interceptor.dump._SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("interceptor.dump._MOST_WAITING", 3)
+    out, store = io.StringIO(), Store()
+    Dump(Options(), store, EventLog(), out, False, io.StringIO(), lambda callback: None)
+    store.listener.flows_added([http(number) for number in range(1, 9)])
+    assert len(out.getvalue().splitlines()) == 8
