@@ -18,6 +18,7 @@ from interceptor.model.flow import Flow
 from interceptor.options import Options
 from interceptor.session.export.outgoing import Outgoing, is_ip, outgoing
 from interceptor.session.export.shell import LONGEST_WORD, is_pasteable, pipe, word
+from interceptor.specs.errors import UserError
 
 _PLAIN_TARGET: Final = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@/?%{}\[\]|^-]*")
 _EXPECTED_FROM: Final = 1024
@@ -84,7 +85,10 @@ def _headers(request: Outgoing) -> list[str]:
     for name, value in request.fields:
         if name.lower() == b"host" and hosts == [request.authority.encode()]:
             continue
-        lines.append(b"%b: %b" % (name, value) if value.strip(b" \t") else name + b";")  # "name:" would take it away
+        if value and not value.strip() and value.strip(b" \t"):
+            shown = name[:40].decode("ascii", "backslashreplace")
+            raise UserError(f"the header {shown} holds only blanks of a kind with which curl leaves it out; raw_request keeps it")
+        lines.append(b"%b: %b" % (name, value) if value.strip() else name + b";")  # "name:" would take it away
     lines += [name + b":" for name in (b"User-Agent", b"Accept") if not request.has(name.lower())]
     if request.is_framed and not request.has(b"content-type"):
         lines.append(b"Content-Type:")

@@ -19,6 +19,9 @@ from interceptor.session.export.outgoing import http_flow
 from interceptor.session.export.raw import raw, raw_request, raw_response
 from interceptor.specs.errors import UserError
 
+_DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
+"""Windows takes these for devices, whatever follows the dot."""
+
 
 def names() -> Sequence[str]:
     return tuple(_FORMATS)
@@ -41,6 +44,8 @@ def file_name(name: str, flow: Flow) -> str:
         said = f"{flow.request.host}-{path.rstrip('/').rpartition('/')[2]}"
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", said.encode("ascii", "replace").decode())
     plain = re.sub(r"\.\.+", ".", plain).strip("._-")[:80].rstrip("._-")
+    if _DEVICE.match(plain):
+        plain = f"_{plain}"
     return f"{plain or 'flow'}-{flow.id}{ending}"
 
 

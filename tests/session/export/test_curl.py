@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,7 @@ def received(echo: Echo, command: str, shell: str) -> tuple[bytes, list[Field], 
     return first, [field for field in fields if field[0].lower() != b"content-length"], body
 
 
+SHELLS = [name for name in ("bash", "dash", "sh", "zsh", "mksh") if shutil.which(name)]
 TOKEN = st.text("abXY09!#$%&'*+.^_`|~-", min_size=1, max_size=12).map(str.encode)
 NAMES = TOKEN.map(lambda name: b"X" + name) | TOKEN
 VALUE_BYTES = st.binary(max_size=40).map(lambda raw: bytes(byte for byte in raw if byte not in b"\r\n\0").strip(b" \t"))
@@ -85,7 +87,7 @@ OWN = {b"host", b"content-length", b"transfer-encoding", b"expect", b"connection
 
 @settings(max_examples=60, deadline=None)
 @given(
-    shell=st.sampled_from(["bash", "dash"]),
+    shell=st.sampled_from(SHELLS),
     method=st.sampled_from(["GET", "POST", "PUT", "-o", "PROPFIND", "$'id'", "`id`", "M-SEARCH", "*"]),
     target=TARGETS,
     fields=st.lists(st.tuples(NAMES, NASTY | VALUE_BYTES), max_size=6),
@@ -101,7 +103,7 @@ def test_what_arrives_is_what_was_recorded(
     echo: Echo, shell: str, method: str, target: bytes, fields: list[Field], body: bytes
 ) -> None:
     hosts = [field for field in fields if field[0].lower() == b"host"][:1] or [(b"Host", b"127.0.0.1:%d" % echo.port)]
-    fields = [field for field in fields if field[0].lower() not in OWN]
+    fields = [field for field in fields if field[0].lower() not in OWN and (field[1].strip() or not field[1].strip(b" \t"))]
     sent = flow_of(method, target, [*hosts, *fields], body, echo.port)
     first, arrived, content = received(echo, curl(sent), shell)
     assert first == b"%b %b HTTP/1.1" % (method.encode(), target)
@@ -222,3 +224,10 @@ def test_what_is_not_there_is_not_exported() -> None:
         export("curl", tcp_flow(), Options())
     with pytest.raises(UserError, match="curl, httpie"):
         export("postman", truncated, Options())
+
+
+def test_a_header_that_curl_would_leave_out_is_refused() -> None:
+    """It takes these for blanks, and a header of blanks alone for one to be left out."""
+    for value in (b"\x0b", b"\x0c\x0b"):
+        with pytest.raises(UserError, match=r"header X .* curl"):
+            export("curl", flow_of("GET", b"/", [(b"X", value)]), Options())

@@ -18,7 +18,7 @@ from interceptor.options import Options
 from interceptor.session.export.formats import export
 from interceptor.specs.errors import UserError
 from tests.session.export.echo import is_harmless
-from tests.session.export.test_curl import NAMES, NASTY, OWN, TARGETS, VALUE_BYTES, flow_of
+from tests.session.export.test_curl import NAMES, NASTY, OWN, SHELLS, TARGETS, VALUE_BYTES, flow_of
 
 _RECORDER = """#!{python} -S
 import json, os, sys
@@ -74,7 +74,7 @@ def understood(items: list[bytes]) -> list[Field]:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    shell=st.sampled_from(["bash", "dash"]),
+    shell=st.sampled_from(SHELLS),
     target=TARGETS,
     fields=st.lists(st.tuples(NAMES, NASTY | VALUE_BYTES), max_size=5),
     body=st.just(b"") | st.binary(min_size=1, max_size=60) | NASTY | st.text("a\n'!\\$\t", max_size=12).map(str.encode),

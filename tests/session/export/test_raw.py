@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,23 @@ def test_a_file_name_is_only_a_name(host: str, target: bytes) -> None:
     assert name.endswith("-7.har") and len(name) < 100
     assert not name.startswith((".", "-")) and ".." not in name
     assert all(character.isascii() and (character.isalnum() or character in "._-") for character in name)
+
+
+PATHS = ("../../etc/passwd", "a/..", "~root", "-rf", ".bashrc", "a\0b", "NUL", "x" * 999, "con.", "日本", "\u202egpj.exe")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("host", ["con.example", "AUX.", "lpt1", "..", "-o", "a/../../b", "~", "[::1]"])
+def test_a_file_name_stays_in_its_folder_on_every_system(host: str, path: str, tmp_path: Path) -> None:
+    flow = HttpFlow(7, request=Request("GET", "http", host, 80, b"/" + path.encode()))
+    for each in names():
+        name = file_name(each, flow)
+        target = tmp_path / name
+        assert target.parent == target.resolve().parent == tmp_path and 0 < len(name) < 120
+        assert not name.startswith(("-", ".", "~")) and not name.endswith((".", " "))
+        assert name.partition(".")[0].lower() not in ("con", "prn", "aux", "nul", "lpt1"), name
+        assert not PureWindowsPath(name).is_reserved()
+        target.write_bytes(b"")
 
 
 def test_a_file_name_says_what_it_is() -> None:
