@@ -302,3 +302,22 @@ def test_a_replay_speaks_http2_again() -> None:
     assert ask.alpn_offers == (b"h2", b"http/1.1")
 
 
+
+
+def test_small_pieces_of_one_turn_are_one_frame() -> None:
+    w = world()
+    stream = w.client.ask()
+    w.run()
+    w.server.say_head(1, [(b":status", b"200")])
+    for piece in (b"one", b"two", b"three"):
+        w.server.say(1, piece)
+    del w.driver.peers[w.driver.client]
+    w.run()
+    raw, kinds = w.driver.sent(w.driver.client), []
+    rest = raw
+    while rest:
+        kinds.append(rest[3])
+        rest = rest[9 + int.from_bytes(rest[:3], "big") :]
+    assert kinds == [1, 0], "a head and one DATA"
+    w.client.feed(raw)
+    assert w.client.heard[stream].body == b"onetwothree"
