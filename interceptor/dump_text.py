@@ -17,6 +17,7 @@ from typing import Final
 from interceptor.contentviews.visible import escape_control
 from interceptor.model.body import Body
 from interceptor.model.connection import Address, bracketed
+from interceptor.model.encoding import credible_size
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketData
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.specs.sizes import format_size
@@ -140,10 +141,9 @@ class FlowText:
         from interceptor.contentviews.rendered import COLOURS, ContentFacts
 
         facts, coding = ContentFacts.of(request, message), message.headers.get("content-encoding", "") or ""
-        if self.detail >= 4:
-            rendered = render_body(body, coding, self.view, facts, limit=max(body.size, _MOST_DECODED))
-        else:
-            rendered = render_body(body, coding, self.view, facts)
+        credible = credible_size(body.size, _MOST_DECODED)
+        limit = max(body.size, credible) if self.detail >= 4 else credible
+        rendered = render_body(body, coding, self.view, facts, limit=limit)
         yield self._paint("faint", f"[{one_line(rendered.description)}]")
         lines = rendered.lines
         if rendered.view_name == "image":  # its facts alone: a picture without its colours is noise

@@ -16,7 +16,7 @@ from interceptor.contentviews.visible import escape_character
 from interceptor.dump_text import duration
 from interceptor.model.body import Body
 from interceptor.model.connection import Address, Connection, TlsFacts, bracketed
-from interceptor.model.encoding import PartialContent, TooLarge, decode_content
+from interceptor.model.encoding import PartialContent, TooLarge, credible_size, decode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
 from interceptor.model.http import Headers, Message, Request, Response
 
@@ -124,7 +124,7 @@ def _body(body: Body, coding: str, most: int | None) -> Object:
     content, is_decoded, is_cut = raw, False, not coding and len(raw) < body.size
     if coding and raw:
         try:
-            content, is_decoded = decode_content(raw, coding, most or _DECODED_LIMIT), True
+            content, is_decoded = decode_content(raw, coding, most or credible_size(len(raw), _DECODED_LIMIT)), True
         except TooLarge as error:
             content, is_decoded, is_cut = error.partial, True, True
         except PartialContent as error:

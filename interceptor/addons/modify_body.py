@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from interceptor.addons.rule_addon import COLLECT, RuleAddon, Said, readable_file
-from interceptor.model.encoding import decode_content, encode_content
+from interceptor.model.encoding import credible_size, decode_content, encode_content
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Request, Response
 from interceptor.specs.errors import UserError
@@ -73,7 +73,8 @@ class ModifyBody(RuleAddon[BodyRule]):
         try:
             if not flow.body_is_editable:
                 raise UserError("the body is larger than stream_large_bodies and was passed on as it came")
-            content = decode_content(message.body.read(), coding, _LARGEST_DECODED)
+            encoded = message.body.read()
+            content = decode_content(encoded, coding, credible_size(len(encoded), _LARGEST_DECODED))
         except (UserError, ValueError) as error:
             for rule in rules:
                 self.noted(flow, rule, f"not applied: {error}")

@@ -22,6 +22,10 @@ from typing import Any, Final
 MOST_CODINGS: Final = 8
 """More than this many codings on one body is an attack, not a message."""
 
+MOST_GAINED: Final = 32
+"""What is real rarely gets smaller than a thirtieth by its codings; what hurts gets a thousand and more times larger."""
+ALWAYS_DECODED: Final = 4 * 1024 * 1024
+
 _STEP: Final = 1 << 16
 _ZSTD_BLOCK: Final = 1 << 17  # RFC 8878 §3.1.1.2.4: no block regenerates more; it takes at least four bytes of input to say so
 _ZSTD_WINDOW: Final = 1 << 27
@@ -73,6 +77,12 @@ def decode_content(raw: bytes, content_encoding: str, limit: int | None) -> byte
     if failure is not None:
         raise PartialContent(content, str(failure))
     return content
+
+
+def credible_size(encoded_size: int, at_most: int) -> int:
+    """The limit for decoding a body of that size where nobody watches: in proportion to what was really sent, so that a few
+    hundred bytes cannot take hundreds of megabytes and seconds."""
+    return min(at_most, max(ALWAYS_DECODED, MOST_GAINED * encoded_size))
 
 
 def encode_content(content: bytes, content_encoding: str) -> bytes:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from interceptor.model.connection import Address, Connection, bracketed
-from interceptor.model.encoding import PartialContent, TooLarge, decode_content
+from interceptor.model.encoding import PartialContent, TooLarge, credible_size, decode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Message
 from interceptor.specs.errors import UserError
@@ -95,7 +95,7 @@ def _decoded(message: Message) -> bytes:
     if not encoding or not raw:
         return raw
     try:
-        return decode_content(raw, encoding, BODY_LIMIT)
+        return decode_content(raw, encoding, credible_size(len(raw), BODY_LIMIT))
     except TooLarge as error:
         return error.partial
     except PartialContent as error:

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 from interceptor.argument_types import Suggestions
 from interceptor.model.connection import Address, Connection, Side, TlsFacts, bracketed
-from interceptor.model.encoding import PartialContent, TooLarge, decode_content
+from interceptor.model.encoding import PartialContent, TooLarge, credible_size, decode_content
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.model.http import Message, Request, Response
 from interceptor.specs.errors import UserError
@@ -106,8 +106,9 @@ _LARGEST_DECODED: Final = 256 * 1024 * 1024
 
 def _content(message: Message) -> bytes:
     raw = message.body.read()
+    limit = credible_size(len(raw), _LARGEST_DECODED)
     try:
-        return decode_content(raw, message.headers.get("content-encoding") or "", _LARGEST_DECODED)
+        return decode_content(raw, message.headers.get("content-encoding") or "", limit)
     except (TooLarge, PartialContent) as error:
         raise UserError(f"the body cannot be decoded: {error}; raw_content takes it as it is") from None
     except ValueError:

@@ -1,15 +1,15 @@
 """Messages as HTTP/1 writes them, or the bytes of a raw conversation.
 
 The bodies are decoded, as mitmproxy's are: who exports a message wants to read it. Content-Encoding goes then, and
-Content-Length follows; a chunked body is one chunk, its trailers behind it. A body whose coding is unknown or damaged stays as
-it was. HTTP/2 and 3 are written as HTTP/1.1, with the Host that they say in `:authority`.
+Content-Length follows; a chunked body is one chunk, its trailers behind it. A body whose coding is unknown or damaged, or that
+claims to be beyond belief, stays as it was. HTTP/2 and 3 are written as HTTP/1.1, with the Host that they say in `:authority`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from interceptor.model.encoding import decode_content
+from interceptor.model.encoding import credible_size, decode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketData
 from interceptor.model.http import Message, Request, Response
 from interceptor.options import Options
@@ -74,7 +74,7 @@ def _rest(message: Message, is_bodyless: bool = False) -> bytes:
         return bytes(headers) + b"\r\n"
     if coding := headers.get("content-encoding"):
         try:
-            content = decode_content(content, coding, _DECODED_LIMIT)
+            content = decode_content(content, coding, credible_size(len(content), _DECODED_LIMIT))
         except ValueError:
             pass
         else:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from interceptor.model.connection import Connection
-from interceptor.model.encoding import decode_content
+from interceptor.model.encoding import credible_size, decode_content
 from interceptor.model.flow import HttpFlow, WebSocketData
 from interceptor.model.http import Headers, Request, Response
 from interceptor.session.formats.har_text import packed, text_of
@@ -155,7 +155,7 @@ def _content(response: Response) -> Entry:
     content, is_encoded = raw, False
     if coding := response.headers.get("content-encoding"):
         try:
-            content = decode_content(raw, coding, _DECODED_LIMIT)
+            content = decode_content(raw, coding, credible_size(len(raw), _DECODED_LIMIT))
         except ValueError:
             is_encoded = bool(raw)
     entry: Entry = {"size": len(content), "compression": len(content) - len(raw), "mimeType": kind or "x-unknown"}
