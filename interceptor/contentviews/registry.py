@@ -53,7 +53,7 @@ from interceptor.contentviews.visible import escape_control
 from interceptor.contentviews.wbxml_view import show_wbxml
 from interceptor.contentviews.zip_view import show_zip
 from interceptor.model.body import Body
-from interceptor.model.encoding import PartialContent, TooLarge, codings, decode_content
+from interceptor.model.encoding import PartialContent, TooLarge, codings, credible_size, decode_content
 from interceptor.specs.errors import UserError
 from interceptor.specs.sizes import format_size
 
@@ -184,7 +184,7 @@ def _packed(body: bytes) -> str:
 
 def _unpacked(body: bytes, coding: str, facts: ContentFacts, cancelled: Cancelled, pretty_limit: int) -> Rendered:
     """What is in a gzip or zstd file, once: what is packed again in there stays so."""
-    content, what = _decoded(body, coding, SHOWN_LIMIT)
+    content, what = _decoded(body, coding, credible_size(len(body), SHOWN_LIMIT))
     inner = _plain(body, facts, cancelled, "") if content is body or _packed(content) else None
     if inner is None:
         inner = render(content, "auto", replace(facts, content_type=""), cancelled=cancelled, pretty_limit=pretty_limit)

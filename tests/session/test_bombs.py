@@ -104,6 +104,12 @@ def test_who_wants_everything_gets_the_beginning_of_a_bomb() -> None:
     assert body["is_cut"] and len(body["text"]) == ALWAYS_DECODED
 
 
+def test_a_packed_file_that_is_a_bomb_is_printed_in_part() -> None:
+    """Without a content coding: its first bytes say what it is."""
+    text = FlowText(is_coloured=False, detail=4).of(http_flow(content_type=b"application/zstd", body=bomb("zstd")))
+    assert "only the first 4m shown" in text and len(text) < 8 * ALWAYS_DECODED
+
+
 def test_what_was_really_sent_is_decoded() -> None:
     assert credible_size(100, 1 << 30) == ALWAYS_DECODED
     assert credible_size(10 * MEGABYTE, 1 << 30) == 10 * MEGABYTE * MOST_GAINED
