@@ -131,7 +131,8 @@ class Message:
 @dataclass(eq=False, slots=True)
 class Request(Message):
     """`target` is the raw path and query in origin-form (or `*`); for CONNECT it is the authority. `scheme`, `host`, `port` say
-    where it goes, and may be edited; `authority` is what the client named, if it named one in the target."""
+    where it goes, and may be edited; `authority` is what the client named, if it named one in the target. `protocol` is what an
+    extended CONNECT asked for (RFC 8441): the request is then the GET that asks for the same in HTTP/1, without its fields."""
 
     method: str
     scheme: str
@@ -140,6 +141,7 @@ class Request(Message):
     target: bytes
     authority: str = ""
     is_absolute: bool = False  # came in absolute-form
+    protocol: str = ""
 
     @property
     def path(self) -> str:

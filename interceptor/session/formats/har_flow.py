@@ -73,6 +73,8 @@ def flow_of(value: object, seen: ConnectionsSeen) -> HttpFlow:
         flow.response, flow.ended_at = response, times.ended
         status = response.status_code
         flow.is_upgraded = status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
+        if status == 101 and not request.http_version.startswith("HTTP/1"):
+            request.protocol = "websocket"  # it came over HTTP/2 (RFC 8441)
     said = _words(answer.get("_error")) or ("" if response is not None else "The file has no response.")
     if said:
         flow.error = FlowError(said, times.ended)

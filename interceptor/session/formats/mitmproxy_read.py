@@ -209,6 +209,8 @@ def _http_flow(state: State) -> HttpFlow:
     if flow.response is not None:
         status = flow.response.status_code
         flow.is_upgraded = status == 101 or (flow.request.method == "CONNECT" and 200 <= status < 300)
+        if status == 101 and not flow.request.http_version.startswith("HTTP/1"):
+            flow.request.protocol = "websocket"  # it came over HTTP/2 (RFC 8441)
     return flow
 
 

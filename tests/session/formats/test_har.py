@@ -222,7 +222,14 @@ def test_websocket_messages_come_back() -> None:
     assert one["_webSocketMessages"][1] == {"type": "receive", "time": START + 2, "opcode": 2, "data": "AP8="}
     back = again(flow)
     assert back.websocket is not None and facts(back.websocket.messages) == facts(flow.websocket.messages)
-    assert back.request.scheme == "https" and back.is_upgraded
+    assert back.request.scheme == "https" and back.is_upgraded and back.request.protocol == ""
+
+
+def test_a_websocket_over_http2_can_be_sent_again() -> None:
+    flow = http_flow(status=101, body=b"")
+    flow.request.http_version, flow.request.protocol = "HTTP/2.0", "websocket"
+    flow.websocket = WebSocketData([spoken(True, b"x", START + 1)])
+    assert again(flow).request.protocol == "websocket"
 
 
 BODIES = st.binary(max_size=40) | st.text(max_size=20).map(str.encode)

@@ -115,6 +115,16 @@ def test_what_mitmproxy_wrote_is_written_as_it_was() -> None:
 # ---- what we write
 
 
+def test_a_websocket_over_http2_can_be_sent_again() -> None:
+    flow = websocket()
+    flow.request.http_version, flow.request.protocol = "HTTP/2.0", "websocket"
+    back = again(flow)
+    assert isinstance(back, HttpFlow) and back.request.protocol == "websocket"
+    flow.request.http_version, flow.request.protocol = "HTTP/1.1", ""
+    back = again(flow)
+    assert isinstance(back, HttpFlow) and back.request.protocol == ""
+
+
 @pytest.mark.parametrize("make", [http, websocket, edited, bare, connect, tcp, udp])
 def test_what_is_written_reads_back_whole(make: Callable[[], Flow]) -> None:
     flow = make()

@@ -51,7 +51,7 @@ from interceptor.proxy.layers.http.parts import (
     Upstream,
 )
 from interceptor.proxy.layers.http.surroundings import Surroundings
-from interceptor.proxy.layers.http.upgrades import is_websocket
+from interceptor.proxy.layers.http.upgrades import is_websocket, misleads
 
 PIECE: Final = 64 * 1024
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -71,8 +71,7 @@ class Exchange(Conversation):
         expects_continue: bool = False,
     ) -> None:
         super().__init__(stack)
-        self.flow = flow
-        self.downstream = downstream
+        self.flow, self.downstream = flow, downstream
         self.upstream: Upstream | None = None
         self.response_has_begun = False
         self._surroundings, self._settings = surroundings, surroundings.settings
@@ -345,6 +344,8 @@ class Exchange(Conversation):
     async def _send_response(self, down: Strand[Any], is_whole: bool, size: int | None) -> None:
         flow, response = self.flow, self.flow.response
         assert response is not None
+        if flow.request.protocol and (reason := misleads(flow)):
+            return self._give_up(reason, 502)
         down.sink = self.downstream.connection
         kept = response.body
         if is_whole:

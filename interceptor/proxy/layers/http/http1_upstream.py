@@ -34,6 +34,7 @@ from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leni
 from interceptor.proxy.layers.http.pages import way_out
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted, Unreadable
 from interceptor.proxy.layers.http.translation import http1_request_fields, is_http1
+from interceptor.proxy.layers.http.upgrades import accept_of
 from interceptor.proxy.settings import Settings
 
 INFORMATIONAL_LIMIT: Final = 100
@@ -76,6 +77,7 @@ class Http1Upstream(Layer):
         self._scanned = 0
         self._method = ""
         self._asks_for_upgrade = False
+        self._accept = ""  # what the server has to say to a key of our own
         self._is_raw, self._is_unreadable = is_raw, False
         self._writer = BodyWriter(is_chunked=False)
         self._reader: BodyReader | None = None
@@ -95,7 +97,9 @@ class Http1Upstream(Layer):
         if size is None and not is_chunked:
             fields, is_chunked = [*fields, (b"Transfer-Encoding", b"chunked")], True
         self._writer = BodyWriter(is_chunked)
-        self._method, self._asks_for_upgrade = request.method, "upgrade" in request.headers
+        self._method, self._asks_for_upgrade = request.method, bool(request.protocol) or "upgrade" in request.headers
+        if request.protocol:
+            self._accept = accept_of(fields)
         target = request.target
         if request.method == "CONNECT":
             target = request.authority.encode()
@@ -203,6 +207,10 @@ class Http1Upstream(Layer):
         head = read_status_head(block, limit)
         if head.status == 101 and not self._asks_for_upgrade:
             raise HeadError("a 101 that nobody asked for", 9, b"101")
+        if head.status == 101 and self._accept:
+            accept = Headers(head.fields).get("sec-websocket-accept") or ""
+            if accept.strip() != self._accept:
+                raise HeadError("Sec-WebSocket-Accept does not answer the key", 0, accept.encode("utf-8", "surrogateescape"))
         return head
 
     def _head_arrived(self, head: StatusHead) -> None:

@@ -160,6 +160,7 @@ class Http2Connection(Layer):
             max_streams=MAX_STREAMS,
             stream_window=STREAM_WINDOW,
             list_limit=settings.header_size_limit,
+            takes_protocols=settings.websocket and not is_client,
         )
         self.streams: dict[int, Any] = {}
         self.stopped: dict[Http2Stream, None] = {}  # by a window, in the order in which they go on

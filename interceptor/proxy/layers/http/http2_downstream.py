@@ -1,8 +1,8 @@
 """HTTP/2 towards a client (RFC 9113): many requests at once, each with an exchange of its own.
 
 Head of a client's pipe. A stream is the Downstream of its exchange; after a CONNECT it becomes a connection of its own, with a
-pipe whose floor it is (Detect stands on it, whatever comes next above that). A request that is malformed has its stream reset
-and leaves a row; its neighbours do not notice.
+pipe whose floor it is (Detect stands on it, whatever comes next above that); after an extended one (RFC 8441), WebSocket does.
+A request that is malformed has its stream reset and leaves a row; its neighbours do not notice.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from interceptor.proxy.layers.http.http2_heads import Http2RequestHead, read_req
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Serving
 from interceptor.proxy.layers.http.translation import http2_response_fields, http2_trailer_fields
+from interceptor.proxy.layers.http.upgrades import WEBSOCKET
 from interceptor.proxy.settings import Settings
 
 CLIENT_LEFT: Final = "The client closed the connection before the exchange was complete."
@@ -44,7 +45,7 @@ class Routing(Protocol):
 class DownstreamStream(Http2Stream):
     """One request and its response; or, when it `has_pipe`, the floor of a connection."""
 
-    __slots__ = ("_has_responded", "_is_finished", "_serving", "client", "connection", "has_pipe")
+    __slots__ = ("_early", "_has_responded", "_is_finished", "_protocol", "_serving", "client", "connection", "has_pipe")
 
     def __init__(self, client: Http2Downstream, stream_id: int) -> None:
         super().__init__(client, stream_id)
@@ -52,6 +53,8 @@ class DownstreamStream(Http2Stream):
         self.connection: Connection = client.connection
         self.has_pipe = self._is_finished = self._has_responded = False
         self._serving: Serving | None = None
+        self._protocol = ""  # what an extended CONNECT asks for
+        self._early = bytearray()  # said in it before it was granted
 
     has_error_codes = True
 
@@ -65,7 +68,7 @@ class DownstreamStream(Http2Stream):
     # --- from the client --------------------------------------------------------------------------------------
 
     def serve(self, request: Request, size: int | None, expects_continue: bool, is_last: bool) -> None:
-        self.has_ended = is_last
+        self.has_ended, self._protocol = is_last, request.protocol
         self._serving = serving = self.client.router.serve(self, request, size, expects_continue)
         serving.start()
 
@@ -76,6 +79,9 @@ class DownstreamStream(Http2Stream):
                 self.client.stack.enter(DataReceived(self.connection, data))
             if is_last and self.has_pipe:
                 self.client.stack.enter(HalfClosed(self.connection))
+        elif self._protocol:
+            self._early += data
+            return  # credited when somebody takes it
         elif self._serving is not None:
             if data:
                 self._serving.request_part(Data(data))
@@ -85,6 +91,9 @@ class DownstreamStream(Http2Stream):
 
     def trailers_arrived(self, fields: list[Field]) -> None:
         self.has_ended = True
+        if self.has_pipe or self._protocol:  # RFC 9113 §8.5
+            self.client.engine.reset(self.id, ErrorCode.PROTOCOL_ERROR)
+            return self.client.malformed(self.id, "trailers in a tunnel")
         if self._serving is not None:
             limits = self.client.settings
             try:
@@ -117,7 +126,7 @@ class DownstreamStream(Http2Stream):
         status = response.status_code
         has_no_body = request.method == "HEAD" or status in (204, 304)
         is_last = has_no_body or (size == 0 and response.trailers is None and not self._becomes_tunnel(request, status))
-        if status == 101:
+        if status == 101 and not request.protocol:
             return  # there is no such thing here: `take_over` ends it
         self._send_head(http2_response_fields(response, self.client.settings.normalize_outbound_headers), is_last)
         self._has_responded = True
@@ -126,7 +135,7 @@ class DownstreamStream(Http2Stream):
 
     @staticmethod
     def _becomes_tunnel(request: Request, status: int) -> bool:
-        return request.method == "CONNECT" and 200 <= status < 300
+        return status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
 
     def _send_head(self, fields: list[Field], is_last: bool) -> None:
         self.client.engine.head(self.id, fields, is_last)
@@ -164,7 +173,7 @@ class DownstreamStream(Http2Stream):
             self.client.forget(self)
 
     def take_over(self, flow: HttpFlow, server: Connection, early: bytes) -> None:
-        """After 101, which HTTP/2 does not have; after a CONNECT that a server has granted."""
+        """After 101, which HTTP/2 has for an extended CONNECT only; after a CONNECT that a server has granted."""
         self._serving = None
         if not self.is_open() or self.is_ending or not self._has_responded:
             self.client.wire(Close(server, "the client cannot be served in that protocol"))
@@ -213,14 +222,16 @@ class DownstreamStream(Http2Stream):
             parent=parent,
             stream_id=self.id,
         )
-        self.has_pipe = True
+        self.has_pipe, self._protocol = True, ""
         self.client.stack.open(self.connection, (), _Nobody(), floor=self)
 
     def leave_pipe(self) -> list[PipeEvent]:
         """What waits for the head that is put on this stream. It has a pipe already."""
         if self.has_ended:
             self.client.stack.post(_Later(self.client.stack), HalfClosed(self.connection))
-        return []
+        early, self._early = bytes(self._early), bytearray()
+        self.give_credit()
+        return [DataReceived(self.connection, early)] if early else []
 
     def emit(self, effect: PipeEffect) -> None:
         if not self.has_pipe:
@@ -291,7 +302,7 @@ class Http2Downstream(Http2Connection):
         try:
             head = read_request(fields, settings.header_size_limit, settings.header_count_limit)
             if head.protocol:
-                raise HeadError("extended CONNECT, which was not offered", 0, head.protocol)
+                self._look_at_protocol(head.protocol, is_last)
             if is_last and head.content_length:
                 raise HeadError("Content-Length of a body that does not come", 0, b"%d" % head.content_length)
             request = self.router.request_on_stream(head, self.stack.wall_time())
@@ -303,7 +314,18 @@ class Http2Downstream(Http2Connection):
         if is_last:
             request.timestamp_end = self.stack.wall_time()
         stream = self.streams[stream_id] = DownstreamStream(self, stream_id)
-        stream.serve(request, 0 if request.method == "CONNECT" else size, head.expects_continue and not is_last, is_last)
+        if request.method == "CONNECT" or request.protocol:
+            size = 0
+        stream.serve(request, size, head.expects_continue and not is_last, is_last)
+
+    def _look_at_protocol(self, protocol: bytes, is_last: bool) -> None:
+        """HeadError for an extended CONNECT that cannot be served (RFC 8441 §4)."""
+        if not self.settings.websocket:
+            raise HeadError("extended CONNECT, which was not offered", 0, protocol)
+        if protocol != WEBSOCKET.encode():
+            raise HeadError("extended CONNECT for a protocol other than websocket", 0, protocol, 501)
+        if is_last:
+            raise HeadError("extended CONNECT on a stream that has ended", 0, protocol)
 
     def _refuse(self, stream_id: int, error: HeadError, is_last: bool) -> None:
         self.router.malformed(self.connection, f"The client's request is malformed: {error}")

@@ -93,7 +93,17 @@ class Budget:
 class Engine:
     """One end of one connection. After anything was called, `take` gives what is to be sent."""
 
-    def __init__(self, listener: Listener, *, is_client: bool, max_streams: int, stream_window: int, list_limit: int) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        *,
+        is_client: bool,
+        max_streams: int,
+        stream_window: int,
+        list_limit: int,
+        takes_protocols: bool = False,
+    ) -> None:
+        """`takes_protocols`: the peer may send extended CONNECTs (RFC 8441 §3)."""
         self._listener = listener
         self._h2 = h2 = connection.H2Connection(
             config.H2Configuration(
@@ -110,6 +120,8 @@ class Engine:
             announced[_CODES.ENABLE_PUSH] = 0
         else:
             announced[_CODES.MAX_CONCURRENT_STREAMS] = max_streams
+        if takes_protocols:
+            announced[_CODES.ENABLE_CONNECT_PROTOCOL] = 1
         kept = {**announced, _CODES.MAX_CONCURRENT_STREAMS: _ANY_NUMBER, _CODES.ENABLE_PUSH: 0}
         h2.local_settings = settings.Settings(client=is_client, initial_values=kept)
         h2.initiate_connection()

@@ -73,6 +73,8 @@ def read_request(fields: list[Field], size_limit: int, count_limit: int) -> Http
     else:
         if protocol and method != b"CONNECT":
             raise HeadError(":protocol without CONNECT", 0, protocol)
+        if protocol and content_length is not None:
+            raise HeadError("Content-Length in an extended CONNECT, which has no body", 0, b"%d" % content_length)
         if not _SCHEME.fullmatch(scheme):
             raise HeadError("no scheme, or not a scheme", 0, scheme)
         if not _PATH.fullmatch(path) or not (path.startswith(b"/") or (path == b"*" and method == b"OPTIONS")):

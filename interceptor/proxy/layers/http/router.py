@@ -44,12 +44,13 @@ class ClientCodec(Downstream, Protocol):
 
 
 class StreamHead(Protocol):
-    """The head of a request that has pseudo-header fields; `path` is empty for CONNECT."""
+    """The head of a request that has pseudo-header fields; `path` is empty for CONNECT without a `protocol`."""
 
     method: bytes
     scheme: bytes
     authority: bytes
     path: bytes
+    protocol: bytes
     fields: list[Field]
 
 
@@ -143,6 +144,9 @@ class Router:
 
     def request_on_stream(self, head: StreamHead, timestamp: float) -> Request:
         method, target, authority = head.method.decode("ascii"), head.path, head.authority.decode("utf-8", "surrogateescape")
+        protocol = head.protocol.decode("utf-8", "surrogateescape")
+        if protocol:
+            method = "GET"
         scheme, headers, known = head.scheme.lower().decode("ascii"), Headers(head.fields), self._origin
         if not authority:
             authority = headers.get("host") or ""
@@ -163,6 +167,7 @@ class Router:
             head.authority if method == "CONNECT" else target,
             authority,
             headers=headers,
+            protocol=protocol,
             http_version=HTTP2,
             timestamp_start=timestamp,
         )

@@ -49,7 +49,9 @@ class Surroundings:
             offers: tuple[bytes, ...] = HTTP2_ONLY if is_always or self.is_h2c else HTTP1_ONLY
         else:
             offers = EITHER if is_always else self.client_offers
-        if offers != HTTP1_ONLY and (request.method == "CONNECT" or (is_http1(request) and "upgrade" in request.headers)):
+        if offers == HTTP1_ONLY:
+            return offers
+        if request.method == "CONNECT" or request.protocol or (is_http1(request) and "upgrade" in request.headers):
             return HTTP1_ONLY  # it becomes something else, which takes a whole connection
         return offers
 

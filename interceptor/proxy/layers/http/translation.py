@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from interceptor.model.http import Field, Headers, Message, Request, Response
+from interceptor.proxy.layers.http.upgrades import http1_handshake
 
 HTTP2: Final = "HTTP/2.0"
 _CONNECTION_FIELDS: Final = frozenset(
@@ -45,7 +46,7 @@ def http1_request_fields(request: Request, size: int | None) -> list[Field]:
         fields.insert(0, (b"host", request.authority.encode("utf-8", "surrogateescape")))
     if size == 0 and request.method in _EXPECT_BODIES and "content-length" not in request.headers:
         fields.append((b"content-length", b"0"))  # RFC 9110 §8.6
-    return fields
+    return fields + http1_handshake(request) if request.protocol else fields
 
 
 def http1_reason(response: Response) -> bytes:
@@ -97,6 +98,11 @@ def http2_request_fields(request: Request, is_normalized: bool) -> list[Field]:
 
 
 def http2_response_fields(response: Response, is_normalized: bool) -> list[Field]:
+    """A 101 is the 200 that grants an extended CONNECT (RFC 8441 §5); what only HTTP/1 says in one is left out."""
+    if response.status_code == 101:
+        fields = _http2_fields(response, is_normalized)
+        response.not_sent += (b"sec-websocket-accept",) if "sec-websocket-accept" in response.headers else ()
+        return [(b":status", b"200"), *(item for item in fields if item[0].lower() != b"sec-websocket-accept")]
     return [(b":status", b"%d" % response.status_code), *_http2_fields(response, is_normalized)]
 
 
