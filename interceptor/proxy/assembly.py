@@ -121,6 +121,10 @@ class Assembly:
             pipe.put((), detector)
             _receive(detector, [Opened(connection), *waiting])
 
+    def takes_websockets(self, origin: Origin) -> bool:
+        connection = self._upstreams.shared(origin)
+        return connection is not None and connection in self.stack.pipes and self._http2_upstream(connection).takes_websockets
+
     def relay(
         self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], note: str = ""
     ) -> None:

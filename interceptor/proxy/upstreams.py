@@ -204,6 +204,10 @@ class Upstreams(Layer):
         pipe.put((), head)
         self._idle.setdefault(key, []).append(Idle(connection, head, has_served))
 
+    def shared(self, origin: Origin) -> Connection | None:
+        """The one on which HTTP/2 is spoken with that origin, if there is one."""
+        return self._shared.get(_key(origin))
+
     def retire(self, connection: Connection) -> None:
         """Nobody new shall come to this shared connection."""
         key = self._keys.get(connection)

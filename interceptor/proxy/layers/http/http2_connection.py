@@ -273,6 +273,10 @@ class Http2Connection(Layer):
     def reset_received(self, stream_id: int, code: int) -> None:
         raise AssertionError("each side says its own")
 
+    def forget(self, stream: Http2Stream) -> None:
+        """It is over."""
+        raise AssertionError("each side says its own")
+
     def malformed(self, stream_id: int, reason: str) -> None:
         raise AssertionError("each side says its own")
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from interceptor.model.connection import Connection, Side, StreamConnection
+from interceptor.model.connection import Connection
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Field, Headers, Request, Response
-from interceptor.proxy.core.effects import Close, HalfClose, PauseReading, PipeEffect, ResumeReading, Send
-from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, PipeEvent
+from interceptor.proxy.core.effects import Close
+from interceptor.proxy.core.events import Congested, DataReceived, Drained, PipeEvent
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.layers.http.error_codes import ErrorCode, code_name
 from interceptor.proxy.layers.http.head_scan import HeadError
 from interceptor.proxy.layers.http.http2_connection import MAX_STREAMS, Http2Connection, Http2Stream
 from interceptor.proxy.layers.http.http2_heads import Http2RequestHead, read_request, read_trailers
+from interceptor.proxy.layers.http.http2_pipes import PipedStream
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Serving
 from interceptor.proxy.layers.http.translation import http2_response_fields, http2_trailer_fields
@@ -42,19 +43,17 @@ class Routing(Protocol):
     def tunnel(self, codec: DownstreamStream, flow: HttpFlow, server: Connection, early: bytes) -> None: ...
 
 
-class DownstreamStream(Http2Stream):
+class DownstreamStream(PipedStream):
     """One request and its response; or, when it `has_pipe`, the floor of a connection."""
 
-    __slots__ = ("_early", "_has_responded", "_is_finished", "_protocol", "_serving", "client", "connection", "has_pipe")
+    __slots__ = ("_has_responded", "_protocol", "_serving", "client")
 
     def __init__(self, client: Http2Downstream, stream_id: int) -> None:
         super().__init__(client, stream_id)
         self.client = client
-        self.connection: Connection = client.connection
-        self.has_pipe = self._is_finished = self._has_responded = False
+        self._has_responded = False
         self._serving: Serving | None = None
         self._protocol = ""  # what an extended CONNECT asks for
-        self._early = bytearray()  # said in it before it was granted
 
     has_error_codes = True
 
@@ -75,12 +74,9 @@ class DownstreamStream(Http2Stream):
     def arrived(self, data: bytes, is_last: bool) -> None:
         self.has_ended = is_last
         if self.has_pipe:
-            if data:
-                self.client.stack.enter(DataReceived(self.connection, data))
-            if is_last and self.has_pipe:
-                self.client.stack.enter(HalfClosed(self.connection))
-        elif self._protocol:
-            self._early += data
+            self.rises(data, is_last)
+        elif self._protocol and not self.is_finished:
+            self.early += data
             return  # credited when somebody takes it
         elif self._serving is not None:
             if data:
@@ -108,9 +104,7 @@ class DownstreamStream(Http2Stream):
         self.client.forget(self)
         serving, self._serving = self._serving, None
         if self.has_pipe:
-            self.has_pipe = False
-            if pipe := self.client.stack.pipes.pop(self.connection, None):
-                pipe.foot.receive(Closed(self.connection, reason))
+            self.lose_pipe(reason)
         elif serving is not None:
             serving.left(reason, code)
 
@@ -152,15 +146,15 @@ class DownstreamStream(Http2Stream):
         self._reset(ErrorCode.INTERNAL_ERROR if code is None else code)
 
     def finished(self) -> None:
-        self._serving, self._is_finished = None, True
+        self._serving, self.is_finished = None, True
         if self.is_sending_over:
             self.sent_all()
 
     def sent_all(self) -> None:
         if self.has_pipe:
             if self.has_ended:
-                self._pipe_is_over()
-        elif self._is_finished:
+                self.pipe_is_over()
+        elif self.is_finished:
             if not self.has_ended:
                 self.client.engine.reset(self.id, ErrorCode.NO_ERROR)  # the rest of the request is not wanted (RFC 9113 §8.1)
             self.client.forget(self)
@@ -178,18 +172,18 @@ class DownstreamStream(Http2Stream):
         if not self.is_open() or self.is_ending or not self._has_responded:
             self.client.wire(Close(server, "the client cannot be served in that protocol"))
             return self._reset(ErrorCode.INTERNAL_ERROR)
-        self._open_pipe()
+        self.open_pipe()
         self.client.router.tunnel(self, flow, server, early)
 
     def congested(self) -> None:
         if self.has_pipe:
-            self._post(Congested(self.connection))
+            self.post(Congested(self.connection))
         elif self._serving is not None:
             self._serving.sink_congested(self.connection)
 
     def drained(self) -> None:
         if self.has_pipe:
-            self._post(Drained(self.connection))
+            self.post(Drained(self.connection))
         elif self._serving is not None:
             self._serving.sink_drained(self.connection)
 
@@ -199,7 +193,7 @@ class DownstreamStream(Http2Stream):
         self._serving = None
         if self.is_open():
             self._send_head([(b":status", b"200")], False)
-            self._open_pipe()
+            self.open_pipe()
 
     def refuse_connect(self, response: Response) -> None:
         if response.status_code == 101:
@@ -211,73 +205,10 @@ class DownstreamStream(Http2Stream):
         self.end(None)
         self.finished()
 
-    def _open_pipe(self) -> None:
-        parent = self.client.connection
-        self.connection = StreamConnection(
-            Side.CLIENT,
-            parent.peer,
-            local=parent.local,
-            opened_at=self.client.stack.wall_time(),
-            connected_at=self.client.stack.wall_time(),
-            parent=parent,
-            stream_id=self.id,
-        )
-        self.has_pipe, self._protocol = True, ""
-        self.client.stack.open(self.connection, (), _Nobody(), floor=self)
-
     def leave_pipe(self) -> list[PipeEvent]:
         """What waits for the head that is put on this stream. It has a pipe already."""
-        if self.has_ended:
-            self.client.stack.post(_Later(self.client.stack), HalfClosed(self.connection))
-        early, self._early = bytes(self._early), bytearray()
-        self.give_credit()
+        early = self.take_early()
         return [DataReceived(self.connection, early)] if early else []
-
-    def emit(self, effect: PipeEffect) -> None:
-        if not self.has_pipe:
-            return
-        match effect:
-            case Send(data=data):
-                self.put(data)
-            case HalfClose():
-                self.put_end(None)
-            case Close():
-                self._pipe_is_over()
-                self.put_end(None)
-                self.finished()
-            case PauseReading():
-                self.pause()
-            case ResumeReading():
-                self.resume()
-
-    def _pipe_is_over(self) -> None:
-        self.has_pipe = False
-        self.client.stack.pipes.pop(self.connection, None)
-        self.connection.closed_at = self.client.stack.wall_time()
-        self._is_finished = True
-        if self.is_sending_over:
-            self.client.forget(self)
-
-    def _post(self, event: PipeEvent) -> None:
-        """In a turn of its own: whoever is sending is not entered."""
-        self.client.stack.post(_Later(self.client.stack), event)
-
-
-class _Nobody:
-    """Head of a stream's pipe for the moment until somebody is put there."""
-
-    def receive(self, event: PipeEvent) -> None:
-        pass
-
-
-class _Later:
-    """Enters an event at the foot of its pipe, if it still has one."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-
-    def receive(self, event: PipeEvent) -> None:
-        self._stack.enter(event)
 
 
 class Http2Downstream(Http2Connection):
@@ -371,7 +302,7 @@ class Http2Downstream(Http2Connection):
         for stream in list(self.streams.values()):
             stream.broke(reason, ErrorCode.CANCEL)
 
-    def forget(self, stream: DownstreamStream) -> None:
+    def forget(self, stream: Http2Stream) -> None:
         if self.streams.get(stream.id) is stream:
             del self.streams[stream.id]
             self.stopped.pop(stream, None)

@@ -368,6 +368,11 @@ class Engine:
             return None
 
     @property
+    def peer_takes_protocols(self) -> bool:
+        """It has said that we may send extended CONNECTs (RFC 8441 §3)."""
+        return self.has_settings and bool(self._h2.remote_settings.enable_connect_protocol)
+
+    @property
     def peer_allows(self) -> int:
         """Concurrent streams that the peer takes from us, as far as it has said."""
         return self._h2.remote_settings.max_concurrent_streams if self.has_settings else 100

@@ -2,7 +2,8 @@
 
 Head of a server's pipe from the first request on, until the server has gone. An exchange gets a stream; if the server allows no
 more at the moment, the stream waits its turn. After a GOAWAY the server is sent nothing new; what it still serves goes on, and
-what it says it has not looked at may be tried elsewhere.
+what it says it has not looked at may be tried elsewhere. A request for a WebSocket is an extended CONNECT here (RFC 8441), to
+a server that takes them; granted, its stream is the server's connection.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from typing import Final, Protocol
 from interceptor.model.connection import Connection
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Field, Headers, Request, Response
+from interceptor.proxy.core.events import Closed, Congested, Drained
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.layers.http.error_codes import ErrorCode, code_name
 from interceptor.proxy.layers.http.head_scan import HeadError
 from interceptor.proxy.layers.http.http2_connection import Http2Connection, Http2Stream
 from interceptor.proxy.layers.http.http2_heads import read_status, read_trailers
+from interceptor.proxy.layers.http.http2_pipes import PipedStream
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted
 from interceptor.proxy.layers.http.translation import HTTP2, http2_request_fields, http2_trailer_fields
+from interceptor.proxy.layers.http.upgrades import asks_for_websocket, grant_in_http1
 from interceptor.proxy.settings import Settings
 
 WAITING: Final = 0
@@ -45,17 +49,19 @@ class Retiring(Protocol):
         ...
 
 
-class UpstreamStream(Http2Stream):
-    """The Upstream of one exchange."""
+class UpstreamStream(PipedStream):
+    """The Upstream of one exchange; or, when it `has_pipe`, the floor of a connection."""
 
-    __slots__ = ("_exchange", "_head", "_method", "connection", "has_head", "is_over", "server")
+    __slots__ = ("_exchange", "_handshake", "_head", "_is_granted", "_method", "has_head", "is_over", "server")
 
     def __init__(self, server: Http2Upstream, exchange: Exchanging) -> None:
         super().__init__(server, WAITING)
-        self.server, self.connection = server, server.connection
+        self.server = server
         self._exchange: Exchanging | None = exchange
         self._head: list[Field] = []
         self._method = ""
+        self._handshake: Request | None = None  # it asks for a WebSocket
+        self._is_granted = False
         self.has_head = False  # the final response has begun
         self.is_over = False  # completely received, reset, or nobody listens any more
 
@@ -67,7 +73,9 @@ class UpstreamStream(Http2Stream):
     def request(self, request: Request, size: int | None) -> None:
         self._method = request.method
         self._head = http2_request_fields(request, self.server.settings.normalize_outbound_headers)
-        if size == 0 and request.trailers is None:
+        if asks_for_websocket(request):
+            self._handshake = request
+        elif size == 0 and request.trailers is None:
             self.is_ending = self.is_sending_over = True
         self.server.begin(self)
 
@@ -84,7 +92,8 @@ class UpstreamStream(Http2Stream):
         self.put(data)
 
     def end(self, trailers: Headers | None) -> None:
-        self.put_end(http2_trailer_fields(trailers) or None if trailers is not None else None)
+        if self._handshake is None:
+            self.put_end(http2_trailer_fields(trailers) or None if trailers is not None else None)
 
     def abort(self, reason: str, code: int | None = None) -> None:
         self._exchange = None
@@ -93,29 +102,51 @@ class UpstreamStream(Http2Stream):
     def finished(self) -> None:
         """What the server still has to say is read, for the compression's sake, and dropped."""
         self._exchange = None
-        if self.has_ended or self.is_over:
+        if self.is_finished:  # what stood on it has closed it
+            if self.is_sending_over:
+                self.sent_all()
+        elif self._handshake is not None:  # refused; our side has not ended
+            self.server.reset(self, ErrorCode.CANCEL)
+        elif self.has_ended or self.is_over:
             self.server.forget(self)
 
     def leave_pipe(self) -> bytes:
-        """After a CONNECT that the server granted; only a connection of its own can be given away, and this is not one."""
-        return b""
+        """After a WebSocket was granted. (Nothing else can be, here.)"""
+        self._exchange = None
+        if not self._is_granted:
+            return b""
+        self.open_pipe()
+        if not self.is_open():
+            self.post(Closed(self.connection, "the server reset the stream"))
+        return self.take_early()
 
     def congested(self) -> None:
-        if self._exchange is not None:
+        if self.has_pipe:
+            self.post(Congested(self.connection))
+        elif self._exchange is not None:
             self._exchange.sink_congested(self.connection)
 
     def drained(self) -> None:
-        if self._exchange is not None:
+        if self.has_pipe:
+            self.post(Drained(self.connection))
+        elif self._exchange is not None:
             self._exchange.sink_drained(self.connection)
 
     def sent_all(self) -> None:
-        if self.has_ended and self._exchange is None:
+        if self.has_pipe:
+            if self.has_ended:
+                self.pipe_is_over()
+        elif self.is_finished and not self.has_ended:
+            self.server.reset(self, ErrorCode.CANCEL)
+        elif self.has_ended and self._exchange is None:
             self.server.forget(self)
 
     # --- from the server --------------------------------------------------------------------------------------
 
     def head_arrived(self, fields: list[Field], is_last: bool) -> None:
         settings = self.server.settings
+        if self._is_granted:  # RFC 9113 §8.5
+            return self.server.refuse(self, "trailers in a tunnel")
         self.has_ended = is_last
         if self.is_over or self._exchange is None:
             return self._ended_unheard()
@@ -137,7 +168,10 @@ class UpstreamStream(Http2Stream):
             self._exchange.response_part(Informational(response))
             return
         self.has_head = True
-        has_no_body = is_last or self._method == "HEAD" or head.status in (204, 304)
+        if self._handshake is not None and head.status < 300:
+            self._is_granted = True
+            grant_in_http1(self._handshake, response)
+        has_no_body = self._is_granted or is_last or self._method == "HEAD" or head.status in (204, 304)
         size = 0 if has_no_body else head.content_length or None
         exchange = self._exchange
         if has_no_body:
@@ -146,7 +180,12 @@ class UpstreamStream(Http2Stream):
 
     def arrived(self, data: bytes, is_last: bool) -> None:
         self.has_ended = is_last
-        if self._exchange is None or self.is_over:
+        if self.has_pipe:
+            self.rises(data, is_last)
+        elif self._is_granted and self._exchange is not None:
+            self.early += data
+            return  # credited when somebody takes it
+        elif self._exchange is None or self.is_over:
             self._ended_unheard()
         elif not self.has_head:
             self.server.refuse(self, "a body without a head")
@@ -172,6 +211,8 @@ class UpstreamStream(Http2Stream):
         was_over, self.is_over = self.is_over, True
         self.drop_pending()
         self.server.forget(self)
+        if self.has_pipe:
+            return self.lose_pipe(abort.reason)
         if exchange is None:
             return
         exchange.sink_drained(self.connection)  # there is no room to wait for any more
@@ -191,6 +232,10 @@ class Http2Upstream(Http2Connection):
         super().start()
         if self.settings.http2_ping_keepalive:
             self.stack.alarms[self._keep_alive] = self.stack.now + self.settings.http2_ping_keepalive
+
+    @property
+    def takes_websockets(self) -> bool:
+        return not self.is_closed and not self._goaway and self.engine.peer_takes_protocols
 
     def stream_for(self, exchange: Exchanging) -> UpstreamStream:
         return UpstreamStream(self, exchange)
@@ -227,11 +272,11 @@ class Http2Upstream(Http2Connection):
         self.engine.reset(stream.id, ErrorCode.PROTOCOL_ERROR)
         self.malformed(stream.id, reason)
 
-    def forget(self, stream: UpstreamStream) -> None:
+    def forget(self, stream: Http2Stream) -> None:
         if self.streams.get(stream.id) is stream:
             del self.streams[stream.id]
             self.stopped.pop(stream, None)
-        elif stream in self._waiting:
+        elif isinstance(stream, UpstreamStream) and stream in self._waiting:
             self._waiting.remove(stream)
         if self._waiting:
             self._begin_waiting()

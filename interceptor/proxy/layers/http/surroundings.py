@@ -10,6 +10,7 @@ from interceptor.model.connection import Connection, Origin
 from interceptor.model.http import Request
 from interceptor.proxy.layers.http.parts import Upstream
 from interceptor.proxy.layers.http.translation import is_http1
+from interceptor.proxy.layers.http.upgrades import asks_for_websocket
 from interceptor.proxy.settings import Settings
 
 MakeUpstream = Callable[[Any, Connection, bool], Upstream]
@@ -30,6 +31,7 @@ class Surroundings:
     origin: Origin | None
     client_offers: tuple[bytes, ...] = HTTP1_ONLY
     is_h2c: bool = False  # the client speaks HTTP/2 without TLS to that origin
+    takes_websockets: Callable[[Origin], bool] = lambda origin: False  # a connection is there that takes them over HTTP/2
 
     def origin_of(self, request: Request, first_target: tuple[str, str, int]) -> Origin:
         """Where a request goes now. `first_target` is its scheme, host and port as received: if nobody has edited them, the known
@@ -51,7 +53,9 @@ class Surroundings:
             offers = EITHER if is_always else self.client_offers
         if offers == HTTP1_ONLY:
             return offers
-        if request.method == "CONNECT" or request.protocol or (is_http1(request) and "upgrade" in request.headers):
+        if request.protocol or (is_always and asks_for_websocket(request)):
+            return HTTP2_ONLY if self.takes_websockets(origin) else HTTP1_ONLY
+        if request.method == "CONNECT" or (is_http1(request) and "upgrade" in request.headers):
             return HTTP1_ONLY  # it becomes something else, which takes a whole connection
         return offers
 

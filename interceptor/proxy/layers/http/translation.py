@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from interceptor.model.http import Field, Headers, Message, Request, Response
-from interceptor.proxy.layers.http.upgrades import http1_handshake
+from interceptor.proxy.layers.http.upgrades import WEBSOCKET, asks_for_websocket, http1_handshake
 
 HTTP2: Final = "HTTP/2.0"
 _CONNECTION_FIELDS: Final = frozenset(
@@ -89,12 +89,18 @@ def http2_request_fields(request: Request, is_normalized: bool) -> list[Field]:
     method = request.method.encode("utf-8", "surrogateescape")
     host = request.headers.get("host")
     authority = (host if host is not None else request.authority or request.host_field()).encode("utf-8", "surrogateescape")
-    if method == b"CONNECT":
-        pseudo: list[Field] = [(b":method", method), (b":authority", request.authority.encode("utf-8", "surrogateescape"))]
+    fields = _http2_fields(request, is_normalized, is_host_kept=not is_http1(request))
+    if asks_for_websocket(request):
+        protocol, scheme = WEBSOCKET.encode(), request.scheme.encode()
+        pseudo: list[Field] = [(b":method", b"CONNECT"), (b":protocol", protocol), (b":scheme", scheme)]
+        pseudo += [(b":authority", authority), (b":path", request.target)]
+        fields = [item for item in fields if item[0].lower() != b"sec-websocket-key"]
+    elif method == b"CONNECT":
+        pseudo = [(b":method", method), (b":authority", request.authority.encode("utf-8", "surrogateescape"))]
     else:
         scheme = request.scheme.encode()
         pseudo = [(b":method", method), (b":scheme", scheme), (b":authority", authority), (b":path", request.target)]
-    return pseudo + _http2_fields(request, is_normalized, is_host_kept=not is_http1(request))
+    return pseudo + fields
 
 
 def http2_response_fields(response: Response, is_normalized: bool) -> list[Field]:

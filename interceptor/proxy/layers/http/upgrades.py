@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from interceptor.model.flow import HttpFlow
-from interceptor.model.http import Field, Headers, Request
+from interceptor.model.http import Field, Headers, Request, Response
 
 WEBSOCKET: Final = "websocket"
 
@@ -30,6 +30,11 @@ def is_websocket(flow: HttpFlow) -> bool:
 
 def _upgrades_to_websocket(headers: Headers) -> bool:
     return (headers.get("upgrade") or "").strip().lower() == WEBSOCKET
+
+
+def asks_for_websocket(request: Request) -> bool:
+    """In either form."""
+    return bool(request.protocol) or (request.method == "GET" and _upgrades_to_websocket(request.headers))
 
 
 def misleads(flow: HttpFlow) -> str:
@@ -55,6 +60,15 @@ def http1_handshake(request: Request) -> list[Field]:
     if "sec-websocket-version" not in request.headers:
         fields.append((b"sec-websocket-version", b"13"))
     return fields
+
+
+def grant_in_http1(request: Request, response: Response) -> None:
+    """Makes the response that grants an extended CONNECT the 101 that grants the same in HTTP/1."""
+    response.status_code = 101
+    added = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade")]
+    if "sec-websocket-key" in request.headers:
+        added.append((b"sec-websocket-accept", accept_of(request.headers.fields).encode()))
+    response.headers.fields = [*added, *response.headers.fields]
 
 
 def accept_of(fields: list[Field]) -> str:
