@@ -85,6 +85,17 @@ class Unclaimed(Layer):
                 self.early.append(event)
 
 
+class HeadByThen:
+    """Whoever heads a connection's pipe by then: who was given it may have given it back, or on, at once."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def receive(self, event: PipeEvent) -> None:
+        if pipe := self._stack.pipes.get(event.connection):
+            pipe.head.receive(event)
+
+
 class Opening:
     """One attempt to answer one Reach: dialling, then the tunnels' handshakes."""
 
@@ -240,7 +251,7 @@ class Upstreams(Layer):
         pipe = self.stack.pipes[idle.connection]
         if reach.head is not None:
             pipe.put((), reach.head)
-            self.stack.post_first(reach.head, idle.head.leave_pipe())
+            self.stack.post_first(HeadByThen(self.stack), idle.head.leave_pipe())
         elif not reach.is_taken:
             self._idle.setdefault(key, []).append(idle)
         # Ahead of everything that waits: first the answer, then what came early, then what is still to be delivered.

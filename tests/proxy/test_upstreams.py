@@ -97,6 +97,19 @@ def test_what_nobody_took_is_there_for_the_next() -> None:
     assert world.asker.seen == [DataReceived(connection, b"early")]
 
 
+def test_what_came_early_is_not_lost_with_who_gives_the_connection_back_at_once() -> None:
+    world = World()
+    world.reach()
+    connection = world.dialled()
+    world.says(b"early", connection)
+    passer = Asker(world.stack)
+    passer.ask(Reach(passer, PLAIN, passer), then=lambda answer: world.upstreams.release(connection, has_served=False))
+    world.run(TimedOut())
+    assert not passer.seen and connection not in world.closed
+    world.reach(head=True)
+    assert world.last == Reached(connection) and world.asker.seen == [DataReceived(connection, b"early")]
+
+
 def test_early_bytes_are_bounded() -> None:
     world = World()
     world.reach()
