@@ -166,6 +166,7 @@ class App:
 
     def start(self) -> None:
         """From here on clients are served. UserError if an address cannot be had, or a file not be read."""
+        from interceptor.garbage import Garbage
         from interceptor.platform.limits import raise_file_descriptor_limit
         from interceptor.proxy.driver import Services
         from interceptor.proxy.hangups import HangUps
@@ -176,6 +177,7 @@ class App:
         services = self._services = Services(
             loop, self.store, HangUps(loop), self._report, self._is_own_address, self.options.connect_addr
         )
+        services.connection_ended = Garbage(loop.call_soon, lambda: len(self.store)).connection_ended
         self._listeners = Listeners(services, self.settings, iter(self.store.next_id, None))
         if not (self.options.confdir_path / "interceptor-ca.pem").exists():
             self.authority  # noqa: B018 - made before there is a port: who waits for the port finds the CA's files

@@ -64,6 +64,7 @@ class Services:
     is_own_address: Callable[[str, int], bool]
     local_host: str | None = None  # where connections to servers come from
     watcher: ConnectionWatcher | None = None
+    connection_ended: Callable[[], None] = lambda: None  # with its stack, which is garbage from here on
     drivers: set[Driver] = field(default_factory=set)
     decider: Decider = field(init=False)
     tls: Minting = field(init=False)
@@ -336,6 +337,7 @@ class Driver:
         self._stack.open_flows.clear()
         self._stack.inbox.clear()
         self._services.drivers.discard(self)
+        self._services.connection_ended()
 
 
 def client_connection(peer: Any, local: Any, opened_at: float) -> Connection:
