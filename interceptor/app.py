@@ -243,6 +243,7 @@ class App:
                 header_count_limit=options.header_count_limit,
                 body_size_limit=_size(options.body_size_limit),
                 stream_large_bodies=_size(options.stream_large_bodies),
+                store_streamed_bodies=options.store_streamed_bodies,
                 connect_timeout=options.connect_timeout,
                 tls_handshake_timeout=options.tls_handshake_timeout,
                 header_timeout=options.header_timeout,

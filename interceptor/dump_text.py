@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from interceptor.contentviews.visible import escape_control
-from interceptor.model.body import Body
+from interceptor.model.body import Body, passed_size
 from interceptor.model.connection import Address, bracketed
 from interceptor.model.encoding import credible_size
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketData
@@ -99,7 +99,7 @@ class FlowText:
         if response is not None:
             yield "<<"
             yield self._paint(_status_colour(response.status_code), _status(response))
-            yield self._paint("size", format_size(response.body.size))
+            yield self._paint("size", format_size(passed_size(response.body)))
         elif flow.error is None:
             yield "<< no response"
 

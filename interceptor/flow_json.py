@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from interceptor.contentviews.visible import escape_character
 from interceptor.dump_text import duration
-from interceptor.model.body import Body
+from interceptor.model.body import Body, passed_size
 from interceptor.model.connection import Address, Connection, TlsFacts, bracketed
 from interceptor.model.encoding import PartialContent, TooLarge, credible_size, decode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
@@ -108,7 +108,7 @@ def _message(message: Message, most: int | None) -> Object:
         "http_version": _clean(message.http_version),
         "headers": _fields(message.headers),
         "trailers": _fields(message.trailers) if message.trailers is not None else None,
-        "size": message.body.size,
+        "size": passed_size(message.body),
         "is_truncated": message.body.is_truncated,
     }
     if message.not_sent:

@@ -192,6 +192,9 @@ class _Declared:
     stream_large_bodies = optional_text(
         "limits", "Pass bodies above this size on as they come, even if a rule wants them whole.", check=is_size
     )
+    store_streamed_bodies = switch(
+        True, "limits", "Keep bodies above stream_large_bodies and those that scripts stream; off keeps their size alone."
+    )
     body_size_limit = optional_text("limits", "Refuse bodies above this size.", check=is_size)
     store_memory_limit = text("256m", "limits", "Memory for flows; the oldest go when it is full.", check=is_size)
     spool_directory = optional_text(

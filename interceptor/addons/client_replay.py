@@ -26,6 +26,8 @@ def why_not(flow: Flow) -> str | None:
         return "a CONNECT is not a request that can be sent again"
     if not flow.body_is_editable and flow.is_live:
         return "the body of this request is still on its way; send it again when it has ended"
+    if flow.request.body.is_truncated:
+        return "the body of this request was not kept as a whole"
     return None
 
 

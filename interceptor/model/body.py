@@ -52,3 +52,19 @@ class MemoryBody:
 
     def __repr__(self) -> str:
         return f"MemoryBody({self.size} bytes)"
+
+
+class UnkeptBody(MemoryBody):
+    """Of a body that was passed on and was not to be kept: nothing but how many bytes `passed`."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self, passed: int = 0) -> None:
+        super().__init__()
+        self.passed = passed
+        self.is_truncated = True
+
+
+def passed_size(body: Body) -> int:
+    """How long it was on the wire, as far as is known."""
+    return body.passed if isinstance(body, UnkeptBody) else body.size

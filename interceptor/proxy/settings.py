@@ -46,6 +46,7 @@ class Settings:
     header_count_limit: int = 1000
     body_size_limit: int | None = None
     stream_large_bodies: int | None = None
+    store_streamed_bodies: bool = True
     connect_timeout: float = 30.0
     tls_handshake_timeout: float = 30.0
     header_timeout: float = 60.0

@@ -2,8 +2,8 @@
 
     raw_content   as sent                content   without its content coding               text   decoded by its charset
 
-While the body is still to come (in `requestheaders`, `responseheaders`) all three are None. Writing any of them puts another body
-in the place of the one that was received.
+While the body is still to come (in `requestheaders`, `responseheaders`), or if it was not to be kept, all three are None. Writing
+any of them puts another body in the place of the one that was received.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from interceptor.contentviews.charset import to_utf8
 from interceptor.contentviews.rendered import ContentFacts
-from interceptor.model.body import MemoryBody
+from interceptor.model.body import MemoryBody, UnkeptBody
 from interceptor.model.encoding import decode_content, encode_content
 from interceptor.model.http import Message as Record
 from interceptor.script.headers import Headers, fields_from
@@ -125,6 +125,8 @@ class Message:
     @property
     def raw_content(self) -> bytes | None:
         if self.is_to_come and self._record.timestamp_end is None:
+            return None
+        if isinstance(self._record.body, UnkeptBody):
             return None
         content: bytes = self._record.body.read()
         return content

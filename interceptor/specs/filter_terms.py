@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from interceptor.model.body import passed_size
 from interceptor.model.connection import Address, Connection, bracketed
 from interceptor.model.encoding import PartialContent, TooLarge, credible_size, decode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
@@ -72,7 +73,7 @@ def size_of(flow: Flow, of_request: bool) -> int | None:
         socket, spoken = flow.websocket, 0
         if socket is not None:
             spoken = socket.bytes_from_client if of_request else socket.bytes_from_server
-        return message.body.size + spoken
+        return passed_size(message.body) + spoken
     if isinstance(flow, TcpFlow):
         return sum(each.body.size for each in flow.messages if each.from_client is of_request)
     return None

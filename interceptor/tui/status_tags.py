@@ -32,6 +32,7 @@ _SWITCHES: Final = (
     ("no-rawtcp", "rawtcp", False),
     ("no-websocket", "websocket", False),
     ("lenient", "validate_inbound_headers", False),
+    ("unkept", "store_streamed_bodies", False),
 )
 """Tag, option, and the value at which it is said."""
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from interceptor.addons.client_replay import ClientReplay, why_not
+from interceptor.model.body import UnkeptBody
 from interceptor.model.flow import Flow, FlowError, HoldPoint, HttpFlow, TcpFlow
 from interceptor.model.http import Request
 from interceptor.options import Options
@@ -119,6 +120,9 @@ def test_what_cannot_be_sent_again() -> None:
     assert "HTTP" in (why_not(TcpFlow(0)) or "")
     flow.is_live, flow.body_is_editable = True, False
     assert "still on its way" in (why_not(flow) or "")
+    (flow,) = flows(1)
+    flow.request.body = UnkeptBody(6)
+    assert "not kept" in (why_not(flow) or "")
 
 
 @pytest.mark.parametrize("value", [0, -2])

@@ -127,6 +127,19 @@ def test_own_certificates(start_proxy: StartProxy, authority: TestAuthority) -> 
         assert client.read_response()[1] == b"ok"
 
 
+def test_large_bodies_that_stream_are_not_kept_where_that_is_said(start_proxy: StartProxy) -> None:
+    def answer(peer: Peer) -> None:
+        while peer.read_head():
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" + b"x" * 400_000)
+
+    proxy = start_proxy("--set", "store_streamed_bodies=false", "--set", "stream_large_bodies=300k")
+    with RawServer(answer) as server, connect(proxy.port) as client:
+        client.send(b"GET http://127.0.0.1:%d/large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % server.port)
+        assert client.read_response()[1] == b"x" * 400_000
+    response = proxy.flow("/large")["response"]
+    assert (response["size"], response["is_truncated"]) == (400_000, True)
+
+
 def test_proxyauth(start_proxy: StartProxy, certificate: ServerCertificate) -> None:
     proxy = start_proxy("--proxyauth", "me:secret")
     password = base64.b64encode(b"me:secret")

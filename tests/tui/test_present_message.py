@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from interceptor.model.body import MemoryBody
+from interceptor.model.body import MemoryBody, UnkeptBody
 from interceptor.model.flow import FlowError, HoldPoint
 from interceptor.model.http import Headers, Response
 from interceptor.tui.present.message import body_note, missing_response, request_head, response_head
@@ -86,6 +86,8 @@ def test_words_for_bodies() -> None:
     flow.response.body = MemoryBody(b"abc")
     flow.response.body.is_truncated = True
     assert body_note(flow, flow.response)[1].startswith("Only the first 3b of the body were kept")
+    flow.response.body = UnkeptBody(2_000_000)
+    assert body_note(flow, flow.response)[1].startswith("1.9m of the body were passed on and not kept")
 
 
 def test_a_body_that_is_held_back_at_the_head() -> None:

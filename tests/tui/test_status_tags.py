@@ -42,6 +42,7 @@ def test_nothing_is_said_of_defaults() -> None:
         ("tls_keylog_file", "keys.log", "keylog:keys.log"),
         ("websocket", False, "no-websocket"),
         ("validate_inbound_headers", False, "lenient"),
+        ("store_streamed_bodies", False, "unkept"),
     ],
 )
 def test_an_option_that_changes_something_has_its_tag(option: str, value: Any, tag: str) -> None:

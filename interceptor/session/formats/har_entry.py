@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from interceptor.model.body import passed_size
 from interceptor.model.connection import Connection
 from interceptor.model.encoding import credible_size, decode_content
 from interceptor.model.flow import HttpFlow, WebSocketData
@@ -101,7 +102,7 @@ def _request(flow: HttpFlow) -> Entry:
         "headers": _fields(request.headers),
         "queryString": _pairs(_text(request.target.partition(b"?")[2])[0]),
         "headersSize": len(request.method) + len(request.target) + len(request.http_version) + 6 + len(bytes(request.headers)),
-        "bodySize": request.body.size,
+        "bodySize": passed_size(request.body),
     }
     if request.body.size:
         entry["postData"] = _post_data(request)
@@ -142,7 +143,7 @@ def _response(flow: HttpFlow) -> Entry:
             "content": _content(response),
             "redirectURL": location if response.status_code in _REDIRECTS else "",
             "headersSize": len(response.http_version) + len(response.reason) + 9 + len(bytes(response.headers)),
-            "bodySize": response.body.size,
+            "bodySize": passed_size(response.body),
         }
     if error:
         entry["_error"] = error

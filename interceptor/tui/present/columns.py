@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from interceptor.model.body import passed_size
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.addresses import address, ends_pieces, host, path_pieces, scheme, url_pieces
@@ -117,7 +118,7 @@ def _size(flow: Flow, look: Look) -> Line:
 
 
 def _request_size(flow: Flow, look: Look) -> Line:
-    size = flow.request.body.size if isinstance(flow, HttpFlow) else 0
+    size = passed_size(flow.request.body) if isinstance(flow, HttpFlow) else 0
     return [("size", format_size(size) if size else "")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from interceptor.model.body import passed_size
 from interceptor.model.flow import NOTED_BY_RULES, Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.changes import changes
@@ -54,9 +55,9 @@ def _facts(flow: Flow, now: float) -> list[tuple[str, Line | str]]:
     if seconds is not None:
         pairs.append(("Took" if not flow.is_live else "So far", format_duration(seconds)))
     if isinstance(flow, HttpFlow):
-        pairs.append(("Request body", _size(flow.request.body.size)))
+        pairs.append(("Request body", _size(passed_size(flow.request.body))))
         if flow.response is not None:
-            pairs.append(("Response body", _size(flow.response.body.size)))
+            pairs.append(("Response body", _size(passed_size(flow.response.body))))
         pairs += _versions(flow)
         if flow.websocket is not None:
             pairs += _websocket(flow)

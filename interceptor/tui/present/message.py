@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from interceptor.model.body import UnkeptBody
 from interceptor.model.flow import HoldPoint, HttpFlow
 from interceptor.model.http import Field, Headers, Message, Request, Response
 from interceptor.specs.sizes import format_size
@@ -77,6 +78,8 @@ def body_note(flow: HttpFlow, message: Message) -> tuple[str, str]:
     if holds_this and not flow.body_is_editable:
         arrived = f"{format_size(body.size)} of the body have arrived, the rest waits" if body.size else "The body waits"
         return "held text", f"Held at the head. {arrived} at the peer: it can be replaced, not edited, and streams after resume."
+    if isinstance(body, UnkeptBody):
+        return "warning", f"{format_size(body.passed)} of the body were passed on and not kept: store_streamed_bodies is off."
     if body.is_truncated:
         return "warning", f"Only the first {format_size(body.size)} of the body were kept; all of it was passed on."
     announced = announced_size(message)

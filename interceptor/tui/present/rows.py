@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from interceptor.model.body import passed_size
 from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.addresses import ends_pieces, host, natural_width, path_pieces, scheme, url_pieces
@@ -252,9 +253,9 @@ def size_piece(flow: Flow) -> Piece:
     if not isinstance(flow, HttpFlow):
         size, is_arriving, arrow = flow.bytes_held(), flow.is_live, ""
     elif flow.response is not None:
-        size, is_arriving, arrow = flow.response.body.size, flow.is_live and flow.response.timestamp_end is None, ""
+        size, is_arriving, arrow = passed_size(flow.response.body), flow.is_live and flow.response.timestamp_end is None, ""
     else:
-        size, is_arriving, arrow = flow.request.body.size, flow.is_live, "↑"
+        size, is_arriving, arrow = passed_size(flow.request.body), flow.is_live, "↑"
         if not size:
             return "size", ""
     style = "live" if is_arriving else "size large" if size >= _LARGE else "size"

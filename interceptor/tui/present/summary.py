@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from interceptor.model.body import passed_size
 from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.addresses import ends_pieces, scheme, url_pieces
@@ -57,7 +58,7 @@ def _outcome(flow: Flow, columns: int, now: float) -> Line:
         content_type = response.headers.get("content-type") or ""
         if content_type:
             line.append((type_style(content_type), f"{type_text(content_type, 32)} "))
-        line.append(("size", f"{format_size(response.body.size)} "))
+        line.append(("size", f"{format_size(passed_size(response.body))} "))
     elif isinstance(flow, TcpFlow):
         line.append(("size", f"{format_size(flow.bytes_held())} "))
     seconds = duration(flow, now)

@@ -11,6 +11,9 @@ from interceptor.proxy.core.conversation import Strand
 from interceptor.proxy.core.events import TimedOut
 from interceptor.proxy.layers.http.parts import Abort, Data, End
 
+Recording = Callable[[Request | Response, bytes], bool]
+"""Takes a piece of a body; False if the body is too large."""
+
 HOLD_LIMIT: Final = 5 * 1024 * 1024  # a body up to this size is collected so that a person may edit it,
 HOLD_SECONDS: Final = 3.0  # if it arrives within this time
 TOO_LARGE: Final = "The body is larger than body_size_limit."
@@ -22,10 +25,10 @@ async def collect_body(
     size: int | None,
     collect: Collect,
     limit: int | None,
-    record: Callable[[Request | Response, bytes], bool],
+    record: Recording,
 ) -> End | Abort | str | None:
     """Records the body to its end, or (None) as far as `limit`, or the time of a hold, allows; an Abort if it broke, a text if it
-    cannot be kept. `size` is the announced one; `record` says False if the body is too large."""
+    cannot be kept. `size` is the announced one."""
     is_hold = collect is Collect.FOR_HOLD
     if collect is Collect.STREAM or (limit is not None and size is not None and size > limit):
         return None

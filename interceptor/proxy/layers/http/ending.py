@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from interceptor.model.body import Body, MemoryBody
+from interceptor.model.body import Body, MemoryBody, UnkeptBody
 from interceptor.model.flow import FlowError, HttpFlow
 from interceptor.model.hooks import Collect, HttpHook, Verdict
 from interceptor.model.http import Request, Response
-from interceptor.model.records import BodyData, FlowEnded
+from interceptor.model.records import BodyData, FlowChanged, FlowEnded
 from interceptor.proxy.asks import ReadBody, RunHook
 from interceptor.proxy.core.conversation import Conversation, Strand
 from interceptor.proxy.core.events import Drained, PipeEvent
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.layers.http.collecting import HOLD_LIMIT, collect_body
+from interceptor.proxy.layers.http.collecting import HOLD_LIMIT, Recording, collect_body
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Downstream, End, RequestPart, ResponsePart, Upstream
 from interceptor.proxy.layers.http.surroundings import Surroundings
@@ -96,6 +96,30 @@ class Ending(Conversation):
         self.stack.record(BodyData(self.flow, message, data))
         if message.arrivals is not None:
             message.arrivals.add(len(data), self.stack.wall_time())
+        return True
+
+    def _most_kept(self, size: int | None, is_streamed: bool) -> int | None:
+        """Of a body that streams from here on, of that announced size: None is all of it. `is_streamed`: a script insists."""
+        if self._settings.store_streamed_bodies:
+            return None
+        most = self._settings.stream_large_bodies
+        return 0 if is_streamed or (most is not None and size is not None and size > most) else most
+
+    def _keep_no_more(self, message: Request | Response) -> Recording:
+        """What was kept of a body that streams is let go. Gives what takes the place of `_record` for the rest of it."""
+        kept, message.body, message.arrivals = message.body, UnkeptBody(message.body.size), None
+        for original in self.flow.original or ():
+            if original is not None and original.body is kept:
+                original.body = message.body
+        return self._count
+
+    def _count(self, message: Request | Response, data: bytes) -> bool:
+        body, limit = message.body, self._settings.body_size_limit
+        assert isinstance(body, UnkeptBody)
+        if limit is not None and body.passed + len(data) > limit:
+            return False
+        body.passed += len(data)
+        self.stack.record(FlowChanged(self.flow))
         return True
 
     # --- ends ---------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from interceptor.model.records import FlowStarted
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached, RunHook
 from interceptor.proxy.core.conversation import Strand
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.layers.http.collecting import TOO_LARGE
+from interceptor.proxy.layers.http.collecting import TOO_LARGE, Recording
 from interceptor.proxy.layers.http.lengths import fix_length
 from interceptor.proxy.layers.http.parts import Abort, Data, Downstream, End, RequestPart, ResponsePart
 from interceptor.proxy.layers.http.responding import Responding
@@ -73,9 +73,10 @@ class Exchange(Responding):
         flow, limit = self.flow, self._settings.body_size_limit
         if limit is not None and self._request_size is not None and self._request_size > limit:
             return self._request_broke(TOO_LARGE, 413)
-        received, is_whole = flow.request.body, self._has_whole_request
+        received, is_whole, is_streamed = flow.request.body, self._has_whole_request, False
         verdict = await up.ask(RunHook(up, RequestHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
+            is_streamed = verdict.collect is Collect.STREAM
             if not is_whole and flow.request.body is received:  # else there is another in its place already
                 self._say_continue()
                 collected = await self._collect(up, flow.request, self._request_size, verdict.collect)
@@ -90,7 +91,8 @@ class Exchange(Responding):
             verdict = await self._decide(up, RequestReady(flow), is_whole or flow.request.body is not received)
         match verdict:
             case Forward():
-                await self._send_request(up, is_whole, is_replaced=not is_whole and flow.request.body is not received)
+                is_replaced = not is_whole and flow.request.body is not received
+                await self._send_request(up, is_whole, is_replaced, is_streamed)
             case Respond(response=response):
                 self._request_is_over = is_whole
                 self._will_not_ask_for_body(response)
@@ -101,7 +103,7 @@ class Exchange(Responding):
             case unreachable:
                 assert_never(unreachable)
 
-    async def _send_request(self, up: Strand[RequestPart], is_whole: bool, is_replaced: bool) -> None:
+    async def _send_request(self, up: Strand[RequestPart], is_whole: bool, is_replaced: bool, is_streamed: bool) -> None:
         if not await self._reach(up, is_fresh=False):
             return
         request, upstream = self.flow.request, self.upstream
@@ -129,14 +131,18 @@ class Exchange(Responding):
             self._request_has_ended()
             return self._finish_if_over()
         self._body_was_sent_live = True
-        await self._stream_request(up)
+        await self._stream_request(up, is_streamed)
 
-    async def _stream_request(self, up: Strand[RequestPart]) -> None:
+    async def _stream_request(self, up: Strand[RequestPart], is_streamed: bool) -> None:
         request = self.flow.request
+        record: Recording = self._record
+        most = self._most_kept(self._request_size, is_streamed)
         while True:
             match await up.next_item():
                 case Data(data=data):
-                    if not self._record(request, data):
+                    if most is not None and request.body.size + len(data) > most:
+                        record, most = self._keep_no_more(request), None
+                    if not record(request, data):
                         return self._request_broke(TOO_LARGE, 413)
                     if self.upstream is not None and not self._upstream_is_gone:
                         self.upstream.data(data)

@@ -19,7 +19,7 @@ from interceptor.model.http import Response
 from interceptor.model.records import FlowChanged
 from interceptor.proxy.asks import RunHook
 from interceptor.proxy.core.conversation import Strand
-from interceptor.proxy.layers.http.collecting import TOO_LARGE
+from interceptor.proxy.layers.http.collecting import TOO_LARGE, Recording
 from interceptor.proxy.layers.http.ending import Ending
 from interceptor.proxy.layers.http.lengths import fix_length
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted, Unreadable
@@ -65,7 +65,7 @@ class Responding(Ending):
     async def _pass_response(self, down: Strand[Any], response: Response, size: int | None, is_local: bool = False) -> None:
         flow = self.flow
         flow.response = response
-        is_whole = is_local or size == 0
+        is_whole, is_streamed = is_local or size == 0, False
         if not is_whole and is_told_live(response.headers.get("content-type")):
             response.arrivals = Arrivals()
         limit = self._settings.body_size_limit
@@ -74,6 +74,7 @@ class Responding(Ending):
         received = response.body
         verdict = await down.ask(RunHook(down, ResponseHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
+            is_streamed = verdict.collect is Collect.STREAM
             is_endless = (response.headers.get("content-type") or "").startswith("text/event-stream")
             is_replaced = response.body is not received
             if not is_whole and not is_replaced and not (is_endless and verdict.collect is Collect.FOR_HOLD):
@@ -100,9 +101,9 @@ class Responding(Ending):
                 return self.kill(verdict.reason if isinstance(verdict, Kill) else "Dropped.")
             case unreachable:
                 assert_never(unreachable)
-        await self._send_response(down, is_whole, size)
+        await self._send_response(down, is_whole, size, is_streamed)
 
-    async def _send_response(self, down: Strand[Any], is_whole: bool, size: int | None) -> None:
+    async def _send_response(self, down: Strand[Any], is_whole: bool, size: int | None, is_streamed: bool) -> None:
         flow, response = self.flow, self.flow.response
         assert response is not None
         if flow.request.protocol and (reason := misleads(flow)):
@@ -124,10 +125,14 @@ class Responding(Ending):
         if is_whole:
             return self._response_has_ended(response)
         self.stack.record(FlowChanged(flow))
+        record: Recording = self._record
+        most = self._most_kept(size, is_streamed)
         while True:
             match await down.next_item():
                 case Data(data=data):
-                    if not self._record(response, data):
+                    if most is not None and response.body.size + len(data) > most:
+                        record, most = self._keep_no_more(response), None
+                    if not record(response, data):
                         self._end(TOO_LARGE)
                         return self.downstream.abort(TOO_LARGE)
                     self.downstream.data(data)
