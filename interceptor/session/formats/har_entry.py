@@ -1,48 +1,61 @@
 """A flow as an entry of HAR 1.2. Times of phases are milliseconds, -1 where a phase did not happen or is not known.
 
 Values of header fields and the like are text in JSON: UTF-8 where they are that, else Latin-1 with `"_encoding": "latin-1"`
-beside it. Bytes of the target that are no UTF-8 are percent-encoded in the URL.
+beside it. Bytes of the target that are no UTF-8 are percent-encoded in the URL. A body of many megabytes is not looked into: it
+is base64 as it was sent, and stands in the entry as `Large`, to be written piece by piece.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
-from interceptor.model.body import passed_size
-from interceptor.model.connection import Connection
+from interceptor.model.body import Body, passed_size
 from interceptor.model.encoding import credible_size, decode_content
-from interceptor.model.flow import HttpFlow, WebSocketData
+from interceptor.model.flow import HttpFlow, WebSocketData, WebSocketMessage
 from interceptor.model.http import Headers, Request, Response
-from interceptor.session.formats.har_text import packed, text_of
+from interceptor.session.formats.har_own import NAME, ConnectionNumbers, own_of, request_said
+from interceptor.session.formats.har_own import message_said as response_said
+from interceptor.session.formats.har_text import Entry, packed, text_of
 
-Entry = dict[str, Any]
-
+LARGE_FROM: Final = 1 << 24
 _DECODED_LIMIT: Final = 1 << 28
 _FORM: Final = "application/x-www-form-urlencoded"
 _REDIRECTS: Final = frozenset({300, 301, 302, 303, 305, 307, 308})
 
 
-def entry_of(flow: HttpFlow, connections: dict[Connection, int]) -> Entry:
-    """`connections` numbers those that were met; the first flow of each shows what it took to connect."""
-    timings = _timings(flow, flow.server is not None and flow.server not in connections)
+@dataclass(frozen=True, slots=True)
+class Large:
+    """In the place of text: the base64 of the first `size` bytes of a body."""
+
+    body: Body
+    size: int
+
+
+def entry_of(flow: HttpFlow, numbers: ConnectionNumbers) -> Entry:
+    """The first flow of each connection shows what it took to connect."""
+    server = flow.server
+    timings = _timings(flow, server is not None and not numbers.knows(server))
     entry: Entry = {
         "startedDateTime": _moment(flow.request.timestamp_start or flow.created_at),
         "time": round(sum(value for name, value in timings.items() if value > 0 and name != "ssl"), 3),
-        "request": _request(flow),
-        "response": _response(flow),
+        "request": _request(flow.request, flow.websocket is not None),
+        "response": _response(flow.request, flow.response),
         "cache": {},
         "timings": timings,
     }
-    server = flow.server
+    if flow.error is not None:
+        entry["response"]["_error"] = flow.error.message
+    own = own_of(flow, numbers)
     if server is not None:
         address = server.resolved or server.peer
         if address is not None:
             entry["serverIPAddress"] = address[0]
-        entry["connection"] = str(connections.setdefault(server, len(connections) + 1))
+        entry["connection"] = str(numbers.number(server))
     if flow.comment:
         entry["comment"] = flow.comment
     if flow.marker:
@@ -50,7 +63,17 @@ def entry_of(flow: HttpFlow, connections: dict[Connection, int]) -> Entry:
     if flow.websocket is not None:
         entry["_resourceType"] = "websocket"
         entry["_webSocketMessages"] = _messages(flow.websocket)
+    if flow.original is not None:
+        own["original"] = _original(*flow.original)
+    entry[NAME] = own
     return entry
+
+
+def _original(request: Request, response: Response | None) -> Entry:
+    original = {"request": _request(request, False) | {NAME: request_said(request)}}
+    if response is not None:
+        original["response"] = _response(request, response) | {NAME: response_said(response)}
+    return original
 
 
 def _timings(flow: HttpFlow, is_first: bool) -> dict[str, float]:
@@ -87,11 +110,10 @@ def _moment(timestamp: float) -> str:
 # ---- messages
 
 
-def _request(flow: HttpFlow) -> Entry:
-    request = flow.request
+def _request(request: Request, is_websocket: bool) -> Entry:
     entry: Entry = {
         "method": _said(request.method),
-        "url": _url(flow),
+        "url": _url(request, is_websocket),
         "httpVersion": request.http_version,
         "cookies": [
             {"name": name.strip(), "value": value.strip()}
@@ -114,6 +136,8 @@ def _request(flow: HttpFlow) -> Entry:
 def _post_data(request: Request) -> Entry:
     """As it was on the wire, also if it is compressed. The specification forgot `encoding` here; most programs know it."""
     kind = _kind(request.headers)
+    if request.body.size >= LARGE_FROM:
+        return {"mimeType": kind, "text": Large(request.body, request.body.size), "encoding": "base64"}
     raw = request.body.read()
     text = None if "content-encoding" in request.headers else text_of(raw, kind)
     if text is None:
@@ -124,37 +148,36 @@ def _post_data(request: Request) -> Entry:
     return post
 
 
-def _response(flow: HttpFlow) -> Entry:
-    response = flow.response
-    error = flow.error.message if flow.error is not None else ""
+def _response(request: Request, response: Response | None) -> Entry:
     if response is None:
-        entry: Entry = {
+        return {
             "status": 0, "statusText": "", "httpVersion": "", "cookies": [], "headers": [],
             "content": {"size": 0, "mimeType": "x-unknown"}, "redirectURL": "", "headersSize": -1, "bodySize": -1,
         }  # fmt: skip
-    else:
-        location = next(iter(_values(response.headers, b"location")), "")
-        entry = {
-            "status": response.status_code,
-            "statusText": _text(response.reason)[0],
-            "httpVersion": response.http_version,
-            "cookies": [_set_cookie(line) for line in _values(response.headers, b"set-cookie")],
-            "headers": _fields(response.headers),
-            "content": _content(response),
-            "redirectURL": location if response.status_code in _REDIRECTS else "",
-            "headersSize": len(response.http_version) + len(response.reason) + 9 + len(bytes(response.headers)),
-            "bodySize": passed_size(response.body),
-        }
-    if error:
-        entry["_error"] = error
-    return entry
+    location = next(iter(_values(response.headers, b"location")), "")
+    return {
+        "status": response.status_code,
+        "statusText": _text(response.reason)[0],
+        "httpVersion": response.http_version,
+        "cookies": [_set_cookie(line) for line in _values(response.headers, b"set-cookie")],
+        "headers": _fields(response.headers),
+        "content": _content(response),
+        "redirectURL": location if response.status_code in _REDIRECTS else "",
+        "headersSize": len(response.http_version) + len(response.reason) + 9 + len(bytes(response.headers)),
+        "bodySize": passed_size(response.body),
+    }
 
 
 def _content(response: Response) -> Entry:
     """Decoded, as the specification wants it; `_isEncoded` if that was not possible."""
-    raw, kind = response.body.read(), _kind(response.headers)
+    kind, coding, size = _kind(response.headers), response.headers.get("content-encoding"), response.body.size
+    if size >= LARGE_FROM:
+        large: Entry = {"size": size, "mimeType": kind or "x-unknown", "text": Large(response.body, size), "encoding": "base64"}
+        marks = {"_isEncoded": bool(coding), "_isTruncated": response.body.is_truncated}
+        return large | {name: True for name, is_so in marks.items() if is_so}
+    raw = response.body.read()
     content, is_encoded = raw, False
-    if coding := response.headers.get("content-encoding"):
+    if coding:
         try:
             content = decode_content(raw, coding, credible_size(len(raw), _DECODED_LIMIT))
         except ValueError:
@@ -171,25 +194,38 @@ def _content(response: Response) -> Entry:
 
 def _messages(websocket: WebSocketData) -> list[Entry]:
     """As Chrome has them: opcode 1 is text, all others are base64."""
-    return [
-        {
-            "type": "send" if message.from_client else "receive",
-            "time": message.timestamp,
-            "opcode": int(message.opcode),
-            "data": message.body.read().decode("utf-8", "replace") if message.is_text else packed(message.body.read()),
-            **({"_isDropped": True} if message.is_dropped else {}),
-            **({"_isInjected": True} if message.is_injected else {}),
-        }
-        for message in websocket.messages
-    ]
+    return [_message(each) for each in websocket.messages]
+
+
+def _message(message: WebSocketMessage) -> Entry:
+    raw = message.body.read()
+    text: str | None = None
+    if message.is_text:
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = None
+    entry: Entry = {
+        "type": "send" if message.from_client else "receive",
+        "time": message.timestamp,
+        "opcode": int(message.opcode),
+        "data": packed(raw) if text is None else text,
+    }
+    if message.is_text and text is None:
+        entry["_encoding"] = "base64"
+    if message.original is not None:
+        entry["_original"] = packed(message.original.read())
+    return entry | {
+        name: True for name, is_so in (("_isDropped", message.is_dropped), ("_isInjected", message.is_injected)) if is_so
+    }
 
 
 # ---- their parts
 
 
-def _url(flow: HttpFlow) -> str:
-    url = flow.request.url
-    if flow.websocket is not None:
+def _url(request: Request, is_websocket: bool) -> str:
+    url = request.url
+    if is_websocket:
         url = re.sub("^http", "ws", url)
     raw = url.encode("utf-8", "surrogateescape")
     try:

@@ -8,24 +8,33 @@ announce, so that header and body fit together. Where nobody knows the time of a
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote_plus, urlsplit
 
-from interceptor.model.body import MemoryBody
+from interceptor.model.body import MemoryBody, UnkeptBody
 from interceptor.model.connection import DEFAULT_PORTS, Connection, Side
 from interceptor.model.encoding import encode_content
 from interceptor.model.flow import FlowError, HttpFlow, Opcode, WebSocketData, WebSocketMessage
 from interceptor.model.http import Field, Headers, Message, Request, Response
-from interceptor.session.formats.har_text import bytes_of, unpacked
-
-Entry = dict[str, Any]
+from interceptor.session.formats.har_own import NAME, ConnectionNumbers, add_own, add_own_of_message, add_own_of_request
+from interceptor.session.formats.har_text import (
+    Entry,
+    bytes_of,
+    dict_of,
+    list_of,
+    moment_of,
+    number_of,
+    string_of,
+    unpacked,
+    whole_of,
+    words_of,
+)
 
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HOST: Final = re.compile(r"[^\x00-\x20\x7f/?#@\\]+")
-_YEAR_10000: Final = 253_402_300_800
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _VERSIONS: Final = {
     "h2": "HTTP/2.0", "http/2": "HTTP/2.0", "http/2.0": "HTTP/2.0", "h3": "HTTP/3", "http/3": "HTTP/3", "http/3.0": "HTTP/3",
@@ -42,6 +51,7 @@ class ConnectionsSeen:
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], Connection] = {}
+        self.numbers = ConnectionNumbers()
 
     def server(self, name: str, host: str, port: int, ip: str, opened_at: float) -> Connection | None:
         if not ip and not name:
@@ -58,13 +68,14 @@ class ConnectionsSeen:
 
 def flow_of(value: object, seen: ConnectionsSeen) -> HttpFlow:
     """NotOurs, or ValueError, TypeError or LookupError if it is not as it should be."""
-    entry = _dict(value)
-    request = _request(_dict(entry["request"]))
+    entry = dict_of(value)
+    request = _request(dict_of(entry["request"]))
     flow = HttpFlow(0, request=request)
-    answer = _dict(entry.get("response") or {})
+    own = entry.get(NAME)
+    answer = dict_of(entry.get("response") or {})
     response = _response(answer, request)
     started = _moment(entry.get("startedDateTime"))
-    times = _Times(started, _dict(entry.get("timings") or {}), entry.get("time"))
+    times = _Times(started, dict_of(entry.get("timings") or {}), entry.get("time"))
     flow.created_at = request.timestamp_start = started
     request.timestamp_end = times.sent
     flow.ended_at = times.sent
@@ -75,18 +86,34 @@ def flow_of(value: object, seen: ConnectionsSeen) -> HttpFlow:
         flow.is_upgraded = status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
         if status == 101 and not request.http_version.startswith("HTTP/1"):
             request.protocol = "websocket"  # it came over HTTP/2 (RFC 8441)
-    said = _words(answer.get("_error")) or ("" if response is not None else "The file has no response.")
+    said = words_of(answer.get("_error")) or ("" if response is not None or own is not None else "The file has no response.")
     if said:
         flow.error = FlowError(said, times.ended)
-    ip = _words(entry.get("serverIPAddress")).strip("[]")
-    flow.server = seen.server(_words(entry.get("connection")), request.host, request.port, ip, started)
-    flow.comment, flow.marker = _words(entry.get("comment")), _words(entry.get("_marker")).strip(":")
+    ip = words_of(entry.get("serverIPAddress")).strip("[]")
+    if own is None:  # else it says more
+        flow.server = seen.server(words_of(entry.get("connection")), request.host, request.port, ip, started)
+    flow.comment, flow.marker = words_of(entry.get("comment")), words_of(entry.get("_marker")).strip(":")
     messages = entry.get("_webSocketMessages")
     if messages is not None:
-        flow.websocket = WebSocketData([_message(_dict(each)) for each in _list(messages)])
+        flow.websocket = WebSocketData(list(_messages(flow, messages)))
         if flow.websocket.messages:
             flow.ended_at = max(flow.ended_at, flow.websocket.messages[-1].timestamp)
+    if own is not None:
+        add_own(flow, own, seen.numbers)
+        if (original := dict_of(own).get("original")) is not None:
+            flow.original = _original(dict_of(original))
     return flow
+
+
+def _original(entry: Entry) -> tuple[Request, Response | None]:
+    """What was received before an edit."""
+    asked, answered = dict_of(entry["request"]), dict_of(entry.get("response") or {})
+    request = _request(asked)
+    add_own_of_request(request, asked.get(NAME))
+    response = _response(answered, request)
+    if response is not None:
+        add_own_of_message(response, answered.get(NAME))
+    return request, response
 
 
 class _Times:
@@ -105,10 +132,10 @@ class _Times:
 
 
 def _request(entry: Entry) -> Request:
-    method = _string(entry["method"])
+    method = string_of(entry["method"])
     if not _TOKEN.fullmatch(method.encode("utf-8", "replace")):
         raise ValueError("the method is none")
-    scheme, host, port, target = _destination(method, _string(entry["url"]))
+    scheme, host, port, target = _destination(method, string_of(entry["url"]))
     headers, pseudo = _headers(entry.get("headers"))
     request = Request(method, scheme, host, port, target, headers=headers)
     request.http_version = _version(entry.get("httpVersion"))
@@ -116,8 +143,8 @@ def _request(entry: Entry) -> Request:
     if authority and _HOST.fullmatch(authority):
         request.authority = authority
     post = entry.get("postData")
-    content = _post_data(_dict(post)) if post else b""
-    request.body = _body(content, entry, _whole(entry.get("bodySize")))
+    content = _post_data(dict_of(post)) if post else b""
+    request.body = _body(content, entry, whole_of(entry.get("bodySize")))
     if content and "content-encoding" not in headers:
         _fit_length(request)
     return request
@@ -146,36 +173,38 @@ def _destination(method: str, url: str) -> tuple[str, str, int, bytes]:
 
 
 def _post_data(post: Entry) -> bytes:
-    kind, text = _string(post.get("mimeType")), _string(post.get("text"))
+    kind, text = string_of(post.get("mimeType")), string_of(post.get("text"))
     if text:
         return unpacked(text) if post.get("encoding") == "base64" else bytes_of(text, kind)
-    pairs = [_dict(each) for each in _list(post.get("params") or [])]
+    pairs = [dict_of(each) for each in list_of(post.get("params") or [])]
     if kind.partition(";")[0].strip().lower() == "multipart/form-data":
         return b""  # how it was cut into parts is not in the file
-    return "&".join(
-        f"{quote_plus(_string(pair.get('name')), errors='replace')}={quote_plus(_string(pair.get('value')), errors='replace')}"
-        for pair in pairs
-    ).encode()
+    return "&".join(f"{_form_encoded(pair.get('name'))}={_form_encoded(pair.get('value'))}" for pair in pairs).encode()
+
+
+def _form_encoded(value: object) -> str:
+    return quote_plus(string_of(value), errors="replace")
 
 
 def _response(entry: Entry, request: Request) -> Response | None:
-    status = _whole(entry.get("status"))
+    status = whole_of(entry.get("status"))
     if not status:
         return None
     if not 100 <= status <= 999:
         raise ValueError(f"{status} is no status code")
-    reason = re.sub(rb"[\r\n\0]+", b" ", _string(entry.get("statusText")).encode("utf-8", "replace"))
+    reason = re.sub(rb"[\r\n\0]+", b" ", string_of(entry.get("statusText")).encode("utf-8", "replace"))
     headers, _ = _headers(entry.get("headers"))
     response = Response(status, reason, headers=headers, http_version=_version(entry.get("httpVersion")))
-    content = _dict(entry.get("content") or {})
-    text = _string(content.get("text"))
-    raw = unpacked(text) if content.get("encoding") == "base64" else bytes_of(text, _string(content.get("mimeType")))
+    content = dict_of(entry.get("content") or {})
+    text = string_of(content.get("text"))
+    raw = unpacked(text) if content.get("encoding") == "base64" else bytes_of(text, string_of(content.get("mimeType")))
     if raw and (coding := headers.get("content-encoding")) and not content.get("_isEncoded"):
         try:
             raw = encode_content(raw, coding)
         except ValueError:  # a coding that we do not know: then the body is not in it
             headers.remove("content-encoding")
-    response.body = _body(raw, content, _whole(content.get("size")) if request.method != "HEAD" else 0)
+    announced = whole_of(entry.get("bodySize")) if whole_of(entry.get("bodySize")) > 0 else whole_of(content.get("size"))
+    response.body = _body(raw, content, announced if request.method != "HEAD" else 0)
     if raw:
         _fit_length(response)
     return response
@@ -183,8 +212,10 @@ def _response(entry: Entry, request: Request) -> Response | None:
 
 def _body(raw: bytes, entry: Entry, announced: int) -> MemoryBody:
     """What the file does not have although there was something is a body that was not kept."""
+    if not raw and announced > 0:
+        return UnkeptBody(announced)
     body = MemoryBody(raw)
-    body.is_truncated = bool(entry.get("_isTruncated")) or (not raw and announced > 0)
+    body.is_truncated = bool(entry.get("_isTruncated"))
     return body
 
 
@@ -197,10 +228,10 @@ def _headers(value: object) -> tuple[Headers, dict[bytes, bytes]]:
     """(the fields, what HTTP/2 says beside them)."""
     fields: list[Field] = []
     pseudo: dict[bytes, bytes] = {}
-    for each in _list(value or []):
-        field = _dict(each)
-        text = _string(field.get("value"))
-        name = _string(field["name"]).encode("utf-8", "replace")
+    for each in list_of(value or []):
+        field = dict_of(each)
+        text = string_of(field.get("value"))
+        name = string_of(field["name"]).encode("utf-8", "replace")
         encoding = "latin-1" if field.get("_encoding") == "latin-1" else "utf-8"
         for line in text.split("\n"):
             raw = line.removesuffix("\r").encode(encoding, "replace")
@@ -215,25 +246,37 @@ def _headers(value: object) -> tuple[Headers, dict[bytes, bytes]]:
     return Headers(fields), pseudo
 
 
+def _messages(flow: HttpFlow, value: object) -> Iterator[WebSocketMessage]:
+    for each in list_of(value):
+        entry = dict_of(each)
+        if entry.get("type") == "error":  # Chrome's, among the messages
+            flow.error = flow.error or FlowError(words_of(entry.get("data")), moment_of(entry.get("time")))
+        else:
+            yield _message(entry)
+
+
 def _message(entry: Entry) -> WebSocketMessage:
-    number, data = entry.get("opcode"), _string(entry.get("data"))
+    number, data = entry.get("opcode"), string_of(entry.get("data"))
     opcode = Opcode(number) if isinstance(number, int) and number in set(Opcode) else Opcode.BINARY
-    content = data.encode("utf-8", "replace") if opcode is Opcode.TEXT else unpacked(data)
+    is_text = opcode is Opcode.TEXT and entry.get("_encoding") != "base64"
+    content = data.encode("utf-8", "replace") if is_text else unpacked(data)
+    original = entry.get("_original")
     return WebSocketMessage(
         entry.get("type") in ("send", "request"),
         opcode,
         MemoryBody(content),
-        _timestamp(entry.get("time")),
+        moment_of(entry.get("time")),
         bool(entry.get("_isDropped")),
         bool(entry.get("_isInjected")),
+        None if original is None else MemoryBody(unpacked(string_of(original))),
     )
 
 
-# ---- values of the type that they must have
+# ---- versions and times
 
 
 def _version(value: object) -> str:
-    said = _string(value).strip().lower()
+    said = string_of(value).strip().lower()
     if "quic" in said or said.startswith("h3"):
         return "HTTP/3"
     return _VERSIONS.get(said, "HTTP/1.1")
@@ -242,56 +285,10 @@ def _version(value: object) -> str:
 def _moment(value: object) -> float:
     if not value:
         return 0.0
-    moment = datetime.fromisoformat(_string(value))
-    return _timestamp((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _timestamp(value: object) -> float:
-    number = _number(value)
-    if not 0 <= number < _YEAR_10000:
-        raise ValueError(f"{number} is no time that a calendar has")
-    return number
+    moment = datetime.fromisoformat(string_of(value))
+    return moment_of((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _seconds(value: object) -> float:
     """From milliseconds; a phase that did not happen took no time, and nothing takes longer than a year."""
-    return min(max(0.0, _number(value)) / 1000, 31_536_000.0)
-
-
-def _number(value: object) -> float:
-    if value is None:
-        return 0.0
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{type(value).__name__} stands where a number belongs")
-    return float(value) if math.isfinite(value) else 0.0
-
-
-def _whole(value: object) -> int:
-    return int(_number(value))
-
-
-def _string(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)  # a connection's number, a value of a form
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} stands where text belongs")
-    return value
-
-
-def _dict(value: object) -> Entry:
-    if not isinstance(value, dict):
-        raise TypeError(f"{type(value).__name__} stands where an object belongs")
-    return value
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"{type(value).__name__} stands where a list belongs")
-    return value
-
-
-def _words(value: object) -> str:
-    """Text that stays text: JSON can say half of a pair of surrogates, which nothing can write afterwards."""
-    return _string(value).encode("utf-8", "replace").decode()
+    return min(max(0.0, number_of(value)) / 1000, 31_536_000.0)

@@ -1,6 +1,6 @@
-"""Bytes in a format that knows only text.
+"""Bytes in a format that knows only text, and values of the types that they must have.
 
-    text ─▸ as it is, if the declared charset brings the same bytes back       anything else ─▸ base64
+text ─▸ as it is, if the declared charset brings the same bytes back       anything else ─▸ base64
 """
 
 from __future__ import annotations
@@ -8,9 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import math
 import re
 from email.message import Message as MimeHeader
+from typing import Any, Final
 
+Entry = dict[str, Any]
+
+_YEAR_10000: Final = 253_402_300_800
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -56,3 +61,53 @@ def unpacked(text: str) -> bytes:
         return base64.b64decode(joined + "=" * (-len(joined) % 4), validate=True)
     except binascii.Error as error:
         raise ValueError(f"a body is not in base64: {error}") from None
+
+
+# ---- values from JSON: TypeError where there is another type, ValueError where the value is none
+
+
+def number_of(value: object) -> float:
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{type(value).__name__} stands where a number belongs")
+    return float(value) if math.isfinite(value) else 0.0
+
+
+def whole_of(value: object) -> int:
+    return int(number_of(value))
+
+
+def moment_of(value: object) -> float:
+    """Seconds since the epoch."""
+    number = number_of(value)
+    if not 0 <= number < _YEAR_10000:
+        raise ValueError(f"{number} is no time that a calendar has")
+    return number
+
+
+def string_of(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)  # a connection's number, a value of a form
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} stands where text belongs")
+    return value
+
+
+def dict_of(value: object) -> Entry:
+    if not isinstance(value, dict):
+        raise TypeError(f"{type(value).__name__} stands where an object belongs")
+    return value
+
+
+def list_of(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{type(value).__name__} stands where a list belongs")
+    return value
+
+
+def words_of(value: object) -> str:
+    """Text that stays text: JSON can say half of a pair of surrogates, which nothing can write afterwards."""
+    return string_of(value).encode("utf-8", "replace").decode()

@@ -12,14 +12,16 @@ from interceptor.model.flow import Flow
 from interceptor.specs.errors import UserError
 
 _MARK: Final = b"\xef\xbb\xbf"  # which some programs put in front of UTF-8
-_ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_flows(stream: BinaryIO, skipped: Callable[[str], None]) -> Iterator[Flow]:
     """As the `read_flows` of the format that it is."""
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", stream))
     first = buffered.peek(64)
-    if first.removeprefix(_MARK).lstrip().startswith(b"{") or first.startswith(_ZLIB):
+    from interceptor.session.formats.har_file import is_packed
+
+    if first.removeprefix(_MARK).lstrip().startswith(b"{") or is_packed(first) or first.startswith(_UTF16):
         from interceptor.session.formats import har
 
         return har.read_flows(buffered, skipped)

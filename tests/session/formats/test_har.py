@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -73,7 +74,17 @@ def test_the_whole_is_har_1_2() -> None:
     assert (log["version"], log["creator"]["name"], log["entries"]) == ("1.2", "interceptor", [])
     two = json.loads(written(http_flow(), http_flow(identity=2)))["log"]["entries"]
     assert len(two) == 2
-    required = {"startedDateTime", "time", "request", "response", "cache", "timings", "serverIPAddress", "connection"}
+    required = {
+        "startedDateTime",
+        "time",
+        "request",
+        "response",
+        "cache",
+        "timings",
+        "serverIPAddress",
+        "connection",
+        "_interceptor",
+    }
     assert all(set(each) == required for each in two)
 
 
@@ -386,10 +397,17 @@ def test_what_stands_before_the_damage_is_read() -> None:
     assert len(flows) == 1
 
 
-def test_a_bomb_is_bounded() -> None:
-    packed = zlib.compress(b" " * 50_000_000)
-    with pytest.raises(UserError, match="larger"):
-        list(read_flows(io.BytesIO(packed), lambda notice: None, largest=1_000_000))
+def test_a_bomb_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interceptor.session.formats.har_file._ALWAYS_UNPACKED", 1 << 20)
+    for blown_up in (b" " * 10_000_000, b'{"log": {"x": "' + b" " * 10_000_000):
+        tracemalloc.start()
+        try:
+            with pytest.raises(UserError, match="larger"):
+                list(read_flows(io.BytesIO(zlib.compress(blown_up)), lambda notice: None, largest=1_000_000))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 8_000_000
 
 
 JSON = st.recursive(
