@@ -8,8 +8,9 @@ An addon is any object with methods named after hooks: `client_connected(client,
 Each returns a verdict, None for no say, or a coroutine that does: then this hook alone waits for it. The first that is not a
 `Forward` ends the round. An addon whose say comes and goes has an attribute `hooks`, the names of those that it has a say in now,
 and whoever changes it calls `refresh`. Who has a say in `request` or `response` gets every body whole, unless its attribute
-`collects_itself` is true: then it asks for bodies at the heads, flow by flow. A hook in which nobody has a say costs a dictionary
-look-up. An addon that raises is reported and counts as having no say.
+`collects_itself` is true: then it asks for bodies at the heads, flow by flow. An addon with a method `concerns(flow)` has a say
+about those flows only. A hook in which nobody has a say costs a dictionary look-up. An addon that raises is reported and counts
+as having no say.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from interceptor.addons.intercept import Intercept
+from interceptor.model.flow import HttpFlow
 from interceptor.model.hooks import (
     FORWARD,
     ClientConnected,
@@ -54,6 +56,7 @@ _WANTS_WHOLE: Final = {RequestHead: "request", ResponseHead: "response", WebSock
 
 Said = Verdict | None
 Method = Callable[..., Said | Coroutine[Any, Any, Said]]
+Concerns = Callable[[HttpFlow], bool]
 
 
 class Place(IntEnum):
@@ -74,6 +77,7 @@ class Chain:
         self._intercept, self._report = intercept, report
         self._addons: list[tuple[Place, object]] = [(Place.ACCESS, addon) for addon in addons]
         self._by_hook: dict[type[Hook], list[Method]] = {}
+        self._concerned: dict[type[Hook], list[Concerns]] = {}  # hooks in which only those have a say that do not have it always
         self._collecting: frozenset[type[Hook]] = frozenset()
         self._thinking: dict[Hook, asyncio.Task[None]] = {}
         self.refresh()
@@ -93,12 +97,14 @@ class Chain:
     def refresh(self) -> None:
         """Looks anew at who has a say in what."""
         by_name: dict[str, list[Method]] = {}
+        by_flow: dict[str, list[Concerns | None]] = {}
         collecting: set[str] = set()
         for _, addon in self._addons:
             names = getattr(addon, "hooks", None)
             for name in NAMES.values():
                 if hasattr(addon, name) and (names is None or name in names):
                     by_name.setdefault(name, []).append(getattr(addon, name))
+                    by_flow.setdefault(name, []).append(getattr(addon, "concerns", None))
                     if not getattr(addon, "collects_itself", False):
                         collecting.add(name)
         self._collecting = frozenset(kind for kind, name in _WANTS_WHOLE.items() if name in collecting)
@@ -106,7 +112,25 @@ class Chain:
             kind: by_name.get(name, []) for kind, name in NAMES.items() if name in by_name or kind in self._collecting
         }
 
+        self._concerned = {
+            kind: [concerns for concerns in by_flow.get(name, []) if concerns is not None]
+            for kind, name in NAMES.items()
+            if issubclass(kind, HttpHook) and name in by_name and kind not in self._collecting and None not in by_flow[name]
+        }
+
     # --- asking -----------------------------------------------------------------------------------------------
+
+    def heeds(self, hook: Hook) -> bool:
+        if self._intercept.is_active:
+            return True
+        kind = type(hook)
+        if (concerned := self._concerned.get(kind)) is None:
+            return kind in self._by_hook
+        flow: HttpFlow = hook.flow  # type: ignore[attr-defined]
+        for concerns in concerned:  # noqa: SIM110 - on the path of every request
+            if concerns(flow):
+                return True
+        return False
 
     def decide(self, hook: Hook, answer: Callable[[Verdict], None]) -> Verdict | None:
         methods = self._by_hook.get(type(hook))

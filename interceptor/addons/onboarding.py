@@ -37,11 +37,17 @@ class Onboarding:
         self._hosts = hosts
         self._pages: dict[tuple[str, bool], bytes] = {}  # by platform, and whether the CA has expired: written once
 
-    def requestheaders(self, flow: HttpFlow) -> Respond | None:
-        request = flow.request
+    def concerns(self, flow: HttpFlow) -> bool:
         hosts = self._hosts()
-        if hosts is None or request.pretty_host.lower().rstrip(".") not in (*HOSTS, *hosts):
+        if hosts is None:
+            return False
+        name = flow.request.pretty_host.lower().rstrip(".")
+        return name in HOSTS or name in hosts
+
+    def requestheaders(self, flow: HttpFlow) -> Respond | None:
+        if not self.concerns(flow):
             return None
+        request = flow.request
         if request.method not in ("GET", "HEAD"):
             response = _response(405, b"Method Not Allowed", "text/plain; charset=utf-8", b"Only GET and HEAD.\n")
             response.headers.add("Allow", "GET, HEAD")

@@ -150,6 +150,10 @@ class ConnectionWatcher(Protocol):
 class Decider(Protocol):
     """What the driver knows of the chain of addons."""
 
+    def heeds(self, hook: Hook) -> bool:
+        """False if nobody has anything to say here: it need not be asked."""
+        ...
+
     def decide(self, hook: Hook, answer: Callable[[Verdict], None]) -> Verdict | None:
         """The verdict if it is known at once; else None, and `answer` is called once, later, from the event loop."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,6 +23,12 @@ M = TypeVar("M", bound="Message")
 
 def _to_bytes(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+
+
+@lru_cache(maxsize=256)
+def _folded(name: str | bytes) -> bytes:
+    """As names are compared. The few that we ask for are asked for again and again."""
+    return _to_bytes(name).lower()
 
 
 def _to_text(raw: bytes) -> str:
@@ -38,12 +45,12 @@ class Headers:
 
     def get(self, name: str | bytes, default: str | None = None) -> str | None:
         """The values of that name, joined by ", " (RFC 9110 §5.3), or `default` if there is none."""
-        wanted = _to_bytes(name).lower()
+        wanted = _folded(name)
         values = [value for key, value in self.fields if key.lower() == wanted]
         return _to_text(values[0] if len(values) == 1 else b", ".join(values)) if values else default
 
     def get_all(self, name: str | bytes) -> list[str]:
-        wanted = _to_bytes(name).lower()
+        wanted = _folded(name)
         return [_to_text(value) for key, value in self.fields if key.lower() == wanted]
 
     def __getitem__(self, name: str | bytes) -> str:
@@ -76,7 +83,7 @@ class Headers:
 
     def remove(self, name: str | bytes) -> None:
         """All fields of that name; nothing if there is none."""
-        wanted = _to_bytes(name).lower()
+        wanted = _folded(name)
         self.fields = [item for item in self.fields if item[0].lower() != wanted]
 
     __delitem__ = remove
@@ -84,7 +91,7 @@ class Headers:
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, (str, bytes)):
             return False
-        wanted = _to_bytes(name).lower()
+        wanted = _folded(name)
         for key, _ in self.fields:  # noqa: SIM110 - a generator costs as much as the whole search
             if key.lower() == wanted:
                 return True

@@ -2,6 +2,7 @@
 
 It drains the stack's inbox, one turn per event, then writes once per connection. Replies that are known at once (a body's
 bytes, a verdict nobody has to think about, a cached leaf) go through the inbox like all others; the rest arrive from tasks.
+A hook that nobody heeds is not even asked: the stack goes on within the turn.
 One coarse timer serves the stack. When the client has gone, the driver closes what is left.
 """
 
@@ -16,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from interceptor.model.connection import Connection, Side
 from interceptor.model.flow import FlowError, HttpFlow, WebSocketMessage
-from interceptor.model.hooks import ConnectionWatcher, Decider, Verdict
+from interceptor.model.hooks import FORWARD, ConnectionWatcher, Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
 from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, RunHook
 from interceptor.proxy.assembly import Assembly
@@ -83,6 +84,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         self._is_draining = self._is_over = False
+        self._stack.answers[RunHook] = self._verdict_nobody_gives
         services.drivers.add(self)
 
     @property
@@ -228,6 +230,9 @@ class Driver:
                     self._run(self._mint(ask))
             case Dial():
                 self._dialling[id(ask)] = self._run(self._dial(ask))
+
+    def _verdict_nobody_gives(self, ask: RunHook) -> Verdict | None:
+        return None if self._services.decider.heeds(ask.hook) else FORWARD
 
     def _decided(self, ask: RunHook, verdict: Verdict) -> None:
         if not self._is_over:

@@ -195,6 +195,7 @@ class Upstreams(Layer):
         self._not_http2: set[Key] = set()  # origins that were offered it and chose something else
         self.tell_unasked: Callable[[Connection, bytes], None] = lambda connection, data: None
         stack.outermost = self.emit
+        stack.answers[Reach] = self._reached_at_once
 
     def emit(self, effect: Effect) -> None:
         if not isinstance(effect, (Reach, Withdraw)):
@@ -242,6 +243,11 @@ class Upstreams(Layer):
             self.tell_unasked(connection, data)
 
     def give(self, reach: Reach, idle: Idle) -> None:
+        # Ahead of everything that waits: first the answer, then what came early, then what is still to be delivered.
+        reached = self._given(reach, idle)
+        self.stack.inbox.appendleft(Replied(reach, reached))
+
+    def _given(self, reach: Reach, idle: Idle) -> Reached:
         key = self._keys[idle.connection] = _key(reach.origin)
         is_http2 = _speaks_http2(idle.connection, reach)
         if is_http2 and reach.is_taken:
@@ -254,8 +260,7 @@ class Upstreams(Layer):
             self.stack.post_first(HeadByThen(self.stack), idle.head.leave_pipe())
         elif not reach.is_taken:
             self._idle.setdefault(key, []).append(idle)
-        # Ahead of everything that waits: first the answer, then what came early, then what is still to be delivered.
-        self.stack.inbox.appendleft(Replied(reach, Reached(idle.connection, idle.has_served, is_http2)))
+        return Reached(idle.connection, idle.has_served, is_http2)
 
     def failed(self, reach: Reach, failed: ConnectFailed) -> None:
         if not reach.is_taken:  # an exchange has told it already
@@ -265,6 +270,16 @@ class Upstreams(Layer):
     def reach_again(self, reach: Reach) -> None:
         if reach.state is AskState.WAITING:
             self._reach(reach)
+
+    def _reached_at_once(self, reach: Reach) -> Reached | None:
+        """For who takes a connection that is there: within the turn."""
+        key = _key(reach.origin)
+        if not reach.is_taken or key in self._failures:
+            return None
+        if b"h2" in reach.alpn_offers and (shared := self._shared.get(key)):
+            return Reached(shared, is_reused=True, is_http2=True)
+        idle = self._take_idle(key, reach)
+        return self._given(reach, idle) if idle is not None else None
 
     def _reach(self, reach: Reach) -> None:
         key = _key(reach.origin)

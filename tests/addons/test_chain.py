@@ -21,6 +21,7 @@ from interceptor.model.hooks import (
     RequestHead,
     RequestReady,
     Respond,
+    ResponseHead,
     Verdict,
 )
 from interceptor.model.http import Request, Response
@@ -67,6 +68,32 @@ def at_once(chain: Chain, hook: Hook) -> Verdict | None:
 
 def test_nobody_has_a_say() -> None:
     assert at_once(chain_of(object()), RequestHead(flow())) is FORWARD
+
+
+def test_what_is_heeded() -> None:
+    chain = chain_of(Addon("1", [], request=None))
+    assert [chain.heeds(kind(flow())) for kind in (RequestHead, RequestReady, ResponseHead)] == [True, True, False]
+
+
+def test_who_is_concerned_by_some_flows_only_is_asked_about_those() -> None:
+    some = Addon("some", [], requestheaders=None)
+    some.concerns = lambda flow: flow.request.host == "ours"  # type: ignore[attr-defined]
+    chain, ours, other = chain_of(some), flow(), flow()
+    ours.request.host = "ours"
+    assert chain.heeds(RequestHead(ours)) and not chain.heeds(RequestHead(other))
+    everything = Addon("all", [], requestheaders=None)
+    chain.add(everything, Place.RULES)
+    assert chain.heeds(RequestHead(other))
+    chain.remove(everything)
+    assert not chain.heeds(RequestHead(other))
+    chain.add(Addon("bodies", [], request=None), Place.RULES)
+    assert chain.heeds(RequestHead(other)), "the head asks for the body"
+
+
+def test_who_intercepts_heeds_everything() -> None:
+    intercept = Intercept()
+    intercept.filter = parse("~all")
+    assert chain_of(intercept=intercept).heeds(ResponseHead(flow()))
 
 
 def test_places_come_before_the_order_of_adding() -> None:

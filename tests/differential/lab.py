@@ -74,6 +74,9 @@ class Seen:
             case MessageData(from_client=from_client, data=data):
                 self.raw[from_client] += data or b""
 
+    def heeds(self, hook: Hook) -> bool:
+        return True
+
     def decide(self, hook: Hook, answer: Callable[[Verdict], None]) -> Verdict | None:
         return FORWARD
 

@@ -16,7 +16,17 @@ import uvloop
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.flow import Flow, HttpFlow
-from interceptor.model.hooks import FORWARD, ClientConnected, Hook, Kill, RequestHead, Respond, Verdict
+from interceptor.model.hooks import (
+    FORWARD,
+    ClientConnected,
+    Hook,
+    HttpHook,
+    Kill,
+    RequestHead,
+    Respond,
+    ResponseHead,
+    Verdict,
+)
 from interceptor.model.http import Headers, Request, Response
 from interceptor.model.records import BodyData, FlowEnded, FlowStarted, Record
 from interceptor.proxy import driver, transports
@@ -54,6 +64,8 @@ class Running:
         self.reports: list[str] = []
         self.held: dict[int, Callable[[Verdict], None]] = {}
         self.withdrawn: list[Hook] = []
+        self.is_heeding = True
+        self.asked: list[Hook] = []
         self.decides: Callable[[Hook], Verdict | None] = lambda hook: FORWARD
         self.hangups = HangUps(loop)
         self.services = Services(
@@ -78,7 +90,11 @@ class Running:
                 assert isinstance(message.body, MemoryBody)
                 message.body.append(data)
 
+    def heeds(self, hook: Hook) -> bool:
+        return self.is_heeding
+
     def decide(self, hook: Hook, answer: Callable[[Verdict], None]) -> Verdict | None:
+        self.asked.append(hook)
         verdict = self.decides(hook)
         if verdict is None:
             self.held[id(hook)] = answer
@@ -167,6 +183,22 @@ def test_requests_pass_on_kept_connections(run: Callable[[Main], None]) -> None:
             client.writer.close()
             await until(lambda: not running.services.drivers)
             assert server.closed_at is not None
+
+    run(main)
+
+
+def test_hooks_that_nobody_heeds_are_not_asked(run: Callable[[Main], None]) -> None:
+    async def main() -> None:
+        async with proxy() as running, origin(say_hi) as port:
+            client = await running.client()
+            for is_heeding, path in ((False, b"/a"), (True, b"/b"), (False, b"/c")):
+                running.is_heeding = is_heeding
+                client.writer.write(b"GET http://127.0.0.1:%d%b HTTP/1.1\r\nHost: a\r\n\r\n" % (port, path))
+                assert (await client.head()).startswith(b"HTTP/1.1 200 OK\r\n") and await client.reader.readexactly(2) == b"hi"
+            asked = [(type(hook), hook.flow.request.target) for hook in running.asked if isinstance(hook, HttpHook)]
+            assert asked == [(RequestHead, b"/b"), (ResponseHead, b"/b")]
+            client.writer.close()
+            await until(lambda: not running.services.drivers)
 
     run(main)
 

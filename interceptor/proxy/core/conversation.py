@@ -90,6 +90,8 @@ class Strand(Generic[Item]):
         """The answer, or what came first; the loser is withdrawn. Returns at once if that connection is closed already."""
         if or_closed is not None and (closed := self.conversation.closed.get(or_closed)):
             return closed
+        if (knows := self.stack.answers.get(type(ask))) is not None and (known := knows(ask)) is not None:
+            return known  # type: ignore[no-any-return]
         self.stack.want(ask)
         answer: R | TimedOut | Closed = await _park(Parked(ask, until, or_closed))
         return answer

@@ -82,6 +82,7 @@ class Stack:
         self.pipes: dict[Connection, Pipe] = {}
         self.alarms: dict[Callable[[], None], float] = {}  # what to call, and when it is due
         self.outermost: Callable[[Effect], None] = self.emit
+        self.answers: dict[type[Ask[Any]], Callable[[Any], Any]] = {}  # who may know the answer at once; None: not this time
         self.flow_ids = flow_ids if flow_ids is not None else count(1)
         self.open_flows: dict[int, Flow] = {}
         self.at_turn_end: list[Callable[[], None]] = []  # what to call when the event has been delivered, once
@@ -200,6 +201,7 @@ class Stack:
     def _fail(self, error: Exception) -> None:
         self.failure = error
         self.outermost = self.emit  # nobody inside may answer any more
+        self.answers.clear()
         for ask in list(self._waiting.values()):
             self.withdraw(ask)
         for connection in [c for c in self.pipes if not isinstance(c, StreamConnection)]:

@@ -58,6 +58,7 @@ class Framing:
     host: bytes | None = None
     expects_continue: bool = False
     has_upgrade: bool = False
+    is_for_proxy: bool = False  # has Proxy-Connection
 
     @property
     def field_name(self) -> bytes:
@@ -168,6 +169,7 @@ def _framing(block: bytes, fields: list[Field], is_odd: bool) -> Framing:
         elif lower == b"connection":
             framing.connection |= {token.strip(b" \t").lower() for token in value.split(b",")}
         elif lower == b"proxy-connection":
+            framing.is_for_proxy = True
             framing.connection |= {token.strip(b" \t").lower() for token in value.split(b",")} & {b"keep-alive", b"close"}
         elif lower == b"expect":
             framing.expects_continue = value.lower() == b"100-continue"

@@ -195,7 +195,8 @@ class Router:
                 headers.fields.insert(0, (b"Host", named))
             elif named and head.framing.host != named:
                 headers["Host"] = named  # the target counts, not the field (RFC 9112 §3.2.2)
-            headers.remove("Proxy-Connection")
+            if head.framing.is_for_proxy:
+                headers.remove("Proxy-Connection")
 
     def serve(self, codec: ClientCodec, request: Request, size: int | None, expects_continue: bool) -> Serving:
         stack = self._stack
