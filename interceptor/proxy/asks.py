@@ -1,6 +1,6 @@
 """The asks of this proxy, and their answers: what layers want to know from outside of their stack.
 
-`Reach` is answered by Upstreams, inside the stack; all others by the driver.
+`Reach` and `TakesWebSockets` are answered inside the stack, by way of Upstreams; all others by the driver.
 """
 
 from __future__ import annotations
@@ -50,6 +50,14 @@ class Reach(Ask[Reached | ConnectFailed]):
     alpn_offers: tuple[bytes, ...] = ()
     is_taken: bool = False
     is_fresh: bool = False  # no reused connection: the last one was closed under our request
+
+
+@dataclass(slots=True)
+class TakesWebSockets(Ask[str]):
+    """To Upstreams: whether a server takes WebSockets on this connection, on which HTTP/2 is spoken. "" if so, else why not; told
+    when its SETTINGS have come, or never will."""
+
+    connection: Connection
 
 
 @dataclass(slots=True)

@@ -43,6 +43,7 @@ class Assembly:
         self.stack = Stack(flow_ids, epoch_offset)
         self._settings = settings
         self._upstreams = Upstreams(self.stack, settings, self._server_tls)
+        self._upstreams.tell_of_websockets = lambda ask: self._http2_upstream(ask.connection).tell_of_websockets(ask)
 
     def _server_tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
         from interceptor.proxy.layers.tls import ServerTls  # OpenSSL is loaded when TLS is first spoken
@@ -120,10 +121,6 @@ class Assembly:
             detector = self._detector(connection, ingress)
             pipe.put((), detector)
             _receive(detector, [Opened(connection), *waiting])
-
-    def takes_websockets(self, origin: Origin) -> bool:
-        connection = self._upstreams.shared(origin)
-        return connection is not None and connection in self.stack.pipes and self._http2_upstream(connection).takes_websockets
 
     def relay(
         self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], note: str = ""

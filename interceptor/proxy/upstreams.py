@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from interceptor.model.connection import Connection, Origin, Side
-from interceptor.proxy.asks import ConnectFailed, Dial, Reach, Reached
+from interceptor.proxy.asks import ConnectFailed, Dial, Reach, Reached, TakesWebSockets
 from interceptor.proxy.core.effects import Ask, AskState, Close, Effect, PauseReading, ResumeReading, Withdraw
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent, Replied
 from interceptor.proxy.core.layer import Layer, Mark
@@ -194,15 +194,20 @@ class Upstreams(Layer):
         self._shared: dict[Key, Connection] = {}  # HTTP/2 is spoken on them
         self._not_http2: set[Key] = set()  # origins that were offered it and chose something else
         self.tell_unasked: Callable[[Connection, bytes], None] = lambda connection, data: None
+        self.tell_of_websockets: Callable[[TakesWebSockets], None] = lambda ask: None  # asks whoever speaks HTTP/2 there
         stack.outermost = self.emit
         stack.answers[Reach] = self._reached_at_once
 
     def emit(self, effect: Effect) -> None:
-        if not isinstance(effect, (Reach, Withdraw)):
+        if not isinstance(effect, (Reach, Withdraw, TakesWebSockets)):
             return self.stack.emit(effect)
-        if isinstance(effect, Reach):
-            return self._reach(effect)
-        self._withdrawn(effect.ask, effect)
+        match effect:
+            case Reach():
+                self._reach(effect)
+            case TakesWebSockets():
+                self.tell_of_websockets(effect)
+            case Withdraw(ask=ask):
+                self._withdrawn(ask, effect)
 
     def release(self, connection: Connection, has_served: bool, early: Sequence[PipeEvent] = ()) -> None:
         """Nobody has this connection any more; it may serve who reaches for its origin next. `has_served`: an exchange is
@@ -215,10 +220,6 @@ class Upstreams(Layer):
         head.early.extend(early)
         pipe.put((), head)
         self._idle.setdefault(key, []).append(Idle(connection, head, has_served))
-
-    def shared(self, origin: Origin) -> Connection | None:
-        """The one on which HTTP/2 is spoken with that origin, if there is one."""
-        return self._shared.get(_key(origin))
 
     def retire(self, connection: Connection) -> None:
         """Nobody new shall come to this shared connection."""
@@ -325,6 +326,8 @@ class Upstreams(Layer):
         return None
 
     def _withdrawn(self, ask: Ask[object], effect: Withdraw) -> None:
+        if isinstance(ask, TakesWebSockets):
+            return
         if not isinstance(ask, Reach):
             return self.stack.emit(effect)
         if opening := self.opening.get(id(ask)):

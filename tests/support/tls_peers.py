@@ -23,6 +23,10 @@ from interceptor.proxy.tls_service import TlsService
 from tests.support.paper_driver import Peer
 
 
+class NotOffered(Exception):
+    """What the server insists on."""
+
+
 class TlsPeer:
     """`heard` is what came through its TLS; `error` what OpenSSL said when it broke."""
 
@@ -60,14 +64,20 @@ class TlsPeer:
         return cls(connection)
 
     @classmethod
-    def server(cls, certificate: Path, alpn: bytes = b"", max_version: int = 0) -> TlsPeer:
-        """Shows what is in that PEM file."""
+    def server(cls, certificate: Path, alpn: bytes = b"", max_version: int = 0, refuses: bool = False) -> TlsPeer:
+        """Shows what is in that PEM file. `refuses`: whoever does not offer `alpn`."""
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_max_proto_version(max_version)
         context.use_certificate_chain_file(str(certificate))
         context.use_privatekey_file(str(certificate))
         if alpn:
-            context.set_alpn_select_callback(lambda _, offered: alpn if alpn in offered else SSL.NO_OVERLAPPING_PROTOCOLS)
+
+            def choose(_: SSL.Connection, offered: list[bytes]) -> object:
+                if refuses and alpn not in offered:
+                    raise NotOffered(f"an alert instead of {alpn!r}")
+                return alpn if alpn in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+
+            context.set_alpn_select_callback(choose)
         connection = SSL.Connection(context, None)
         connection.set_accept_state()
         return cls(connection)
@@ -122,6 +132,8 @@ class TlsPeer:
             pass
         except SSL.ZeroReturnError:
             self.has_ended = True
+        except NotOffered as refusal:
+            self.error = str(refusal)
         except SSL.Error as error:
             self.error = str(error.args[0]) if error.args else "closed"
 

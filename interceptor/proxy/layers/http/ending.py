@@ -52,6 +52,7 @@ class Ending(Conversation):
         self._request_is_over = self._response_is_over = self._upstream_is_gone = self._is_over = False
         self._has_whole_request = self._body_was_sent_live = self._is_sending = self._has_said_continue = False
         self._is_second_try = self._connection_was_reused = False
+        self._aside = ""  # why it is not HTTP/2 that is spoken with the server, where that matters if it fails
         self._from_client: Strand[RequestPart] | None = None
         self._from_server: Strand[ResponsePart] | None = None
 
@@ -126,6 +127,8 @@ class Ending(Conversation):
 
     def _give_up(self, reason: str, status: int, code: int | None = None) -> None:
         """No response can be had: say so on the flow and to the client, by the server's code or in a page of our own."""
+        if self._aside:
+            reason = f"{reason} It was asked in HTTP/1.1, because over HTTP/2 {self._aside}."
         if self.response_has_begun or (code is not None and self.downstream.has_error_codes):
             self._end(reason)
             return self.downstream.abort(reason, code)

@@ -25,7 +25,9 @@ from interceptor.proxy.layers.http.collecting import TOO_LARGE, Recording
 from interceptor.proxy.layers.http.lengths import fix_length
 from interceptor.proxy.layers.http.parts import Abort, Data, Downstream, End, RequestPart, ResponsePart
 from interceptor.proxy.layers.http.responding import Responding
-from interceptor.proxy.layers.http.surroundings import Surroundings
+from interceptor.proxy.layers.http.surroundings import HTTP1_ONLY, Surroundings
+from interceptor.proxy.layers.http.upgrades import asks_for_websocket
+from interceptor.proxy.layers.http.websocket_way import reach_for_websocket
 
 
 class Exchange(Responding):
@@ -188,8 +190,12 @@ class Exchange(Responding):
         """True with `upstream` set; else the client has been told why not."""
         origin = self._surroundings.origin_of(self.flow.request, self._first_target)
         offers = self._surroundings.offers_for(self.flow.request, origin)
-        reach = Reach(strand, origin, alpn_offers=offers, is_taken=True, is_fresh=is_fresh)
-        answer: Reached | ConnectFailed = await strand.ask(reach)
+        answer: Reached | ConnectFailed
+        if offers is not HTTP1_ONLY and asks_for_websocket(self.flow.request):
+            patience = self._settings.connect_timeout
+            answer, self._aside = await reach_for_websocket(strand, origin, offers, is_fresh, patience)
+        else:
+            answer = await strand.ask(Reach(strand, origin, alpn_offers=offers, is_taken=True, is_fresh=is_fresh))
         if isinstance(answer, ConnectFailed):
             self.flow.server = answer.connection
             self._give_up(str(answer), 502)

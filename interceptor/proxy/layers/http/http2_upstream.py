@@ -15,7 +15,8 @@ from typing import Final, Protocol
 from interceptor.model.connection import Connection
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Field, Headers, Request, Response
-from interceptor.proxy.core.events import Closed, Congested, Drained
+from interceptor.proxy.asks import TakesWebSockets
+from interceptor.proxy.core.events import Closed, Congested, Drained, Replied
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.layers.http.error_codes import ErrorCode, code_name
 from interceptor.proxy.layers.http.head_scan import HeadError
@@ -225,6 +226,7 @@ class Http2Upstream(Http2Connection):
         super().__init__(stack, settings, connection, is_client=True)
         self._upstreams = upstreams
         self._waiting: deque[UpstreamStream] = deque()
+        self._asking: list[TakesWebSockets] = []
         self._is_retired = False
         self._goaway = ""
 
@@ -233,9 +235,20 @@ class Http2Upstream(Http2Connection):
         if self.settings.http2_ping_keepalive:
             self.stack.alarms[self._keep_alive] = self.stack.now + self.settings.http2_ping_keepalive
 
-    @property
-    def takes_websockets(self) -> bool:
-        return not self.is_closed and not self._goaway and self.engine.peer_takes_protocols
+    def tell_of_websockets(self, ask: TakesWebSockets) -> None:
+        """As soon as the server's SETTINGS are there."""
+        self._asking.append(ask)
+        if self.engine.has_settings or self.is_closed or self._goaway:
+            self._tell_of_websockets()
+
+    def _tell_of_websockets(self) -> None:
+        refusal = ""
+        if self.is_closed or self._goaway:
+            refusal = "the server has left"
+        elif not self.engine.peer_takes_protocols:
+            refusal = "the server does not take WebSockets (there is no ENABLE_CONNECT_PROTOCOL in its SETTINGS)"
+        asking, self._asking = self._asking, []
+        self.stack.inbox.extend(Replied(ask, refusal) for ask in asking)
 
     def stream_for(self, exchange: Exchanging) -> UpstreamStream:
         return UpstreamStream(self, exchange)
@@ -292,6 +305,7 @@ class Http2Upstream(Http2Connection):
     def settings_received(self) -> None:
         super().settings_received()
         self._begin_waiting()
+        self._tell_of_websockets()
 
     def reset_received(self, stream_id: int, code: int) -> None:
         if (stream := self.streams.get(stream_id)) is None:
@@ -320,6 +334,7 @@ class Http2Upstream(Http2Connection):
             stream.broke(Abort(reason, is_early=True, is_unprocessed=True))
         if not self.streams:
             self.close(reason)
+        self._tell_of_websockets()
 
     def broken(self, reason: str) -> None:
         self._retire()
@@ -345,6 +360,7 @@ class Http2Upstream(Http2Connection):
     def close(self, reason: str) -> None:
         self.stack.alarms.pop(self._keep_alive, None)
         super().close(reason)
+        self._tell_of_websockets()
 
     def _retire(self) -> None:
         if not self._is_retired:

@@ -63,10 +63,6 @@ class Assembling(Protocol):
 
     def detect(self, connection: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None: ...
 
-    def takes_websockets(self, origin: Origin) -> bool:
-        """Whether a connection to that origin is there whose server takes them over HTTP/2."""
-        ...
-
     def websocket(
         self, flow: HttpFlow, client: Connection, server: Connection, waiting: list[PipeEvent]
     ) -> None: ...
@@ -94,7 +90,7 @@ class Router:
         self._origin = self._http_origin(ingress)
         is_h2c = is_http2 and self._origin is not None and not ingress.is_tls
         offers = offers_of(client, is_http2)
-        self._surroundings = Surroundings(settings, self._upstream, self._origin, offers, is_h2c, assembly.takes_websockets)
+        self._surroundings = Surroundings(settings, self._upstream, self._origin, offers, is_h2c)
 
     @staticmethod
     def _http_origin(ingress: Ingress) -> Origin | None:

@@ -31,7 +31,6 @@ class Surroundings:
     origin: Origin | None
     client_offers: tuple[bytes, ...] = HTTP1_ONLY
     is_h2c: bool = False  # the client speaks HTTP/2 without TLS to that origin
-    takes_websockets: Callable[[Origin], bool] = lambda origin: False  # a connection is there that takes them over HTTP/2
 
     def origin_of(self, request: Request, first_target: tuple[str, str, int]) -> Origin:
         """Where a request goes now. `first_target` is its scheme, host and port as received: if nobody has edited them, the known
@@ -42,7 +41,8 @@ class Surroundings:
         return known if known.scheme == request.scheme else replace(known, scheme=request.scheme)
 
     def offers_for(self, request: Request, origin: Origin) -> tuple[bytes, ...]:
-        """What to offer the server: what the client offered us, or what the option `http2_upstream` says."""
+        """What to offer the server: what the client offered us, or what the option `http2_upstream` says. For a WebSocket HTTP/2
+        is among it if the client asked over HTTP/2, or the option is `always`; whether that server takes one is to be seen."""
         settings = self.settings
         if not settings.http2 or settings.http2_upstream == "never":
             return HTTP1_ONLY
@@ -54,7 +54,7 @@ class Surroundings:
         if offers == HTTP1_ONLY:
             return offers
         if request.protocol or (is_always and asks_for_websocket(request)):
-            return HTTP2_ONLY if self.takes_websockets(origin) else HTTP1_ONLY
+            return offers
         if request.method == "CONNECT" or (is_http1(request) and "upgrade" in request.headers):
             return HTTP1_ONLY  # it becomes something else, which takes a whole connection
         return offers

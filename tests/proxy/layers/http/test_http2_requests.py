@@ -199,10 +199,11 @@ def test_names_are_sent_as_they_are_if_so_wished() -> None:
     assert (b"X-Odd", b"1") in peer.heard[1].fields
 
 
-def test_an_upgrade_goes_by_http1() -> None:
+def test_an_upgrade_goes_by_http1_where_http2_is_not_spoken() -> None:
     w = world(reverse("http://a.test:80"), http2_upstream="always", speaks_http2=False)
     w.driver.peers.clear()
     w.driver.says(b"GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    w.driver.vanishes(w.driver.server)
     assert w.driver.sent(w.driver.server).startswith(b"GET /ws HTTP/1.1\r\n")
 
 

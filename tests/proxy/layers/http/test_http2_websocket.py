@@ -57,6 +57,15 @@ def grant(head: bytes, *fields: bytes, accept: bytes | None = None, upgrade: byt
     return b"\r\n".join([*lines, b"Sec-WebSocket-Accept: " + answer, b"", b""])
 
 
+def refuse_http2(w: World) -> None:
+    """As a server that speaks HTTP/1 alone does. The next connection is another."""
+    assert w.driver.sent(w.driver.server).startswith(b"PRI * HTTP/2.0")
+    refused = w.driver.server
+    w.driver.says(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", refused)
+    w.run()
+    assert refused in w.driver.closed and len(w.driver.servers) == 2
+
+
 def opened(decide: Callable[[Hook], Verdict | None] = lambda hook: FORWARD, **settings: object) -> tuple[World, int]:
     w, stream, head = asked(decide, **settings)
     w.driver.says(grant(head), w.driver.server)
@@ -283,13 +292,15 @@ def test_what_cannot_be_one_is_reset(fields: list[tuple[bytes, bytes]], ends: bo
 def test_reverse_mode_goes_to_its_origin() -> None:
     w = world(reverse("http://up.test:8000"), speaks_http2=False)
     ask(w)
+    refuse_http2(w)
     assert w.driver.server.peer == ("up.test", 8000)
     assert field(w.driver.sent(w.driver.server), b"host") == b"up.test:8000"
 
 
-def test_a_server_of_http2_is_asked_in_http1() -> None:
+def test_a_server_that_is_to_speak_http2_and_does_not_is_asked_in_http1() -> None:
     w = world(speaks_http2=False, http2_upstream="always")
     ask(w)
+    refuse_http2(w)
     assert w.driver.sent(w.driver.server).startswith(b"GET /chat?a HTTP/1.1\r\n")
 
 

@@ -1,4 +1,4 @@
-"""WebSockets over HTTP/2 towards servers (RFC 8441): on a connection that is there, if its server has said that it takes them."""
+"""WebSockets over HTTP/2 towards servers (RFC 8441), if they have said that they take them; else over HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ import pytest
 from websockets.frames import Opcode
 from wsproto.utilities import generate_accept_token
 
+from interceptor.model.connection import Connection
+from interceptor.model.flow import HttpFlow
 from interceptor.model.hooks import FORWARD, Hook, ResponseHead, Verdict
+from interceptor.model.http import Request
 from interceptor.proxy.core.events import Congested, Drained
 from interceptor.proxy.ingress import Ingress
 from tests.proxy.layers.http.http2_world import TO_H2C, World, engine, world  # noqa: F401 - a fixture
 from tests.proxy.layers.http.test_http2_websocket import DEFLATE, OFFER, ask, kept, masked, plain
+from tests.proxy.layers.test_tls import World as TlsWorld
 from tests.proxy.layers.test_websocket import ASKED
-from tests.support.http2_peers import Http2Peer
+from tests.support.http2_peers import PREFACE, Http2Peer, frame
 from tests.support.paper_driver import PaperDriver, paper_settings, reverse
+from tests.support.tls_peers import Plain, TlsPeer
 
 TAKES = {int(OFFER): 1, int(h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS): 100}
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsWorld:
+    return TlsWorld(tmp_path_factory.mktemp("tls"))
 
 
 def connected(ingress: Ingress = TO_H2C, server_settings: dict[int, int] | None = None, **more: object) -> World:
@@ -93,15 +103,149 @@ def test_a_client_of_http1_with_always(ends: bool) -> None:
     assert server.heard[3].has_ended or driver.server in driver.closed
 
 
-@pytest.mark.parametrize("case", ["not told", "no connection"])
-def test_otherwise_it_goes_over_http1(case: str) -> None:
-    if case == "not told":
-        w = connected(server_settings={})
-        w.driver.greet = lambda connection: None
-    else:
-        w = world(speaks_http2=False)
+def test_otherwise_it_goes_over_http1() -> None:
+    w = connected(server_settings={})
+    w.driver.greet = lambda connection: None
     ask(w)
     assert w.driver.sent(w.driver.server).startswith(b"GET /chat?a HTTP/1.1\r\n")
+
+
+# --- as the first request ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("engine")
+def test_it_may_be_the_first_request() -> None:
+    w = world(server_settings=TAKES)
+    stream = ask(w, DEFLATE)
+    assert dict(w.server.heard[1].fields)[b":protocol"] == b"websocket"
+    w.server.answer(1, ends=False)
+    w.run()
+    assert w.client.heard[stream].status == 200 and len(w.driver.servers) == 1
+
+
+def held_back(**more: object) -> tuple[World, int, bytes]:
+    """Its server has not said its SETTINGS yet: here they are."""
+    w = world(speaks_http2=False, **more)  # type: ignore[arg-type]
+    stream = ask(w)
+    assert w.driver.sent(w.driver.server).startswith(b"PRI * HTTP/2.0")
+    return w, stream, Http2Peer(is_client=False, settings=TAKES).take()
+
+
+def test_nothing_is_asked_before_the_servers_settings_are_there() -> None:
+    w, _, settings = held_back()
+    assert not w.driver.sent(w.driver.server)
+    w.driver.says(settings, w.driver.server)
+    assert b":protocol" in w.driver.sent(w.driver.server)
+
+
+def test_one_that_does_not_take_it_is_asked_in_http1_and_its_connection_serves_other_requests() -> None:
+    w = world(server_settings={})
+    w.driver.greet, speaks_http2 = (lambda connection: None if w.servers else speaks_http2(connection)), w.driver.greet
+    stream = ask(w)
+    first, second = w.driver.servers
+    assert w.driver.sent(second).startswith(b"GET /chat?a HTTP/1.1\r\n")
+    other = w.client.ask()
+    w.run()
+    w.server.answer(1, status=204)
+    w.run()
+    assert w.client.heard[other].status == 204 and len(w.driver.servers) == 2
+    w.driver.says(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", second)
+    w.run()
+    assert w.client.heard[stream].status == 403 and w.driver.errors() == ["", ""] and first not in w.driver.closed
+
+
+@pytest.mark.parametrize("ending", ["vanishes", "goes away", "is silent"])
+def test_one_that_never_says_its_settings_is_asked_in_http1(ending: str) -> None:
+    w, _, _ = held_back(connect_timeout=7.0)
+    if ending == "vanishes":
+        w.driver.vanishes(w.driver.server)
+    elif ending == "goes away":
+        w.driver.says(frame(7, 0, 0, b"\0" * 8), w.driver.server)
+    else:
+        w.driver.advance(6.9)
+        assert len(w.driver.servers) == 1
+        w.driver.advance(0.2)
+    assert len(w.driver.servers) == 2 and w.driver.sent(w.driver.server).startswith(b"GET /chat?a HTTP/1.1\r\n")
+    w.driver.ends(w.driver.server)
+    w.run()
+    said = {"vanishes": "the server has left", "goes away": "the server has left", "is silent": "no SETTINGS within 7 s"}
+    assert said[ending] in w.driver.errors()[0]
+
+
+def test_the_client_may_leave_while_the_settings_are_waited_for() -> None:
+    w, stream, settings = held_back()
+    w.client.reset(stream)
+    w.run()
+    assert not w.driver.http.is_live and len(w.driver.servers) == 1
+    w.driver.says(settings, w.driver.server)
+    assert b":protocol" not in w.driver.sent(w.driver.server)
+    w.client.ask(path=b"/other")
+    w.run()
+    assert len(w.driver.servers) == 1, "the connection is there for other requests"
+
+
+def test_many_at_once_wait_for_the_same_settings() -> None:
+    w, _, settings = held_back()
+    ask(w)
+    ask(w)
+    w.driver.says(settings, w.driver.server)
+    server = Http2Peer(is_client=False, settings=TAKES)
+    server.feed(PREFACE + frame(4, 0, 0) + w.driver.sent(w.driver.server))
+    assert [dict(heard.fields)[b":method"] for heard in server.heard.values()] == [b"CONNECT"] * 3 and len(w.driver.servers) == 1
+
+
+class InTls:
+    """A client of HTTP/2 without TLS, and a server behind TLS that chooses what `alpn` says."""
+
+    def __init__(self, tls: TlsWorld, alpn: bytes, settings: dict[int, int]) -> None:
+        self.client = Http2Peer(is_client=True)
+        self.inner = Http2Peer(is_client=False, settings=settings) if alpn == b"h2" else Plain()
+        self.connections: list[TlsPeer] = []
+
+        def greet(connection: Connection) -> TlsPeer:
+            peer = TlsPeer.server(tls.certificate, alpn=alpn, refuses=True)
+            peer.inner = self.inner
+            self.connections.append(peer)
+            return peer
+
+        self.driver = PaperDriver(reverse("https://a.test:443"), paper_settings(upstream_tls=tls.service), greet=greet)
+        self.driver.peers[self.driver.client] = self.client
+        self.world = World(self.driver, self.client)
+
+
+def test_over_tls_a_server_of_http2_alone(tls: TlsWorld) -> None:
+    w = InTls(tls, b"h2", TAKES)
+    stream = ask(w.world)
+    assert isinstance(w.inner, Http2Peer) and dict(w.inner.heard[1].fields)[b":protocol"] == b"websocket"
+    w.inner.answer(1, ends=False)
+    w.driver.converse()
+    assert w.client.heard[stream].status == 200 and len(w.connections) == 1
+
+
+def test_over_tls_a_server_that_chooses_http1_is_asked_on_that_connection(tls: TlsWorld) -> None:
+    w = InTls(tls, b"http/1.1", {})
+    ask(w.world)
+    assert isinstance(w.inner, Plain) and w.inner.heard.startswith(b"GET /chat?a HTTP/1.1\r\n") and len(w.connections) == 1
+
+
+def test_over_tls_a_server_of_http2_alone_that_does_not_take_it(tls: TlsWorld) -> None:
+    w = InTls(tls, b"h2", {})
+    stream = ask(w.world)
+    assert len(w.connections) == 2 and w.client.heard[stream].status == 502
+    [error] = w.driver.errors()
+    assert error.startswith("a.test:443: TLS handshake: ") and "protocol" in error
+    assert error.endswith("asked in HTTP/1.1, because over HTTP/2 the server does not take WebSockets "
+                          "(there is no ENABLE_CONNECT_PROTOCOL in its SETTINGS).")  # fmt: skip
+
+
+def test_it_is_sent_again_over_http2(tls: TlsWorld) -> None:
+    w = InTls(tls, b"h2", TAKES)
+    request = Request("GET", "https", "a.test", 443, b"/chat", "a.test", http_version="HTTP/2.0", protocol="websocket")
+    flow = HttpFlow(9, None, None, request=request)
+    driver = PaperDriver(settings=paper_settings(upstream_tls=tls.service), greet=w.driver.greet, is_opened=False)
+    driver.replay(flow)
+    driver.converse()
+    assert isinstance(w.inner, Http2Peer) and dict(w.inner.heard[1].fields)[b":protocol"] == b"websocket"
 
 
 def test_a_refusal_passes_and_the_stream_is_over() -> None:
