@@ -182,4 +182,4 @@ def test_streams_and_what_the_other_version_forbids() -> None:
     flow.response.not_sent = (b"Connection", b"Keep-Alive")
     shown = texts(details(flow, 140, START))
     assert "Streams        5 with the client" in shown
-    assert "Left out       Connection, Keep-Alive of the response: the other side's HTTP has no such thing" in shown
+    assert "Left out       Connection, Keep-Alive of the response: the other side's HTTP has no place for it" in shown

@@ -81,7 +81,7 @@ def _versions(flow: HttpFlow) -> list[tuple[str, Line | str]]:
     for title, message in (("request", flow.request), ("response", flow.response)):
         if message is not None and message.not_sent:
             names = ", ".join(readable(name) for name in message.not_sent)
-            pairs.append(("Left out", f"{names} of the {title}: the other side's HTTP has no such thing"))
+            pairs.append(("Left out", f"{names} of the {title}: the other side's HTTP has no place for it"))
     return pairs
 
 

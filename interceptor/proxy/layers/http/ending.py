@@ -123,6 +123,11 @@ class Ending(Conversation):
         self.stack.record(FlowChanged(self.flow))
         return True
 
+    def _leave_out_trailers(self, message: Request | Response) -> None:
+        """They came behind a body that had been sent on with Content-Length, or to who knows no chunks: shown on the message."""
+        if message.trailers is not None:
+            message.not_sent += tuple(name + b" (trailer)" for name, _ in message.trailers)
+
     # --- ends ---------------------------------------------------------------------------------------------------
 
     def _give_up(self, reason: str, status: int, code: int | None = None) -> None:

@@ -126,8 +126,8 @@ class Exchange(Responding):
             if self._is_over:
                 return
         if is_whole or is_replaced:
-            if not self._upstream_is_gone:
-                upstream.end(request.trailers)
+            if not self._upstream_is_gone and not upstream.end(request.trailers):
+                self._leave_out_trailers(request)
             if is_replaced:
                 return await self._discard_request(up, is_recorded=False)
             self._request_has_ended()
@@ -151,8 +151,8 @@ class Exchange(Responding):
                 case End(trailers=trailers):
                     request.trailers = trailers
                     self._request_has_ended()
-                    if self.upstream is not None and not self._upstream_is_gone:
-                        self.upstream.end(trailers)
+                    if self.upstream is not None and not self._upstream_is_gone and not self.upstream.end(trailers):
+                        self._leave_out_trailers(request)
                     return self._finish_if_over()
                 case Abort(reason=reason):
                     return self._request_broke(reason)

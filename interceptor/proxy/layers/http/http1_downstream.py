@@ -28,7 +28,7 @@ from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Serving
-from interceptor.proxy.layers.http.translation import http1_reason, http1_response_fields, is_http1
+from interceptor.proxy.layers.http.translation import as_chunked, http1_reason, http1_response_fields, is_http1
 from interceptor.proxy.settings import Settings
 
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++")
@@ -293,13 +293,19 @@ class Http1Downstream(Layer):
 
     def respond(self, request: Request, response: Response, size: int | None) -> None:
         status, reason = response.status_code, response.reason
+        is_old = self._head is not None and self._head.minor == 0
         if is_http1(response):
             fields = response.headers.fields
         else:
-            fields, reason = http1_response_fields(response, size, request.method), http1_reason(response)
+            reason, fields = http1_reason(response), response.headers.fields
+            if not is_old:
+                fields = http1_response_fields(response, size, request.method)
+            if size is None and "content-length" in response.headers:
+                size = 0  # that it is empty has been announced, its end is to come
         has_coding, connection = framing_of(fields)
         self._response_has_no_body = has_no_body = request.method == "HEAD" or status in (204, 304) or status < 200
-        is_old = self._head is not None and self._head.minor == 0
+        if response.trailers and not (has_coding or is_old or has_no_body):
+            fields, has_coding = as_chunked(fields), True
         is_chunked = has_coding and not has_no_body
         if is_old and has_coding:
             fields = [item for item in fields if item[0].lower() != b"transfer-encoding"]
@@ -319,9 +325,10 @@ class Http1Downstream(Layer):
             return  # an edit made it a 204 or 304
         self.wire(Send(self.connection, self._writer.data(data)))
 
-    def end(self, trailers: Headers | None) -> None:
+    def end(self, trailers: Headers | None) -> bool:
         if last := self._writer.end(trailers):
             self.wire(Send(self.connection, last))
+        return self._writer.is_chunked or not trailers
 
     def abort(self, reason: str, code: int | None = None) -> None:
         self._serving = None

@@ -33,7 +33,7 @@ from interceptor.proxy.layers.http.lengths import framing_of
 from interceptor.proxy.layers.http.lenient_heads import find_head_end, read_leniently
 from interceptor.proxy.layers.http.pages import way_out
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted, Unreadable
-from interceptor.proxy.layers.http.translation import http1_request_fields, is_http1
+from interceptor.proxy.layers.http.translation import as_chunked, http1_request_fields, is_http1
 from interceptor.proxy.layers.http.upgrades import accept_of
 from interceptor.proxy.settings import Settings
 
@@ -94,8 +94,8 @@ class Http1Upstream(Layer):
         fields = request.headers.fields if is_http1(request) else http1_request_fields(request, size)
         is_chunked, connection = framing_of(fields)
         minor = 0 if request.http_version == "HTTP/1.0" else 1
-        if size is None and not is_chunked:
-            fields, is_chunked = [*fields, (b"Transfer-Encoding", b"chunked")], True
+        if not is_chunked and (request.trailers or (size is None and is_http1(request))):
+            fields, is_chunked = as_chunked(fields), True
         self._writer = BodyWriter(is_chunked)
         self._method, self._asks_for_upgrade = request.method, bool(request.protocol) or "upgrade" in request.headers
         if request.protocol:
@@ -113,9 +113,10 @@ class Http1Upstream(Layer):
     def data(self, data: bytes) -> None:
         self.wire(Send(self.connection, self._writer.data(data)))
 
-    def end(self, trailers: Headers | None) -> None:
+    def end(self, trailers: Headers | None) -> bool:
         if last := self._writer.end(trailers):
             self.wire(Send(self.connection, last))
+        return self._writer.is_chunked or not trailers
 
     def abort(self, reason: str, code: int | None = None) -> None:
         self._is_over = self._has_told = True  # who goes on talking was asked

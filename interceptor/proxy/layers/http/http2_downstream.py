@@ -138,8 +138,9 @@ class DownstreamStream(PipedStream):
     def data(self, data: bytes) -> None:
         self.put(data)
 
-    def end(self, trailers: Headers | None) -> None:
+    def end(self, trailers: Headers | None) -> bool:
         self.put_end(http2_trailer_fields(trailers) or None if trailers is not None else None)
+        return True
 
     def abort(self, reason: str, code: int | None = None) -> None:
         self._serving = None

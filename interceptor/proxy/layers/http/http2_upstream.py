@@ -92,9 +92,10 @@ class UpstreamStream(PipedStream):
     def data(self, data: bytes) -> None:
         self.put(data)
 
-    def end(self, trailers: Headers | None) -> None:
+    def end(self, trailers: Headers | None) -> bool:
         if self._handshake is None:
             self.put_end(http2_trailer_fields(trailers) or None if trailers is not None else None)
+        return True
 
     def abort(self, reason: str, code: int | None = None) -> None:
         self._exchange = None

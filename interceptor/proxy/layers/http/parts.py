@@ -96,8 +96,8 @@ class Downstream(Protocol):
 
     def data(self, data: bytes) -> None: ...
 
-    def end(self, trailers: Headers | None) -> None:
-        """The response is complete."""
+    def end(self, trailers: Headers | None) -> bool:
+        """The response is complete. False if its trailers had to be left out, as it has been framed."""
         ...
 
     def abort(self, reason: str, code: int | None = None) -> None:
@@ -131,7 +131,7 @@ class Upstream(Protocol):
 
     def data(self, data: bytes) -> None: ...
 
-    def end(self, trailers: Headers | None) -> None: ...
+    def end(self, trailers: Headers | None) -> bool: ...
 
     def abort(self, reason: str, code: int | None = None) -> None: ...
 

@@ -43,8 +43,8 @@ class Replayer:
     def data(self, data: bytes) -> None:
         pass
 
-    def end(self, trailers: Headers | None) -> None:
-        pass
+    def end(self, trailers: Headers | None) -> bool:
+        return True
 
     def pause(self) -> None:
         pass

@@ -152,7 +152,8 @@ class Responding(Ending):
         if not response.timestamp_start:
             response.timestamp_start = response.timestamp_end
         self._response_is_over = True
-        self.downstream.end(response.trailers)
+        if not self.downstream.end(response.trailers):
+            self._leave_out_trailers(response)
         self._finish_if_over()
 
     def _upgrade(self) -> None:

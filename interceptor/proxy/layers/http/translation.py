@@ -30,7 +30,8 @@ def is_http1(message: Message) -> bool:
 
 
 def http1_request_fields(request: Request, size: int | None) -> list[Field]:
-    """For a request that came in another version: Host is in its place again, crumbs of Cookie are one (RFC 9113 §8.2.3)."""
+    """For a request that came in another version: Host is in its place again, crumbs of Cookie are one (RFC 9113 §8.2.3); a body
+    of unknown length, or one that trailers may follow, is chunked."""
     fields: list[Field] = []
     cookies = [value for name, value in request.headers.fields if name.lower() == b"cookie"]
     has_host = False
@@ -46,7 +47,9 @@ def http1_request_fields(request: Request, size: int | None) -> list[Field]:
         fields.insert(0, (b"host", request.authority.encode("utf-8", "surrogateescape")))
     if size == 0 and request.method in _EXPECT_BODIES and "content-length" not in request.headers:
         fields.append((b"content-length", b"0"))  # RFC 9110 §8.6
-    return fields + http1_handshake(request) if request.protocol else fields
+    if request.protocol:
+        return fields + http1_handshake(request)
+    return as_chunked(fields) if _is_to_be_chunked(request, size) else fields
 
 
 def http1_reason(response: Response) -> bytes:
@@ -55,11 +58,25 @@ def http1_reason(response: Response) -> bytes:
 
 
 def http1_response_fields(response: Response, size: int | None, method: str) -> list[Field]:
-    """For a response that came in another version: a body of unknown length is chunked."""
+    """For a response that came in another version: a body of unknown length, or one that trailers may follow, is chunked."""
     fields = response.headers.fields
-    if size is not None or method == "HEAD" or response.status_code in (204, 304) or "content-length" in response.headers:
+    if method == "HEAD" or response.status_code in (204, 304) or not _is_to_be_chunked(response, size):
         return fields
-    return [*fields, (b"transfer-encoding", b"chunked")]
+    return as_chunked(fields)
+
+
+def as_chunked(fields: list[Field]) -> list[Field]:
+    """With room for trailers, which a body with Content-Length has not (RFC 9112 §7.1.2)."""
+    return [*(item for item in fields if item[0].lower() != b"content-length"), (b"transfer-encoding", b"chunked")]
+
+
+def _is_to_be_chunked(message: Message, size: int | None) -> bool:
+    if size == 0:
+        return False
+    headers = message.headers
+    if "trailer" in headers or (headers.get("content-type") or "").startswith("application/grpc"):
+        return True
+    return size is None and "content-length" not in headers
 
 
 def refuse_h2c(request: Request) -> None:

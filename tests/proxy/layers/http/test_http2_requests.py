@@ -142,7 +142,7 @@ def test_a_body_of_unknown_length_is_chunked_for_http1() -> None:
     w.run()
     driver = w.driver
     assert driver.sent(driver.server) == (
-        b"POST / HTTP/1.1\r\nhost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+        b"POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
     )
     w.client.say_head(stream, [(b"t", b"1")], ends=True)
     w.run()
