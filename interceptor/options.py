@@ -91,7 +91,7 @@ class _Declared:
     validate_inbound_headers = switch(
         True,
         "proxy",
-        "Refuse HTTP/1 that is not strictly right; off mends folds, odd bytes, LF alone, but not contradictory framing.",
+        "Refuse HTTP that is not strictly right; off mends folds, odd bytes, capitals, not contradictory framing.",
     )
 
     ignore_hosts = texts(

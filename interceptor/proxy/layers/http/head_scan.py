@@ -192,8 +192,12 @@ def _read_length(block: bytes, value: bytes, framing: Framing) -> None:
 
 def _refuse_likeness(block: bytes, name: bytes) -> None:
     """A name with odd bytes that somebody might take for a field which frames the message."""
-    if _NOT_ALNUM.sub(b"", name.lower()) in (b"contentlength", b"transferencoding", b"host"):
+    if looks_like_framing(name):
         raise HeadError("not a field name", block.find(name), name)
+
+
+def looks_like_framing(name: bytes) -> bool:
+    return _NOT_ALNUM.sub(b"", name.lower()) in (b"contentlength", b"transferencoding", b"host")
 
 
 def _where(block: bytes, name: bytes, is_last: bool = False) -> tuple[int, bytes]:

@@ -20,6 +20,7 @@ from interceptor.proxy.layers.http.head_scan import HeadError
 from interceptor.proxy.layers.http.http2_connection import MAX_STREAMS, Http2Connection, Http2Stream
 from interceptor.proxy.layers.http.http2_heads import Http2RequestHead, read_request, read_trailers
 from interceptor.proxy.layers.http.http2_pipes import PipedStream
+from interceptor.proxy.layers.http.lenient_fields import mended_head, mended_trailers, read_fields
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Serving
 from interceptor.proxy.layers.http.translation import http2_response_fields, http2_trailer_fields
@@ -91,9 +92,8 @@ class DownstreamStream(PipedStream):
             self.client.engine.reset(self.id, ErrorCode.PROTOCOL_ERROR)
             return self.client.malformed(self.id, "trailers in a tunnel")
         if self._serving is not None:
-            limits = self.client.settings
             try:
-                part: Abort | End = End(read_trailers(fields, limits.header_size_limit, limits.header_count_limit))
+                part: Abort | End = End(read_fields(read_trailers, mended_trailers, fields, self.client.settings))
             except HeadError as error:
                 part = Abort(f"The client's request is malformed: {error}")
             self._serving.request_part(part)
@@ -230,9 +230,8 @@ class Http2Downstream(Http2Connection):
         if len(self.streams) >= MAX_STREAMS:
             self.engine.reset(stream_id, ErrorCode.REFUSED_STREAM)
             return
-        settings = self.settings
         try:
-            head = read_request(fields, settings.header_size_limit, settings.header_count_limit)
+            head = read_fields(read_request, mended_head, fields, self.settings)
             if head.protocol:
                 self._look_at_protocol(head.protocol, is_last)
             if is_last and head.content_length:

@@ -23,6 +23,7 @@ from interceptor.proxy.layers.http.head_scan import HeadError
 from interceptor.proxy.layers.http.http2_connection import Http2Connection, Http2Stream
 from interceptor.proxy.layers.http.http2_heads import read_status, read_trailers
 from interceptor.proxy.layers.http.http2_pipes import PipedStream
+from interceptor.proxy.layers.http.lenient_fields import mended_head, mended_trailers, read_fields
 from interceptor.proxy.layers.http.parts import Abort, Data, End, Informational, ResponsePart, ResponseStarted
 from interceptor.proxy.layers.http.translation import HTTP2, http2_request_fields, http2_trailer_fields
 from interceptor.proxy.layers.http.upgrades import asks_for_websocket, grant_in_http1
@@ -156,9 +157,8 @@ class UpstreamStream(PipedStream):
             if self.has_head:
                 if not is_last:
                     raise HeadError("trailers that do not end the response", 0)
-                trailers = read_trailers(fields, settings.header_size_limit, settings.header_count_limit)
-                return self._ended(End(trailers))
-            head = read_status(fields, settings.header_size_limit, settings.header_count_limit)
+                return self._ended(End(read_fields(read_trailers, mended_trailers, fields, settings)))
+            head = read_fields(read_status, mended_head, fields, settings)
         except HeadError as error:
             return self.server.refuse(self, str(error))
         now = self.server.stack.wall_time()

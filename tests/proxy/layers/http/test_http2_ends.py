@@ -40,6 +40,8 @@ MALFORMED: list[tuple[Fields, str]] = [
     ([*PSEUDO, (b"a", b" b")], "white space around"),
     ([*PSEUDO, (b"a b", b"c")], "not a field name"),
     ([*PSEUDO, (b"", b"c")], "not a field name"),
+    ([*PSEUDO, (b"transfer-encoding:chunked", b"")], "not a field name"),  # which would be another field in HTTP/1
+    ([*PSEUDO, (b"content-length", b"5"), (b"content-length", b"5")], "Content-Length twice"),
     ([*PSEUDO, (b"x", b"y"), (b":path", b"/2")], "a pseudo-header field behind others"),
     ([*PSEUDO, (b":path", b"/2")], "a pseudo-header field twice"),
     ([*PSEUDO, (b":status", b"200")], "a pseudo-header field that requests do not have"),
