@@ -2,6 +2,7 @@
 
 Refused is what no HTTP client can say (names that are no tokens, line ends in values), and what we do not have (a body that was
 not kept, or is still on its way). Content-Length is left out, and any transfer coding but chunked: whoever sends frames anew.
+A WebSocket that was asked for over HTTP/2 is asked for in HTTP/1.1, which every client can be told to speak.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from interceptor.model.http import Field, Request
 from interceptor.specs.errors import UserError
 
 LARGEST_BODY: Final = 16 * 1024 * 1024
+
+SAMPLE_KEY: Final = b"dGhlIHNhbXBsZSBub25jZQ=="
+"""Of a WebSocket that was asked for over HTTP/2, which has no key (RFC 6455 §1.3, RFC 8441 §5)."""
 
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+")
@@ -89,8 +93,19 @@ def outgoing(flow: Flow, is_address_kept: bool = False) -> Outgoing:
         whole_body(http, request),
         bool(request.body.size) or bool(codings) or "content-length" in request.headers,
         codings == "chunked",
-        request.http_version,
+        "HTTP/1.1" if request.protocol else request.http_version,
     )
+
+
+def handshake_fields(request: Request) -> list[Field]:
+    """What HTTP/1 says in a request for a WebSocket, and an extended CONNECT of HTTP/2 does not: none for any other request."""
+    if not request.protocol:
+        return []
+    fields: list[Field] = [(b"Upgrade", request.protocol.encode("utf-8", "surrogateescape")), (b"Connection", b"Upgrade")]
+    for name, value in ((b"Sec-WebSocket-Key", SAMPLE_KEY), (b"Sec-WebSocket-Version", b"13")):
+        if name not in request.headers:
+            fields.append((name, value))
+    return fields
 
 
 def whole_body(flow: HttpFlow, request: Request) -> bytes:
@@ -123,7 +138,7 @@ def _fields(request: Request) -> list[Field]:
     if request.host_header is None and request.authority and not request.is_absolute:
         kept.insert(0, (b"Host", request.authority.encode("utf-8", "surrogateescape")))
         _check_fields(kept[:1])
-    return kept
+    return kept + handshake_fields(request)
 
 
 def _destination(flow: HttpFlow, is_address_kept: bool) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 The bodies are decoded, as mitmproxy's are: who exports a message wants to read it. Content-Encoding goes then, and
 Content-Length follows; a chunked body is one chunk, its trailers behind it. A body whose coding is unknown or damaged, or that
-claims to be beyond belief, stays as it was. HTTP/2 and 3 are written as HTTP/1.1, with the Host that they say in `:authority`.
+claims to be beyond belief, stays as it was. HTTP/2 and 3 are written as HTTP/1.1, with the Host that they say in `:authority`,
+and with what asks for a WebSocket there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from interceptor.model.encoding import credible_size, decode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketData
 from interceptor.model.http import Message, Request, Response
 from interceptor.options import Options
-from interceptor.session.export.outgoing import http_flow
+from interceptor.session.export.outgoing import handshake_fields, http_flow
 from interceptor.specs.errors import UserError
 
 _DECODED_LIMIT: Final = 1 << 28
@@ -53,6 +54,7 @@ def _request(request: Request) -> bytes:
     message = request.copy()
     if request.host_header is None and request.authority and not request.is_absolute:
         message.headers.fields.insert(0, (b"Host", _bytes(request.authority)))
+    message.headers.fields += handshake_fields(request)
     return first + _rest(message)
 
 

@@ -25,6 +25,7 @@ from interceptor.model.flow import (
     WebSocketMessage,
 )
 from interceptor.model.http import Headers, Message, Request, Response
+from interceptor.session.formats.mitmproxy_write import STREAMS
 
 State = dict[object, object]
 
@@ -98,6 +99,9 @@ def _fill(flow: Flow, state: State, cache: ConnectionCache) -> None:
     flow.marker = "default" if marked is True else _text(marked or "").strip(":")
     flow.comment = _text(state.get("comment") or "")
     flow.metadata = {_text(key): value for key, value in _dict(state.get("metadata") or {}).items()}
+    numbers = flow.metadata.pop(STREAMS, None)
+    if isinstance(flow, HttpFlow) and isinstance(numbers, list) and len(numbers) == 2:
+        flow.client_stream, flow.server_stream = map(_int, numbers)
     match _replayed(state):
         case "request":
             flow.replay_of = 0  # of which flow, the file does not say

@@ -21,6 +21,8 @@ from interceptor.session.formats.tnetstring import Streamed
 from interceptor.specs.errors import UserError
 
 VERSION: Final = 21
+STREAMS: Final = "interceptor_streams"
+"""The name in the metadata of the numbers of HTTP/2's streams, the client's and the server's: 0 where there is none."""
 State = dict[str, Any]
 
 _TLS_VERSIONS: Final = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv0.9", "DTLSv1", "DTLSv1.2", "QUICv1")
@@ -48,6 +50,8 @@ def state_of_flow(flow: Flow) -> State:
 def _flow_state(flow: Flow) -> State:
     metadata = {str(key): _plain(value) for key, value in flow.metadata.items()}
     replayed = metadata.pop("is_replay", None)
+    if isinstance(flow, HttpFlow) and (flow.client_stream or flow.server_stream):
+        metadata[STREAMS] = [flow.client_stream, flow.server_stream]
     return {
         "version": VERSION,
         "type": flow.kind,

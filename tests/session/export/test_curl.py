@@ -17,6 +17,7 @@ from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Field, Headers, Request
 from interceptor.options import Options
 from interceptor.session.export.formats import export
+from interceptor.session.export.outgoing import SAMPLE_KEY
 from interceptor.specs.errors import UserError
 from tests.session.export.echo import Echo, is_harmless, listening, run
 from tests.tui.some_flows import tcp_flow
@@ -209,6 +210,18 @@ def test_a_host_that_is_none_is_refused(host: str) -> None:
     flow.request.host = host
     with pytest.raises(UserError, match="host"):
         export("curl", flow, Options())
+
+
+@pytest.mark.parametrize("shell", SHELLS[:1])
+def test_a_websocket_that_was_asked_for_over_http2_is_asked_for_in_http1(echo: Echo, shell: str) -> None:
+    flow = flow_of("GET", b"/chat", [(b"sec-websocket-version", b"13"), (b"origin", b"http://a.test")], port=echo.port)
+    flow.request.http_version, flow.request.protocol = "HTTP/2.0", "websocket"
+    first, fields, _ = received(echo, curl(flow), shell)
+    sent = [(name.lower(), value) for name, value in fields if name.lower() != b"host"]
+    assert first == b"GET /chat HTTP/1.1" and sent[:2] == flow.request.headers.fields
+    assert sent[2:] == [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-key", SAMPLE_KEY)]
+    flow.request.scheme = "https"
+    assert " --http1.1" in curl(flow), "else it would be asked for in HTTP/2"
 
 
 def test_what_is_not_there_is_not_exported() -> None:

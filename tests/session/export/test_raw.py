@@ -36,6 +36,16 @@ def test_request_and_response_as_on_the_wire() -> None:
     assert export("raw", flow, OPTIONS) == request + b"\r\n\r\n" + response
 
 
+def test_a_websocket_over_http2_is_one_in_http1() -> None:
+    flow = http_flow("GET", target=b"/chat", request_fields=[(b"sec-websocket-protocol", b"x")])
+    flow.request.http_version, flow.request.protocol, flow.request.authority = "HTTP/2.0", "websocket", "example.com"
+    assert export("raw_request", flow, OPTIONS) == (
+        b"GET /chat HTTP/1.1\r\nHost: example.com\r\nsec-websocket-protocol: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert "upgrade" not in flow.request.headers, "as it was received"
+
+
 def test_bodies_are_decoded_and_framed_anew() -> None:
     flow = http_flow(body=gzip.compress(b"hello"))
     assert flow.response is not None

@@ -125,6 +125,19 @@ def test_a_websocket_over_http2_can_be_sent_again() -> None:
     assert isinstance(back, HttpFlow) and back.request.protocol == ""
 
 
+def test_the_streams_that_carried_it_are_kept_in_the_metadata() -> None:
+    flow = http()
+    flow.metadata["mine"], flow.client_stream, flow.server_stream = 1, 7, 3
+    (state,) = [value for _, value in read_values(io.BytesIO(write(flow)))]
+    assert isinstance(state, dict) and state["metadata"] == flow.metadata | {"interceptor_streams": [7, 3]}
+    back = again(flow)
+    assert isinstance(back, HttpFlow)
+    assert (back.metadata, back.client_stream, back.server_stream) == (flow.metadata, 7, 3)
+    flow.metadata["interceptor_streams"], flow.client_stream, flow.server_stream = ["x"], 0, 0
+    back = again(flow)
+    assert isinstance(back, HttpFlow) and back.client_stream == 0, "somebody else's value of that name"
+
+
 @pytest.mark.parametrize("make", [http, websocket, edited, bare, connect, tcp, udp])
 def test_what_is_written_reads_back_whole(make: Callable[[], Flow]) -> None:
     flow = make()
