@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 
-VERBS: Final = ("dump", "ca")
+VERBS: Final = ("dump", "ca", "setup")
 
 HELP: Final = """\
 interceptor: see, hold and change what programs say to servers
@@ -24,6 +24,9 @@ interceptor: see, hold and change what programs say to servers
   interceptor ca                       the certificate to trust, and how
   interceptor ca install | uninstall   into this computer's stores, or out
   interceptor ca take-over [folder]    use mitmproxy's CA (from ~/.mitmproxy)
+  interceptor setup transparent WHO    what leads clients to mode transparent:
+                                       WHO is gateway or user=NAME; --apply,
+                                       --undo (Linux)
 
 Examples
 
@@ -37,8 +40,8 @@ Examples
 Where to listen
   -p, --listen-port PORT     8080 unless the mode has its own; 0: any free one
   --listen-host ADDRESS      127.0.0.1 unless set; 0.0.0.0 lets others in
-  -m, --mode MODE            regular or reverse:URL, with @port or
-                             @host:port behind it (*)
+  -m, --mode MODE            regular, transparent or reverse:URL, with
+                             @port or @host:port behind it (*)
   -n, --no-server            do not listen, to look into files
   --proxyauth WHO            clients must log in: user:password, any, @file
 
@@ -112,6 +115,7 @@ class Invocation:
     is_json: bool = False
     is_quiet: bool = False
     is_forced: bool = False
+    deed: str = "show"  # of setup: or "apply", "undo"
 
     def has_set(self, name: str) -> bool:
         return any(setting.partition("=")[0].strip() == name for setting in self.settings)
@@ -149,6 +153,8 @@ def _check_verb(invocation: Invocation) -> None:
         raise UserError("--json belongs to dump: interceptor dump --json")
     if invocation.is_forced and invocation.verb != "ca":
         raise UserError("--force belongs to ca: interceptor ca take-over --force")
+    if invocation.deed != "show" and invocation.verb != "setup":
+        raise UserError(f"--{invocation.deed} belongs to setup: interceptor setup transparent --{invocation.deed}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -187,6 +193,8 @@ def _parser(invocation: Invocation) -> _Parser:
     mark("-q", "--quiet", attribute="is_quiet")
     mark("--json", attribute="is_json")
     mark("--force", attribute="is_forced")
+    mark("--apply", attribute="deed", value="apply")
+    mark("--undo", attribute="deed", value="undo")
     for what in ("version", "options", "commands"):
         mark(f"--{what}", attribute="show", value=what)
     mark("-h", "--help", attribute="show", value="help")

@@ -60,6 +60,10 @@ def _run(invocation: Invocation) -> int:
             from interceptor.ca_verb import run_ca
 
             return run_ca(options, invocation.words, sys.stdout, is_forced=invocation.is_forced)
+        case "setup":
+            from interceptor.setup_verb import run_setup
+
+            return run_setup(options, invocation.words, sys.stdout, invocation.deed)
         case "dump":
             from interceptor.runs import run_dump
 

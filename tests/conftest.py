@@ -80,6 +80,12 @@ def _dejavu() -> str:
     return "" if there else "no DejaVu Sans Mono (apt install fonts-dejavu-core)"
 
 
+def _namespaces() -> str:
+    from tests.support.gateway import namespaces_are_missing
+
+    return namespaces_are_missing()
+
+
 NEEDS: dict[str, Callable[[], str]] = {
     "needs_nginx": _program("nginx"),
     "needs_curl": _program("curl"),
@@ -94,6 +100,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_ipv6": _ipv6,
     "needs_autobahn": _autobahn,
     "needs_dejavu": _dejavu,
+    "needs_namespaces": _namespaces,
 }
 """Marker -> what to call for the reason why it cannot be met ("" if it can)."""
 

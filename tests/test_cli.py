@@ -144,7 +144,10 @@ def test_the_sources_of_options_in_order(app: FakeApp, tmp_path: Path) -> None:
     ("argv", "message"),
     [
         (["dmp"], "there is no verb 'dmp': did you mean interceptor dump?"),
-        (["whatever"], "there is no verb 'whatever': nothing for the console, or dump or ca; interceptor --help shows more"),
+        (
+            ["whatever"],
+            "there is no verb 'whatever': nothing for the console, or dump or ca or setup; interceptor --help shows more",
+        ),
         (["~u", "a"], "a filter belongs to dump or to --view-filter: interceptor dump '~u'"),
         (
             ["https://a"],
@@ -230,7 +233,7 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dump", "--help"]) == 0
     assert capsys.readouterr().out == HELP
     words = {word.strip(",;:.()") for word in HELP.split()}
-    assert set(all_flags()) - {"--force"} <= words
+    assert set(all_flags()) - {"--force"} <= words, set(all_flags()) - words
     assert all(len(line) <= 80 for line in HELP.splitlines())
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 
-from interceptor.model.connection import Connection, Side
+from interceptor.model.connection import Address, Connection, Side
 from interceptor.model.flow import FlowError, HttpFlow, WebSocketMessage
 from interceptor.model.hooks import FORWARD, ConnectionWatcher, Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
@@ -43,6 +43,16 @@ SLICE_SECONDS: Final = 0.001
 """How long the turns of one stack may go on before those of others have theirs."""
 
 
+LED_BACK: Final = (
+    "this connection was redirected to this proxy itself and would never end: the rule that redirects must leave out what the"
+    " proxy sends (interceptor setup transparent shows how)"
+)
+"""Whoever comes second, the accepted end or the dialled one, finds the other there."""
+
+Way = tuple[Address | None, Address | None]
+"""(from, to) of a TCP connection, as whoever dialled it sees it."""
+
+
 class Minting(Protocol):
     """Who makes leaves."""
 
@@ -67,6 +77,8 @@ class Services:
     watcher: ConnectionWatcher | None = None
     connection_ended: Callable[[], None] = lambda: None  # with its stack, which is garbage from here on
     drivers: set[Driver] = field(default_factory=set)
+    dialled: set[Way] = field(default_factory=set)
+    redirected: set[Way] = field(default_factory=set)  # to us; the way is the one that the client meant
     decider: Decider = field(init=False)
     tls: Minting = field(init=False)
 
@@ -83,6 +95,7 @@ class Driver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
+        self._redirected: Way | None = None
         self._is_draining = self._is_over = False
         self._stack.answers[RunHook] = self._verdict_nobody_gives
         services.drivers.add(self)
@@ -97,6 +110,9 @@ class Driver:
     def start_client(self, connection: Connection, ingress: Ingress) -> TcpTransport:
         """The protocol for the accepted socket; call `opened` when it is connected."""
         self._client = connection
+        if ingress.is_redirected and ingress.origin is not None:
+            self._redirected = connection.peer, (ingress.origin.host, ingress.origin.port)
+            self._services.redirected.add(self._redirected)
         self._assembly.client_connected(connection, ingress)
         transport = self._transports[connection] = TcpTransport(self, connection, self._services.hangups)
         return transport
@@ -138,6 +154,10 @@ class Driver:
     def transport_gone(self, connection: Connection) -> None:
         connection.closed_at = connection.closed_at or self._stack.wall_time()
         was_there = self._transports.pop(connection, None) is not None
+        if connection is not self._client:
+            self._services.dialled.discard((connection.local, connection.resolved))
+        elif self._redirected is not None:
+            self._services.redirected.discard(self._redirected)
         if was_there and (watcher := self._services.watcher) is not None:
             if connection is self._client:
                 watcher.client_gone(connection)
@@ -297,6 +317,11 @@ class Driver:
             raise
         connection.connected_at = monotonic() + self._stack.epoch_offset
         connection.local, connection.resolved = transport.addresses()
+        way = connection.local, connection.resolved
+        if way in services.redirected:
+            transport.close(is_abrupt=True)
+            return ConnectFailed(f"{name}:{port}", "connect", LED_BACK, connection)
+        services.dialled.add(way)
         return connection
 
     # --- time and end -----------------------------------------------------------------------------------------

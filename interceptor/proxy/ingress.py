@@ -16,11 +16,13 @@ from interceptor.proxy.core.stack import Stack
 @dataclass(frozen=True, slots=True)
 class Ingress:
     """`origin` is None while the client speaks to the proxy itself: its requests say where they go. With one, its bytes go there:
-    by a reverse mode (`is_reverse`, the scheme is the mode's) or by CONNECT (the scheme is "tcp" until we know better)."""
+    by a reverse mode (`is_reverse`, the scheme is the mode's), by CONNECT, or because the system redirected them to us
+    (`is_redirected`; the scheme of both is "tcp" until we know better)."""
 
     mode: str
     origin: Origin | None = None
     is_reverse: bool = False
+    is_redirected: bool = False
     is_tls: bool = False  # the client's bytes came through TLS that we ended
 
 

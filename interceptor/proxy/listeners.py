@@ -16,12 +16,13 @@ from ipaddress import ip_address
 from time import monotonic, time
 from typing import Any, Final
 
-from interceptor.model.connection import bracketed
+from interceptor.model.connection import Origin, bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.model.hooks import ClientConnected, Kill, Verdict
+from interceptor.platform.destinations import accept_for_others, original_destination, unavailable
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.events import MessageInjected
-from interceptor.proxy.driver import Driver, Services, client_connection
+from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
@@ -85,6 +86,8 @@ class Listeners:
         return wanted is None or wanted == 0 or any(port == wanted for _, port in listener.addresses)
 
     def _bind(self, mode: Mode, default_host: str, default_port: int | None) -> Listener:
+        if mode.name == "transparent" and (reason := unavailable()):
+            raise UserError(f"{mode.text}: {reason}.")
         host = mode.listen_host if mode.listen_host is not None else default_host
         port = mode.listen_port
         if port is None:
@@ -95,7 +98,8 @@ class Listeners:
             for family, kind, protocol, _, address in dict.fromkeys(found):
                 if port == 0 and sockets:  # the same free port for every family
                     address = (address[0], sockets[0].getsockname()[1], *address[2:])
-                sockets.append(self._bound(family, kind, protocol, address, is_optional=bool(sockets) or len(found) > 1))
+                is_optional = bool(sockets) or len(found) > 1
+                sockets.append(self._bound(family, kind, protocol, address, is_optional, mode.name == "transparent"))
         except OSError as error:
             for sock in sockets:
                 sock.close()
@@ -103,9 +107,13 @@ class Listeners:
         return Listener(mode, [sock for sock in sockets if sock.fileno() >= 0])
 
     @staticmethod
-    def _bound(family: int, kind: int, protocol: int, address: Any, is_optional: bool) -> socket.socket:
+    def _bound(
+        family: int, kind: int, protocol: int, address: Any, is_optional: bool, is_transparent: bool
+    ) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
+            if is_transparent:
+                accept_for_others(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -150,6 +158,12 @@ class Listeners:
     def _serve(self, listener: Listener, accepted: socket.socket, peer: Any) -> None:
         accepted.setblocking(False)
         mode = listener.mode
+        try:
+            ingress = self._ingress(mode, accepted, peer)
+        except UserError as error:
+            self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {error.message}", None)
+            accepted.close()
+            return
         connection = client_connection(peer, accepted.getsockname(), time())
         late: list[Driver] = []
 
@@ -166,9 +180,22 @@ class Listeners:
         driver = Driver(self._services, self._assembly())
         if verdict is None:
             late.append(driver)
-        ingress = Ingress(mode.text, mode.origin, is_reverse=mode.origin is not None)
         transport = driver.start_client(connection, ingress)
         self._services.loop.create_task(self._connect(driver, transport, accepted))
+
+    def _ingress(self, mode: Mode, accepted: socket.socket, peer: Any) -> Ingress:
+        """UserError if it cannot be said where this connection was meant to go."""
+        if mode.name != "transparent":
+            return Ingress(mode.text, mode.origin, is_reverse=mode.origin is not None)
+        destination = original_destination(accepted)
+        if destination == tuple(accepted.getsockname()[:2]) and self.is_own_address(*destination):
+            raise UserError(
+                f"nothing redirected it: it was made to {mode.text} itself. In this mode the system leads connections here that"
+                " were made to others (interceptor setup transparent); for a client that is told of a proxy there is mode regular"
+            )
+        if (tuple(peer[:2]), destination) in self._services.dialled:
+            raise UserError(LED_BACK)
+        return Ingress(mode.text, Origin("tcp", *destination), is_redirected=True)
 
     async def _connect(self, driver: Driver, transport: asyncio.Protocol, accepted: socket.socket) -> None:
         try:

@@ -2,6 +2,7 @@
 
     regular            reverse:https://example.com          reverse:http://[::1]:8000@127.0.0.1:9000
     regular@8081       reverse:tcp://db.example.com:5432     reverse:example.com  (https is meant)
+    transparent        transparent@0.0.0.0:8080
 
 A mode says how clients reach us and where the origin is. What is not said about the address stays None here; who makes the
 listener fills in the options' host and port. Port 0 means: any free one.
@@ -18,8 +19,8 @@ from typing import Final
 from interceptor.model.connection import DEFAULT_PORTS, Origin, bracketed
 from interceptor.specs.errors import UserError
 
-HERE: Final = "regular and reverse (to http, https, tcp or tls)"
-ELSEWHERE: Final = ("upstream", "socks5", "transparent", "wireguard", "local", "osproxy", "tun", "dns")
+HERE: Final = "regular, transparent and reverse (to http, https, tcp or tls)"
+ELSEWHERE: Final = ("upstream", "socks5", "wireguard", "local", "osproxy", "tun", "dns")
 """Modes that exist in this family of programs and that people will try; refused by name, not as a spelling mistake."""
 REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls")
 _ELSEWHERE_SCHEMES: Final = ("http3", "udp", "dtls", "quic", "dns")
@@ -53,9 +54,9 @@ def parse_mode(text: str) -> Mode:
     name, _, data = spec.partition(":")
     name = name.strip().lower()
     data = data.strip()
-    if name == "regular":
+    if name in ("regular", "transparent"):
         if ":" in spec:
-            raise UserError(f"Mode regular takes nothing after its name but @[host:]port, and {data!r} is there.", len("regular"))
+            raise UserError(f"Mode {name} takes nothing after its name but @[host:]port, and {data!r} is there.", len(name))
         return Mode(text, name, None, host, port)
     if name == "reverse":
         return Mode(text, name, _reverse_origin(data, len("reverse:")), host, port)
@@ -63,7 +64,7 @@ def parse_mode(text: str) -> Mode:
         raise UserError(f"Mode {name} is not in this version, which has {HERE}.", 0)
     import difflib  # only for mistakes
 
-    close = difflib.get_close_matches(name, ("regular", "reverse"), 1)
+    close = difflib.get_close_matches(name, ("regular", "transparent", "reverse"), 1)
     meant = f" Did you mean {close[0]}?" if close else ""
     raise UserError(f"There is no mode {name!r}: the modes are {HERE}.{meant}", 0)
 

@@ -33,6 +33,8 @@ from interceptor.specs.modes import ELSEWHERE, Mode, ascii_host, check_modes, pa
             ),
         ),
         ("reverse:tcp://db:5432", Mode("reverse:tcp://db:5432", "reverse", Origin("tcp", "db", 5432))),
+        ("transparent", Mode("transparent", "transparent")),
+        ("transparent@:8081", Mode("transparent@:8081", "transparent", None, "", 8081)),
         ("reverse:tls://db:5432@1", Mode("reverse:tls://db:5432@1", "reverse", Origin("tls", "db", 5432), None, 1)),
     ],
 )
@@ -42,7 +44,7 @@ def test_a_mode_is_read(text: str, expected: Mode) -> None:
 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_a_mode_of_other_programs_is_refused_by_name_with_what_there_is(name: str) -> None:
-    with pytest.raises(UserError, match=f"^Mode {name} is not in this version, which has regular and reverse"):
+    with pytest.raises(UserError, match=f"^Mode {name} is not in this version, which has regular, transparent and reverse"):
         parse_mode(f"{name}:something@1234")
 
 
@@ -58,6 +60,8 @@ def test_reverse_schemes_of_other_programs_likewise(scheme: str) -> None:
         ("", "There is no mode ''", 0),
         ("regluar", "Did you mean regular?", 0),
         ("regular:x", "takes nothing after its name", 7),
+        ("transparent:x", "Mode transparent takes nothing after its name", 11),
+        ("transparant", "Did you mean transparent?", 0),
         ("regular@", "is not a port", 8),
         ("regular@70000", "from 0 to 65535", 8),
         ("regular@localhost", "is not a port", 8),

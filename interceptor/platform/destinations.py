@@ -1,0 +1,65 @@
+"""Where a redirected connection was meant to go: what the kernel remembers of it (transparent mode).
+
+    nftables / iptables `redirect`  ─▸ the accepted socket still knows the address that was dialled (SO_ORIGINAL_DST)
+    TPROXY                          ─▸ the accepted socket's own address *is* that address
+
+Linux only; elsewhere `unavailable` says so in a sentence.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from contextlib import suppress
+from ipaddress import IPv6Address
+from typing import Final
+
+_SO_ORIGINAL_DST: Final = 80  # <linux/netfilter_ipv4.h>, and IP6T_SO_ORIGINAL_DST of <linux/netfilter_ipv6/ip6_tables.h>
+_IP_TRANSPARENT: Final = 19  # <linux/in.h>
+_IPV6_TRANSPARENT: Final = 75  # <linux/in6.h>
+_SOCKADDR_IN: Final = struct.Struct("!HH4s8x")
+_SOCKADDR_IN6: Final = struct.Struct("!HHI16sI")
+
+
+def unavailable() -> str:
+    """Why this system cannot tell where a connection was meant to go, or ""."""
+    if sys.platform != "linux":
+        return "transparent mode needs Linux in this version; `interceptor -m regular` and `-m reverse:URL` work here"
+    return ""
+
+
+def accept_for_others(listening: socket.socket) -> None:
+    """Before `bind`: lets the socket accept connections to addresses that are not this machine's, as TPROXY hands them over. It
+    takes CAP_NET_ADMIN; without, redirected connections are still accepted."""
+    with suppress(OSError):
+        if listening.family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
+        else:
+            listening.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
+
+
+def original_destination(accepted: socket.socket) -> tuple[str, int]:
+    """(address, port) that the client dialled. Where nothing has redirected it, that is the address of the socket itself."""
+    is_ipv6 = accepted.family == socket.AF_INET6
+    try:
+        if is_ipv6:
+            return read_sockaddr_in6(accepted.getsockopt(socket.IPPROTO_IPV6, _SO_ORIGINAL_DST, _SOCKADDR_IN6.size))
+        return read_sockaddr_in(accepted.getsockopt(socket.IPPROTO_IP, _SO_ORIGINAL_DST, _SOCKADDR_IN.size))
+    except OSError:  # not translated (ENOENT), or no connection tracking in this kernel (ENOPROTOOPT)
+        host, port = accepted.getsockname()[:2]
+        return host, port
+
+
+def read_sockaddr_in(raw: bytes) -> tuple[str, int]:
+    """`struct sockaddr_in`; the family stands in the machine's own byte order and is not looked at."""
+    _, port, address = _SOCKADDR_IN.unpack(raw)
+    return socket.inet_ntoa(address), port
+
+
+def read_sockaddr_in6(raw: bytes) -> tuple[str, int]:
+    """`struct sockaddr_in6`; a link-local address gets its zone."""
+    _, port, _, address, _ = _SOCKADDR_IN6.unpack(raw)
+    host = IPv6Address(address)
+    zone = struct.unpack_from("=I", raw, _SOCKADDR_IN6.size - 4)[0]
+    return f"{host}%{zone}" if host.is_link_local and zone else str(host), port

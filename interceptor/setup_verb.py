@@ -1,0 +1,122 @@
+"""`interceptor setup transparent`: the firewall's rules for this machine or for a gateway; shown, applied, undone.
+
+    interceptor setup transparent gateway                 the rules, to read and to paste
+    interceptor setup transparent user=proxy --apply      … carried out, as root
+    interceptor setup transparent --undo                  … taken away again, exactly
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+from interceptor.options import Options
+from interceptor.platform.nftables import FORWARDING, Redirection, removal, ruleset
+from interceptor.specs.errors import UserError
+
+_DEFAULT_PORTS: Final = (80, 443)
+_USAGE: Final = "interceptor setup transparent gateway | user=NAME [ports=80,443 | ports=all] [--apply | --undo]"
+
+
+def run_setup(options: Options, words: Sequence[str], out: TextIO, deed: str) -> int:
+    """`deed`: "show", "apply" or "undo". The exit status. UserError says what would be right."""
+    if list(words[:1]) != ["transparent"]:
+        raise UserError(f"setup knows transparent only: {_USAGE}")
+    if sys.platform != "linux":
+        raise UserError("setup transparent writes rules for Linux (nftables) in this version")
+    if deed == "undo":
+        if len(words) > 1:
+            raise UserError("--undo takes everything away that setup transparent has set up, so it needs nothing else")
+        _nft(removal())
+        out.write("The rules are gone. What was switched on for forwarding stays on, since others may rely on it.\n")
+        return 0
+    wanted = _redirection(options, words[1:])
+    if deed == "apply":
+        _apply(wanted)
+        out.write(f"Connections are led to port {wanted.listen_port} from now on; undo: interceptor setup transparent --undo\n\n")
+    else:
+        out.write(_shown(wanted))
+    out.write(_how_to_listen(wanted))
+    return 0
+
+
+def _redirection(options: Options, words: Sequence[str]) -> Redirection:
+    is_gateway, user, ports = False, "", tuple(_DEFAULT_PORTS)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word == "gateway":
+            is_gateway = True
+        elif name == "user" and equals:
+            user = value
+        elif name == "ports" and equals:
+            ports = () if value == "all" else tuple(_port(each) for each in value.split(","))
+        else:
+            raise UserError(f"setup transparent does not take {word!r}: {_USAGE}")
+    if is_gateway == bool(user):
+        raise UserError(
+            "say for whom: gateway (what other machines send through this one), or user=NAME (what this machine sends, but for"
+            " that user, whom the proxy runs as; else it would be led back to itself)"
+        )
+    return Redirection(_listen_port(options), ports, _user_id(user) if user else None)
+
+
+def _listen_port(options: Options) -> int:
+    return options.listen_port or 8080
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise UserError(f"{text!r} is not a port: ports=80,443 or ports=all")
+    return int(text)
+
+
+def _user_id(name: str) -> int:
+    import pwd
+
+    if name.isascii() and name.isdigit():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise UserError(f"there is no user {name!r}; make one: useradd --system --create-home {name}") from None
+
+
+def _shown(wanted: Redirection) -> str:
+    switches = "".join(f"sysctl -w {each}\n" for each in FORWARDING) if wanted.is_gateway else ""
+    said = "# As root; the same by: interceptor setup transparent … --apply\n"
+    return f"{said}{switches}nft -f - <<'RULES'\n{ruleset(wanted)}RULES\n\n"
+
+
+def _how_to_listen(wanted: Redirection) -> str:
+    """Redirected connections of other machines arrive at the address of the interface, those of this one at 127.0.0.1 and ::1."""
+    if wanted.is_gateway:
+        listen = f"interceptor --mode transparent@:{wanted.listen_port}"
+        return f"# Then: {listen}\n# and make this machine the default gateway of the clients.\n"
+    return f"# Then, as user {wanted.user_id}: interceptor --mode transparent@localhost:{wanted.listen_port}\n"
+
+
+def _apply(wanted: Redirection) -> None:
+    if wanted.is_gateway:
+        for each in FORWARDING:
+            _run(["sysctl", "-q", "-w", each], "")
+    _nft(ruleset(wanted))
+
+
+def _nft(rules: str) -> None:
+    if shutil.which("nft") is None:
+        raise UserError("there is no nft in PATH: install nftables (apt install nftables)")
+    _run(["nft", "-f", "-"], rules)
+
+
+def _run(command: list[str], text: str) -> None:
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise UserError(f"{command[0]} cannot be run: {error.strerror}") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
+        hint = " (it takes root: sudo)" if "not permitted" in said[0] or "denied" in said[0].lower() else ""
+        raise UserError(f"{' '.join(command)} failed: {said[0]}{hint}")
