@@ -32,7 +32,7 @@ def test_every_field_in_every_export(field: str) -> None:
         except UserError:
             continue
         if isinstance(exported, str):
-            assert is_harmless(exported), name
+            assert is_harmless(exported.replace("\t", "") if name == "go" else exported), name  # Go is indented with tabs
         if name == "har":
             json.loads(exported)
 

@@ -1,7 +1,7 @@
 """What a flow can be exported as: a name, how, and what such a file is called.
 
-Text comes out of `curl` and `httpie`: printable characters and newlines, to be pasted into a shell. The others are bytes, as
-they were on the wire.
+Text comes out of `curl` and `httpie`, to be pasted into a shell, and of those that write a program: printable characters, tabs
+and newlines. The others are bytes, as they were on the wire.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from typing import Final
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.options import Options
 from interceptor.session.export.curl import curl
+from interceptor.session.export.golang import golang
 from interceptor.session.export.httpie import httpie
+from interceptor.session.export.javascript import fetch
 from interceptor.session.export.outgoing import http_flow
+from interceptor.session.export.powershell import power_shell
+from interceptor.session.export.python_requests import python_requests
 from interceptor.session.export.raw import raw, raw_request, raw_response
 from interceptor.specs.errors import UserError
 
@@ -62,6 +66,10 @@ def _har(flow: Flow, options: Options) -> bytes:
 _FORMATS: Final[dict[str, tuple[Callable[[Flow, Options], bytes | str], str]]] = {
     "curl": (curl, ".sh"),
     "httpie": (httpie, ".sh"),
+    "python": (python_requests, ".py"),
+    "fetch": (fetch, ".mjs"),
+    "go": (golang, ".go"),
+    "powershell": (power_shell, ".ps1"),
     "raw": (raw, ".http"),
     "raw_request": (raw_request, "-request.http"),
     "raw_response": (raw_response, "-response.http"),

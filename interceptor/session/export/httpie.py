@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import quote
 
-from interceptor.model.connection import bracketed
 from interceptor.model.flow import Flow
 from interceptor.options import Options
 from interceptor.session.export.outgoing import Outgoing, outgoing
@@ -20,7 +18,6 @@ from interceptor.specs.errors import UserError
 
 _DEFAULTS: Final = (b"User-Agent", b"Accept-Encoding", b"Accept", b"Connection")
 _LOST_BACKSLASH: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\[:=@;]")
-_URL_BYTES: Final = "/?%:@!$&'()*+,;=~-._[]"
 
 
 def httpie(flow: Flow, options: Options) -> str:
@@ -39,19 +36,10 @@ def httpie(flow: Flow, options: Options) -> str:
         flags.append("--ignore-stdin")
         if request.body:
             flags.append(word(b"--raw=" + request.body, "the body"))
-    url = _url(request)
+    url = word(request.url.encode(), "the URL")
     separator = ["--"] if any(item.startswith(b"-") for item in items) else []
     first = " ".join(["http", *flags, *separator, request.method, url])
     return before + " \\\n  ".join([first, *(word(item, "a header") for item in items)])
-
-
-def _url(request: Outgoing) -> str:
-    target = b"/" if request.target == b"*" else request.target
-    base = f"{request.scheme}://{bracketed(request.host)}"
-    if request.authority != bracketed(request.host):
-        base += f":{request.port}"
-    slash = "" if target.startswith(b"/") else "/"
-    return word(f"{base}{slash}{quote(target, safe=_URL_BYTES)}".encode(), "the URL")
 
 
 def _items(request: Outgoing) -> list[bytes]:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
+from urllib.parse import quote
 
 from interceptor.model.connection import DEFAULT_PORTS, bracketed
 from interceptor.model.flow import Flow, HttpFlow
@@ -24,6 +25,8 @@ SAMPLE_KEY: Final = b"dGhlIHNhbXBsZSBub25jZQ=="
 
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+")
+_URL_BYTES: Final = "/?%:@!$&'()*+,;=~-._[]"
+_BROKEN_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _LINE_END: Final = re.compile(rb"[\r\n\0]")
 
 
@@ -53,6 +56,25 @@ class Outgoing:
     @property
     def host_fields(self) -> list[bytes]:
         return [value for name, value in self.fields if name.lower() == b"host"]
+
+    @property
+    def url(self) -> str:
+        """In ASCII: bytes of the target that do not belong into a URL are percent-encoded."""
+        target = b"" if self.target == b"*" else self.target
+        shown = "" if self.authority == bracketed(self.host) else f":{self.port}"
+        slash = "" if target.startswith(b"/") else "/"
+        return f"{self.scheme}://{bracketed(self.host)}{shown}{slash}{quote(target, safe=_URL_BYTES)}"
+
+    @property
+    def has_broken_percent(self) -> bool:
+        """A `%` that begins no escape."""
+        return _BROKEN_PERCENT.search(self.target) is not None
+
+    @property
+    def has_dot_segments(self) -> bool:
+        """Parsers of URLs take `/./` and `/../` out of a path, however the dots are written."""
+        path = self.target.partition(b"?")[0].lower().replace(b"%2e", b".")
+        return any(segment in (b".", b"..") for segment in path.split(b"/"))
 
     def has(self, name: bytes) -> bool:
         return any(key.lower() == name for key, _ in self.fields)

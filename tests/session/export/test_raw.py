@@ -23,7 +23,7 @@ OPTIONS = Options()
 
 
 def test_the_formats() -> None:
-    assert names() == ("curl", "httpie", "raw", "raw_request", "raw_response", "har")
+    assert names() == ("curl", "httpie", "python", "fetch", "go", "powershell", "raw", "raw_request", "raw_response", "har")
 
 
 def test_request_and_response_as_on_the_wire() -> None:
