@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-
 import pytest
 
-from tests.support.http2_peers import Http2Peer
+from tests.support.http2_client import Http2Client
 from tests.support.nginx import Nginx, content
 from tests.support.proxy import Proxy
 
 pytestmark = [pytest.mark.needs_nginx]
 
 
-class Client:
-    """HTTP/2 over TLS to a proxy, or to what looks like a server."""
-
-    def __init__(self, port: int, proxy: Proxy) -> None:
-        context = ssl.create_default_context(cafile=str(proxy.ca_file))
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        self.socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20), server_hostname="localhost")
-        assert self.socket.selected_alpn_protocol() == "h2"
-        self.peer = Http2Peer(is_client=True)
-
-    def wait_for(self, *streams: int) -> None:
-        """Until these have ended; AssertionError if the connection ends first."""
-        while not all(stream in self.peer.heard and self.peer.heard[stream].has_ended for stream in streams):
-            self.step()
-
-    def step(self) -> None:
-        self.socket.sendall(self.peer.take())
-        data = self.socket.recv(65536)
-        assert data, "the connection was closed"
-        self.peer.feed(data)
-        self.socket.sendall(self.peer.take())
-
-
 def test_requests_and_tunnels_on_one_connection(proxy: Proxy, nginx: Nginx) -> None:
     body = nginx.serve("h2-proxy.bin", content("h2-proxy", 200_000))
-    client = Client(proxy.port, proxy)
+    client = Http2Client(proxy.port, proxy.ca_file)
     authority = f"localhost:{nginx.http_port}".encode()
     tunnel = client.peer.ask(b"CONNECT", authority=authority, ends=False)
     plain = client.peer.ask(path=b"/h2-proxy.bin?plain", authority=authority)
@@ -62,7 +36,7 @@ def test_requests_and_tunnels_on_one_connection(proxy: Proxy, nginx: Nginx) -> N
 def test_a_thousand_streams_and_one_that_waits(proxy: Proxy, nginx: Nginx) -> None:
     """The one is an upload that does not go on; all others are answered meanwhile, by one connection to the server."""
     nginx.serve("many.bin", b"x" * 1000)
-    client = Client(proxy.port, proxy)
+    client = Http2Client(proxy.port, proxy.ca_file)
     authority = f"localhost:{nginx.http2_port}".encode()
     held = client.peer.ask(b"PUT", path=b"/upload/held", scheme=b"https", authority=authority, body=b"begin", ends=False)
     streams = []

@@ -6,6 +6,7 @@ GET  /early     103, then 200
 GET  /big       ten million bytes
 PUT  /digest    the SHA-256 of what was sent
 GET  /events    a server-sent event; the second one when somebody asks for /next
+POST /echo/…    gRPC: each message turned round, when all have come
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.support.certificates import ServerCertificate
@@ -77,6 +79,11 @@ class AnyHttp:
         if path == "/events":
             self._next.clear()
             return Answer([(b"content-type", b"text/event-stream")], b"data: one\n\n", second_event=b"data: two\n\n")
+        if path.startswith("/echo/"):
+            messages = list(_grpc_messages(body))
+            trailers = [(b"grpc-status", b"0"), (b"seen", b"%d" % sum(map(len, messages)))]
+            framed = b"".join(b"\0" + len(each).to_bytes(4, "big") + each[::-1] for each in messages)
+            return Answer([(b"content-type", b"application/grpc")], framed, trailers=trailers)
         if path == "/next":
             self._next.set()
         return Answer([], b"ok")
@@ -158,6 +165,13 @@ class AnyHttp:
                     peer.send(server.take())
 
             threading.Thread(target=go_on, daemon=True).start()
+
+
+def _grpc_messages(body: bytes) -> Iterator[bytes]:
+    while body:
+        size = int.from_bytes(body[1:5], "big")
+        yield body[5 : 5 + size]
+        body = body[5 + size :]
 
 
 def _lines(fields: Fields) -> bytes:

@@ -5,6 +5,10 @@ POST /digest         {"size": …, "sha256": …} of what was sent
 GET  /seen           {"method", "path", "headers"} as the application saw them
 GET  /count?n=…      n bytes in chunks of no announced length
 *    /git/…          git over smart HTTP: runs `git http-backend` on $GIT_PROJECT_ROOT
+GET  /events         a server-sent event; the second one when somebody asks for /next
+GET  /early          103 first, where hypercorn can (HTTP/2)
+GET  /trailers       a trailer behind the body, where hypercorn can
+a WebSocket          says what it hears
 """
 
 from __future__ import annotations
@@ -29,7 +33,13 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
             if kind == "lifespan.shutdown":
                 return
     path: str = scope["path"]
-    if path == "/mirror":
+    if scope["type"] == "websocket":
+        await _converse(receive, send)
+    elif path in ("/events", "/next"):
+        await _events(path, send)
+    elif path in ("/early", "/trailers"):
+        await _more_than_a_response(path, scope, send)
+    elif path == "/mirror":
         await _mirror(scope, receive, send)
     elif path == "/digest":
         await _digest(receive, send)
@@ -55,6 +65,40 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
         yield message.get("body", b"")
         if not message.get("more_body"):
             return
+
+
+_asked_for_next = asyncio.Event()
+
+
+async def _events(path: str, send: Send) -> None:
+    if path == "/next":
+        _asked_for_next.set()
+        return await _answer(send, b"ok")
+    _asked_for_next.clear()
+    headers = [(b"content-type", b"text/event-stream"), (b"x-b", b"1"), (b"x-a", b"2"), (b"x-b", b"3")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"data: one\n\n", "more_body": True})
+    await asyncio.wait_for(_asked_for_next.wait(), 20)
+    await send({"type": "http.response.body", "body": b"data: two\n\n"})
+
+
+async def _more_than_a_response(path: str, scope: dict[str, Any], send: Send) -> None:
+    can = scope["extensions"]
+    if path == "/early" and "http.response.early_hint" in can:
+        await send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]})
+    has_trailers = path == "/trailers" and "http.response.trailers" in can
+    await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": has_trailers})
+    await send({"type": "http.response.body", "body": b"body"})
+    if has_trailers:
+        await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]})
+
+
+async def _converse(receive: Receive, send: Send) -> None:
+    while (message := await receive())["type"] != "websocket.disconnect":
+        if message["type"] == "websocket.connect":
+            await send({"type": "websocket.accept"})
+        else:
+            await send({"type": "websocket.send", "text": message.get("text"), "bytes": message.get("bytes")})
 
 
 async def _answer(send: Send, body: bytes, status: int = 200, kind: bytes = b"application/json") -> None:

@@ -1,7 +1,8 @@
-"""hypercorn as an origin: `application` over HTTP/1.1, with and without TLS."""
+"""hypercorn as an origin: `application` over HTTP/1.1 (or HTTP/2, too), with and without TLS."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ bind = ["127.0.0.1:{https_port}"]
 insecure_bind = ["127.0.0.1:{http_port}"]
 certfile = "{certificate}"
 keyfile = "{certificate}"
-alpn_protocols = ["http/1.1"]
+alpn_protocols = {alpn}
 keep_alive_timeout = 60
 """
 
@@ -21,14 +22,15 @@ keep_alive_timeout = 60
 class Hypercorn:
     """`repositories` is a folder whose repositories are served under /git/."""
 
-    def __init__(self, folder: Path, certificate: ServerCertificate) -> None:
+    def __init__(self, folder: Path, certificate: ServerCertificate, alpn: tuple[str, ...] = ("http/1.1",)) -> None:
         self.repositories = folder / "repositories"
         self.repositories.mkdir(parents=True)
         self.http_port, self.https_port = free_port(), free_port()
         self.http_url = f"http://localhost:{self.http_port}"
         self.https_url = f"https://localhost:{self.https_port}"
         config = folder / "hypercorn.toml"
-        config.write_text(_CONFIG.format(http_port=self.http_port, https_port=self.https_port, certificate=certificate.file))
+        made = {"http_port": self.http_port, "https_port": self.https_port, "certificate": certificate.file}
+        config.write_text(_CONFIG.format(alpn=json.dumps(alpn), **made))
         log = folder / "hypercorn.log"
         self._process = start(
             [sys.executable, "-m", "hypercorn", "--config", config, "tests.support.application:application"],

@@ -306,13 +306,14 @@ class ClientTls(TlsTunnel):
         settings, offers = self._settings, hello.alpn_offers
         if settings.http2 and settings.http2_upstream == "always" and not _HTTP.isdisjoint(offers):
             return (b"h2", b"http/1.1")
-        is_http2 = settings.http2 and settings.http2_upstream != "never"
-        return tuple(name for name in offers if name != b"h3" and (is_http2 or name != b"h2"))
+        if not settings.http2 or settings.http2_upstream == "never":
+            offers = tuple(dict.fromkeys(b"http/1.1" if name == b"h2" else name for name in offers))
+        return tuple(name for name in offers if name != b"h3")
 
     def _choices(self) -> tuple[bytes, ...]:
         """What the client may be given: what the server chose, else what we like ourselves."""
         settings, server = self._settings, self._upstream.tls if self._upstream is not None else None
-        if server is not None and (settings.http2_upstream == "client" or server.alpn not in _HTTP):
+        if server is not None and (settings.http2_upstream == "client" or (server.alpn and server.alpn not in _HTTP)):
             return (server.alpn,) if server.alpn else ()
         return (b"h2", b"http/1.1") if settings.http2 else (b"http/1.1",)
 

@@ -152,6 +152,16 @@ def test_what_the_options_say_about_http2(
     assert (driver.server.tls.alpn_offers if driver.servers and driver.server.tls else None) == offered
 
 
+@pytest.mark.parametrize("servers", [b"http/1.1", b""])
+def test_a_client_of_http2_alone_and_a_server_of_http1(world: World, servers: bytes) -> None:
+    """As gRPC's clients are: the server is offered what we shall speak to it."""
+    client = world.client(alpn=(b"h2",))
+    server = TlsPeer.server(world.certificate, alpn=servers)
+    driver = world.driver(tunnel(), client, server, http2_upstream="never")
+    assert client.ssl.get_alpn_proto_negotiated() == b"h2"
+    assert driver.server.tls is not None and driver.server.tls.alpn_offers == (b"http/1.1",)
+
+
 def test_raw_bytes_in_tls(world: World) -> None:
     client = world.client()
     driver = world.driver(tunnel(), client)

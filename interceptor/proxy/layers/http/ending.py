@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from interceptor.model.body import Body, MemoryBody, UnkeptBody
+from interceptor.model.body import Body, MemoryBody, UnkeptBody, passed_size
 from interceptor.model.flow import FlowError, HttpFlow
 from interceptor.model.hooks import Collect, HttpHook, Verdict
 from interceptor.model.http import Request, Response
@@ -52,12 +52,25 @@ class Ending(Conversation):
         self._request_is_over = self._response_is_over = self._upstream_is_gone = self._is_over = False
         self._has_whole_request = self._body_was_sent_live = self._is_sending = self._has_said_continue = False
         self._is_second_try = self._connection_was_reused = False
+        self._response_size: int | None = None  # as announced, while it streams
         self._aside = ""  # why it is not HTTP/2 that is spoken with the server, where that matters if it fails
         self._from_client: Strand[RequestPart] | None = None
         self._from_server: Strand[ResponsePart] | None = None
 
     def left(self, reason: str, code: int | None = None) -> None:
+        if not self._is_over and self._client_has_everything():
+            self._drop_upstream(reason, code)
+            return self._close_flow()
         self._end(reason, code)
+
+    def _client_has_everything(self) -> bool:
+        """All that the response announced, but its end, which HTTP/2 may say in a frame of its own: a client of HTTP/1 may have
+        left by then."""
+        response, size = self.flow.response, self._response_size
+        if response is None or not size or not self._request_is_over or passed_size(response.body) < size:
+            return False
+        response.timestamp_end = self.stack.wall_time()
+        return True
 
     def kill(self, reason: str) -> None:
         if not self._is_over:

@@ -126,7 +126,7 @@ class Responding(Ending):
             return self._response_has_ended(response)
         self.stack.record(FlowChanged(flow))
         record: Recording = self._record
-        most = self._most_kept(size, is_streamed)
+        self._response_size, most = size, self._most_kept(size, is_streamed)
         while True:
             match await down.next_item():
                 case Data(data=data):

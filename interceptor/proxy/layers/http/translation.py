@@ -58,11 +58,14 @@ def http1_reason(response: Response) -> bytes:
 
 
 def http1_response_fields(response: Response, size: int | None, method: str) -> list[Field]:
-    """For a response that came in another version: a body of unknown length, or one that trailers may follow, is chunked."""
-    fields = response.headers.fields
-    if method == "HEAD" or response.status_code in (204, 304) or not _is_to_be_chunked(response, size):
+    """For a response that came in another version: a body of unknown length, or one that trailers may follow, is chunked; that
+    there is none is said, since its frame has said it there."""
+    fields, status = response.headers.fields, response.status_code
+    if method == "HEAD" or status in (204, 304) or status < 200:
         return fields
-    return as_chunked(fields)
+    if size == 0 and "content-length" not in response.headers:
+        return [*fields, (b"content-length", b"0")]
+    return as_chunked(fields) if _is_to_be_chunked(response, size) else fields
 
 
 def as_chunked(fields: list[Field]) -> list[Field]:

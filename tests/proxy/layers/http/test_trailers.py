@@ -1,4 +1,4 @@
-"""Trailers, where one side speaks HTTP/2 and the other HTTP/1: passed on where they have a place, else shown as left out."""
+"""Where a body ends, and trailers, where the two sides speak different versions: passed on if they have a place, else shown."""
 
 from __future__ import annotations
 
@@ -122,3 +122,33 @@ def test_to_http2_they_pass_in_any_case() -> None:
     w.server.answer(1, [LENGTH], b"abc", trailers=SUM)
     w.run()
     assert w.server.heard[1].trailers == SUM and w.client.heard[stream].trailers == SUM
+
+
+def test_a_response_without_a_body_says_so_in_http1() -> None:
+    """Its head ends the stream in HTTP/2; in HTTP/1 it would go on to the end of the connection."""
+    server = Http2Peer(is_client=False)
+    driver = PaperDriver(reverse("http://t.test:80"), paper_settings(http2_upstream="always"), greet=lambda connection: server)
+    driver.says(b"GET / HTTP/1.1\r\nHost: t.test\r\n\r\n")
+    driver.converse()
+    server.answer(1, [(b"grpc-status", b"12"), (b"content-type", b"application/grpc")])
+    driver.converse()
+    head = b"HTTP/1.1 200 OK\r\ngrpc-status: 12\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n"
+    assert driver.sent(driver.client) == head and not driver.closed
+
+
+@pytest.mark.parametrize("arrived", [b"abc", b"ab"])
+def test_who_leaves_when_all_has_come_has_not_given_up(arrived: bytes) -> None:
+    """The end of a body may come in a frame of its own, behind all that was announced."""
+    server = Http2Peer(is_client=False)
+    driver = PaperDriver(reverse("http://t.test:80"), paper_settings(http2_upstream="always"), greet=lambda connection: server)
+    driver.says(b"GET / HTTP/1.1\r\nHost: t.test\r\n\r\n")
+    driver.converse()
+    server.answer(1, [LENGTH], arrived, ends=False)
+    driver.converse()
+    assert driver.sent(driver.client).endswith(b"\r\n\r\n" + arrived)
+    driver.vanishes(driver.client)
+    is_complete = arrived == b"abc"
+    assert [not error for error in driver.errors()] == [is_complete]
+    assert driver.http.response is not None and (driver.http.response.timestamp_end is not None) is is_complete
+    driver.converse()
+    assert driver.server in driver.closed or server.heard[1].reset is not None
