@@ -146,7 +146,7 @@ class Ending(Conversation):
     def _give_up(self, reason: str, status: int, code: int | None = None) -> None:
         """No response can be had: say so on the flow and to the client, by the server's code or in a page of our own."""
         if self._aside:
-            reason = f"{reason} It was asked in HTTP/1.1, because over HTTP/2 {self._aside}."
+            reason = f"{reason.rstrip('.')}. It was asked in HTTP/1.1, because over HTTP/2 {self._aside}."
         if self.response_has_begun or (code is not None and self.downstream.has_error_codes):
             self._end(reason)
             return self.downstream.abort(reason, code)
