@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -351,6 +352,14 @@ class App:
         keys = (self.authority.certificate.public_key(), self.leaf_keys.ec.public_key())
         way = Way(*address, self.authority.cert_path, [public_key_pin(key) for key in keys])
         return await self._browsers.start(name, way, arguments)
+
+    def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
+        """Clients come over these from now on; where they wanted to go the kernel says."""
+        self.listeners.adopt(text, sockets)
+
+    def proxy_address(self) -> tuple[str, int] | None:
+        """Where programs of this machine find a regular listener."""
+        return self.listeners.local_address()
 
     # --- small joints ---------------------------------------------------------------------------------------
 

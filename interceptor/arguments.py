@@ -14,13 +14,16 @@ from typing import Any, Final, NoReturn
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 
-VERBS: Final = ("dump", "ca", "setup")
+VERBS: Final = ("dump", "run", "ca", "setup")
 
 HELP: Final = """\
 interceptor: see, hold and change what programs say to servers
 
   interceptor [flags]                  the console
   interceptor dump [flags] [filter]    a line per flow, without a console
+  interceptor run -- COMMAND           a program, all of whose traffic comes
+                                       through; --dump: without a console;
+                                       --env: told by variables only
   interceptor ca                       the certificate to trust, and how
   interceptor ca install | uninstall   into this computer's stores, or out
   interceptor ca take-over [folder]    use mitmproxy's CA (from ~/.mitmproxy)
@@ -36,6 +39,7 @@ Examples
   interceptor --intercept '~m POST & ~d api.example.com'
   interceptor dump --json '~c 5xx' | jq .request.url
   interceptor dump -n -r flows.mitm '~d example.com'
+  interceptor run -- python3 app.py
 
 Where to listen
   -p, --listen-port PORT     8080 unless the mode has its own; 0: any free one
@@ -116,6 +120,8 @@ class Invocation:
     is_quiet: bool = False
     is_forced: bool = False
     deed: str = "show"  # of setup: or "apply", "undo"
+    is_headless: bool = False  # of run: no console
+    is_by_variables: bool = False
 
     def has_set(self, name: str) -> bool:
         return any(setting.partition("=")[0].strip() == name for setting in self.settings)
@@ -149,10 +155,15 @@ def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _check_verb(invocation: Invocation) -> None:
-    if invocation.is_json and invocation.verb != "dump":
+    if invocation.is_json and not (invocation.verb == "dump" or invocation.is_headless):
         raise UserError("--json belongs to dump: interceptor dump --json")
     if invocation.is_forced and invocation.verb != "ca":
         raise UserError("--force belongs to ca: interceptor ca take-over --force")
+    if invocation.verb == "run" and not invocation.words:
+        raise UserError("run wants a command: interceptor run -- curl https://example.com")
+    for is_given, flag in ((invocation.is_headless, "--dump"), (invocation.is_by_variables, "--env")):
+        if is_given and invocation.verb != "run":
+            raise UserError(f"{flag} belongs to run: interceptor run {flag} -- COMMAND")
     if invocation.deed != "show" and invocation.verb != "setup":
         raise UserError(f"--{invocation.deed} belongs to setup: interceptor setup transparent --{invocation.deed}")
 
@@ -193,6 +204,8 @@ def _parser(invocation: Invocation) -> _Parser:
     mark("-q", "--quiet", attribute="is_quiet")
     mark("--json", attribute="is_json")
     mark("--force", attribute="is_forced")
+    mark("--dump", attribute="is_headless")
+    mark("--env", attribute="is_by_variables")
     mark("--apply", attribute="deed", value="apply")
     mark("--undo", attribute="deed", value="undo")
     for what in ("version", "options", "commands"):

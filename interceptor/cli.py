@@ -60,6 +60,16 @@ def _run(invocation: Invocation) -> int:
             from interceptor.ca_verb import run_ca
 
             return run_ca(options, invocation.words, sys.stdout, is_forced=invocation.is_forced)
+        case "run":
+            from interceptor.runs import run_program
+
+            return run_program(
+                options,
+                invocation.words,
+                is_headless=invocation.is_headless,
+                is_enclosed=not invocation.is_by_variables,
+                as_json=invocation.is_json,
+            )
         case "setup":
             from interceptor.setup_verb import run_setup
 
@@ -92,6 +102,8 @@ def options_for(invocation: Invocation) -> Options:
     settings = list(invocation.settings)
     if invocation.is_quiet:
         settings[:0] = ["flow_detail=0", "termlog_verbosity=error"]
+    if invocation.verb == "run":
+        settings[:0] = ["listen_port=0"]  # nobody has to know it
     if invocation.verb == "dump" and invocation.words:
         text = " ".join(invocation.words)
         settings[:0] = [f"{name}={text}" for name in _FILTER_OF_DUMP]

@@ -1,9 +1,9 @@
 """A run of the program: its loop, its face, what is done at its start, and its end.
 
-    run_dump, run_console ─▸ App(options) ─ start ─▸ the face, beside it what the options want done first ─ end ─▸ close
+    run_dump, run_console, run_program ─▸ App(options) ─ start ─▸ the face, beside it what is to be done first ─ end ─▸ close
 
 The console ends when the user quits; `dump` with a signal, when nobody reads its output any more, or when the files that were to
-be read and replayed are done.
+be read and replayed are done; a program that runs without a console ends it with its own end.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from interceptor.addons.client_replay import why_not
 from interceptor.app import App
@@ -22,6 +23,12 @@ from interceptor.commands import Commands
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
+
+if TYPE_CHECKING:
+    from interceptor.launch.program import Program
+
+_LAST_WORDS_SECONDS: Final = 1.0
+"""How long connections of a program that has ended may take to end."""
 
 
 def run_dump(options: Options, *, as_json: bool, quiet: bool) -> int:
@@ -34,6 +41,16 @@ def run_console(options: Options) -> int:
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         raise UserError("the console needs a terminal; use `interceptor dump` without one")
     return _run(_console(options))
+
+
+def run_program(options: Options, command: Sequence[str], *, is_headless: bool, is_enclosed: bool, as_json: bool) -> int:
+    """Until the program has ended, or with the console until the user quits. Its exit status, 0 if the user was first."""
+    run = ProgramRun(command, is_enclosed, has_terminal=is_headless)
+    if is_headless:
+        return _run(_dump(options, as_json, run))
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise UserError("the console needs a terminal; without one it is `interceptor run --dump -- COMMAND`")
+    return _run(_console(options, run))
 
 
 def all_commands(options: Options) -> Commands:
@@ -65,7 +82,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-async def _dump(options: Options, as_json: bool) -> int:
+async def _dump(options: Options, as_json: bool, run: ProgramRun | None = None) -> int:
     from interceptor.dump import Dump
 
     loop = asyncio.get_running_loop()
@@ -79,16 +96,23 @@ async def _dump(options: Options, as_json: bool) -> int:
     savers: list[Closing] = []
     dump: Dump | None = None
     try:
-        dump = Dump(options, app.store, app.eventlog, sys.stdout, as_json, soon=loop.call_soon)
+        out = sys.stdout if run is None else sys.stderr  # that of a program is the program's
+        dump = Dump(options, app.store, app.eventlog, out, as_json, soon=loop.call_soon)
         dump.on_output_closed = stop
         app.commands.add("replay.client", app.replays.add)  # for scripts; the console has its own
         app.shut_down = stop
         app.start()
         savers = _savers(app)
         work = loop.create_task(_start_work(app))
-        work.add_done_callback(lambda task: _work_done(task, ended, options))
-        return await ended
+        if run is None:
+            work.add_done_callback(lambda task: _work_done(task, ended, options))
+            return await ended
+        work.add_done_callback(lambda task: _report_work(task, app))
+        await run.start(app)
+        return await run.status(ended)
     finally:
+        if run is not None:
+            await run.close()
         await app.end_scripts()
         if dump is not None:
             dump.finish()
@@ -98,7 +122,7 @@ async def _dump(options: Options, as_json: bool) -> int:
         uninstall()
 
 
-async def _console(options: Options) -> int:
+async def _console(options: Options, run: ProgramRun | None = None) -> int:
     from interceptor.tui.console import Console
 
     loop = asyncio.get_running_loop()
@@ -112,13 +136,62 @@ async def _console(options: Options) -> int:
         savers = _savers(app)
         work = loop.create_task(_start_work(app))
         work.add_done_callback(lambda task: _report_work(task, app))
-        return await console.run()
+        if run is None:
+            return await console.run()
+        await run.start(app)
+        return await console.run() or run.status_so_far
     finally:
+        if run is not None:
+            await run.close()
         await app.end_scripts()
         app.close()
         for saver in savers:
             saver.close()
         uninstall()
+
+
+class ProgramRun:
+    """The program of one run, and what is known of it."""
+
+    def __init__(self, command: Sequence[str], is_enclosed: bool, has_terminal: bool) -> None:
+        self._command, self._is_enclosed, self._has_terminal = command, is_enclosed, has_terminal
+        self._app: App | None = None
+        self._program: Program | None = None
+
+    async def start(self, app: App) -> None:
+        from interceptor.launch.program import Program
+
+        def warn(sentence: str) -> None:
+            app.log("warn", sentence)
+
+        def say(line: str) -> None:
+            app.log("info", f"{program.name}: {line}")
+
+        self._app = app
+        program = self._program = Program(self._command, warn, None if self._has_terminal else say)
+        app.log("info", await program.start(app, app.authority.cert_path, self._is_enclosed))
+        if not self._has_terminal:
+            program.ended.add_done_callback(lambda ended: app.log("info", f"{program.name} ended with status {ended.result()}"))
+
+    async def status(self, stopped: asyncio.Future[int]) -> int:
+        """When it has ended, and what it said has passed; or when we are told to stop."""
+        assert self._program is not None and self._app is not None
+        ended = self._program.ended
+        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            return stopped.result()
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        while self._app.listeners.active_connections and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        return ended.result()
+
+    @property
+    def status_so_far(self) -> int:
+        return self._program.ended.result() if self._program is not None and self._program.ended.done() else 0
+
+    async def close(self) -> None:
+        if self._program is not None:
+            await asyncio.to_thread(self._program.close)
 
 
 def _stopper(ended: asyncio.Future[int]) -> Callable[[], None]:

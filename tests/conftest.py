@@ -102,6 +102,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_autobahn": _autobahn,
     "needs_dejavu": _dejavu,
     "needs_namespaces": _namespaces,
+    "needs_java": _program("java"),
 }
 """Marker -> what to call for the reason why it cannot be met ("" if it can)."""
 

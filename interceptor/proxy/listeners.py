@@ -36,10 +36,11 @@ _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 @dataclass(slots=True)
 class Listener:
-    """One mode, bound to its addresses."""
+    """One mode, bound to its addresses. `is_adopted`: its sockets were made elsewhere, in another network perhaps."""
 
     mode: Mode
     sockets: list[socket.socket]
+    is_adopted: bool = False
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -63,7 +64,11 @@ class Listeners:
         """Binds what is new, unbinds what is gone, leaves the rest alone. UserError if an address cannot be had: then all is as
         it was."""
         wanted = {mode.text: mode for mode in modes}
-        kept = [listener for listener in self._listeners if listener.mode.text in wanted and self._fits(listener, default_port)]
+        kept = [
+            listener
+            for listener in self._listeners
+            if listener.is_adopted or (listener.mode.text in wanted and self._fits(listener, default_port))
+        ]
         gone = [listener for listener in self._listeners if listener not in kept]
         self._close_sockets(gone)
         made: list[Listener] = []
@@ -79,6 +84,14 @@ class Listeners:
         for listener in made:
             for sock in listener.sockets:
                 self._services.loop.add_reader(sock.fileno(), self._accept, listener, sock)
+
+    def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
+        """Accepts on these from now on, whatever the modes are; redirected connections come there."""
+        listener = Listener(Mode(text, "transparent"), list(sockets), is_adopted=True)
+        self._listeners = [*self._listeners, listener]
+        for sock in sockets:
+            sock.setblocking(False)
+            self._services.loop.add_reader(sock.fileno(), self._accept, listener, sock)
 
     @staticmethod
     def _fits(listener: Listener, default_port: int | None) -> bool:
@@ -159,7 +172,7 @@ class Listeners:
         accepted.setblocking(False)
         mode = listener.mode
         try:
-            ingress = self._ingress(mode, accepted, peer)
+            ingress = self._ingress(listener, accepted, peer)
         except UserError as error:
             self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {error.message}", None)
             accepted.close()
@@ -183,11 +196,14 @@ class Listeners:
         transport = driver.start_client(connection, ingress)
         self._services.loop.create_task(self._connect(driver, transport, accepted))
 
-    def _ingress(self, mode: Mode, accepted: socket.socket, peer: Any) -> Ingress:
+    def _ingress(self, listener: Listener, accepted: socket.socket, peer: Any) -> Ingress:
         """UserError if it cannot be said where this connection was meant to go."""
+        mode = listener.mode
         if mode.name != "transparent":
             return Ingress(mode.text, mode.origin, is_reverse=mode.origin is not None)
         destination = original_destination(accepted)
+        if listener.is_adopted:  # the same addresses mean something else there
+            return Ingress(mode.text, Origin("tcp", *destination))
         if destination == tuple(accepted.getsockname()[:2]) and self.is_own_address(*destination):
             raise UserError(
                 f"nothing redirected it: it was made to {mode.text} itself. In this mode the system leads connections here that"
@@ -230,9 +246,12 @@ class Listeners:
                 return refusal
         return "nothing can be said in this flow: it has ended, or it is not a conversation of messages"
 
+    def _own(self) -> Sequence[Listener]:
+        return [listener for listener in self._listeners if not listener.is_adopted]
+
     def is_own_address(self, host: str, port: int) -> bool:
         """Whether a connection to there would reach one of our own listeners."""
-        for listener in self._listeners:
+        for listener in self._own():
             for own_host, own_port in listener.addresses:
                 if own_port == port and (host == own_host or _is_local(host, own_host)):
                     return True
@@ -241,7 +260,7 @@ class Listeners:
     def describe(self) -> Sequence[str]:
         """`host:port` of each listener, with the mode where it is not the regular one."""
         texts = []
-        for listener in self._listeners:
+        for listener in self._own():
             for host, port in listener.addresses:
                 shown = f"{bracketed(host) if host not in ('0.0.0.0', '::') else '*'}:{port}"
                 text = listener.mode.text
