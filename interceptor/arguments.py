@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 
-VERBS: Final = ("dump", "run", "ca", "setup")
+VERBS: Final = ("dump", "run", "ca", "setup", "convert", "export", "show")
 
 HELP: Final = """\
 interceptor: see, hold and change what programs say to servers
@@ -30,6 +31,12 @@ interceptor: see, hold and change what programs say to servers
   interceptor setup transparent WHO    what leads clients to mode transparent:
                                        WHO is gateway or user=NAME; --apply,
                                        --undo (Linux)
+  interceptor show FILE [filter]       a line per flow of a file
+  interceptor convert FILE … OUT       files of flows into another format:
+                                       .har .zhar .mitm (docs/formats.md)
+  interceptor export FORMAT FILE [OUT] flows as curl, httpie, python, fetch,
+                                       go, powershell, raw or har; OUT may be
+                                       a folder
 
 Examples
 
@@ -38,8 +45,9 @@ Examples
   interceptor -p 9000 -m reverse:https://example.com
   interceptor --intercept '~m POST & ~d api.example.com'
   interceptor dump --json '~c 5xx' | jq .request.url
-  interceptor dump -n -r flows.mitm '~d example.com'
   interceptor run -- python3 app.py
+  interceptor show flows.har '~d example.com' --flow-detail 3
+  interceptor convert flows.mitm flows.har --filter '~d example.com'
 
 Where to listen
   -p, --listen-port PORT     8080 unless the mode has its own; 0: any free one
@@ -94,6 +102,12 @@ dump
   -q, --quiet                print errors only
   -v, --verbose              say more
 
+convert, export, show
+  --filter FILTER            only these flows
+  --to FORMAT                whatever OUT is called: har, zhar, mitmproxy
+  --cut PATHS                show: request.url,response.status_code … as CSV, or
+                             with --json as JSON
+
 Settings
   --set NAME=VALUE           any option (*)
   --confdir FOLDER           of the CA and config.yaml: $INTERCEPTOR_CONFDIR, or
@@ -118,6 +132,9 @@ class Invocation:
     show: str = ""
     is_json: bool = False
     is_quiet: bool = False
+    filter: str = ""
+    to: str = ""
+    cut: str = ""
     is_forced: bool = False
     deed: str = "show"  # of setup: or "apply", "undo"
     is_headless: bool = False  # of run: no console
@@ -155,8 +172,15 @@ def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _check_verb(invocation: Invocation) -> None:
-    if invocation.is_json and not (invocation.verb == "dump" or invocation.is_headless):
-        raise UserError("--json belongs to dump: interceptor dump --json")
+    if invocation.is_json and not (invocation.verb in ("dump", "show") or invocation.is_headless):
+        raise UserError("--json belongs to dump and show: interceptor dump --json")
+    for flag, given, verbs in (
+        ("--filter", invocation.filter, ("convert", "export", "show")),
+        ("--to", invocation.to, ("convert",)),
+        ("--cut", invocation.cut, ("show",)),
+    ):
+        if given and invocation.verb not in verbs:
+            raise UserError(f"{flag} belongs to {' and '.join(verbs)}: interceptor {verbs[0]} … {flag}")
     if invocation.is_forced and invocation.verb != "ca":
         raise UserError("--force belongs to ca: interceptor ca take-over --force")
     if invocation.verb == "run" and not invocation.words:
@@ -201,6 +225,8 @@ def _parser(invocation: Invocation) -> _Parser:
         setting(*names, option=option, value=value)
     flag("--set", act=invocation.settings.append, takes_value=True)
     flag("-v", "--verbose", act=lambda _: invocation.settings.extend(_VERBOSE), takes_value=False)
+    for name in ("filter", "to", "cut"):
+        flag(f"--{name}", act=partial(setattr, invocation, name), takes_value=True)
     mark("-q", "--quiet", attribute="is_quiet")
     mark("--json", attribute="is_json")
     mark("--force", attribute="is_forced")

@@ -74,6 +74,8 @@ def _run(invocation: Invocation) -> int:
             from interceptor.setup_verb import run_setup
 
             return run_setup(options, invocation.words, sys.stdout, invocation.deed)
+        case "convert" | "export" | "show":
+            return _run_file_verb(invocation, options)
         case "dump":
             from interceptor.runs import run_dump
 
@@ -82,6 +84,20 @@ def _run(invocation: Invocation) -> int:
             from interceptor.runs import run_console
 
             return run_console(options)
+
+
+def _run_file_verb(invocation: Invocation, options: Options) -> int:
+    from interceptor import file_verbs
+
+    words, expression, is_quiet = invocation.words, invocation.filter, invocation.is_quiet
+    match invocation.verb:
+        case "convert":
+            return file_verbs.run_convert(words, expression, invocation.to, is_quiet=is_quiet)
+        case "export":
+            return file_verbs.run_export(options, words, expression, is_quiet=is_quiet)
+        case _:
+            cuts, as_json = invocation.cut, invocation.is_json
+            return file_verbs.run_show(options, words, expression, cuts, as_json=as_json, is_quiet=is_quiet)
 
 
 def options_for(invocation: Invocation) -> Options:

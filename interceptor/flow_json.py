@@ -58,9 +58,7 @@ def flow_object(flow: Flow, detail: int = 1) -> Object:
     elif isinstance(flow, TcpFlow):
         result |= {"message_count": flow.message_count, "byte_count": flow.byte_count}
         if most != 0:
-            result["messages"] = [
-                _raw_message(each, most) for each in flow.messages
-            ]
+            result["messages"] = [_raw_message(each, most) for each in flow.messages]
     return result
 
 

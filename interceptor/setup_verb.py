@@ -1,8 +1,8 @@
 """`interceptor setup transparent`: the firewall's rules for this machine or for a gateway; shown, applied, undone.
 
-    interceptor setup transparent gateway                 the rules, to read and to paste
-    interceptor setup transparent user=proxy --apply      … carried out, as root
-    interceptor setup transparent --undo                  … taken away again, exactly
+interceptor setup transparent gateway                 the rules, to read and to paste
+interceptor setup transparent user=proxy --apply      … carried out, as root
+interceptor setup transparent --undo                  … taken away again, exactly
 """
 
 from __future__ import annotations

@@ -146,7 +146,8 @@ def test_the_sources_of_options_in_order(app: FakeApp, tmp_path: Path) -> None:
         (["dmp"], "there is no verb 'dmp': did you mean interceptor dump?"),
         (
             ["whatever"],
-            "there is no verb 'whatever': nothing for the console, or dump or run or ca or setup; interceptor --help shows more",
+            "there is no verb 'whatever': nothing for the console, or dump or run or ca or setup or convert or export or show; "
+            "interceptor --help shows more",
         ),
         (["~u", "a"], "a filter belongs to dump or to --view-filter: interceptor dump '~u'"),
         (
@@ -160,7 +161,9 @@ def test_the_sources_of_options_in_order(app: FakeApp, tmp_path: Path) -> None:
         (["-p"], "-p/--listen-port: expected one argument (interceptor --help shows what there is)"),
         (["-p", "x"], "listen_port wants a whole number, not 'x'"),
         (["--set", "listen_prt=1"], "there is no option 'listen_prt' (did you mean listen_port or listen_host?)"),
-        (["--json"], "--json belongs to dump: interceptor dump --json"),
+        (["--json"], "--json belongs to dump and show: interceptor dump --json"),
+        (["dump", "--to", "har"], "--to belongs to convert: interceptor convert … --to"),
+        (["convert", "a"], "convert wants a file to read and a file to write: interceptor convert flows.mitm flows.har"),
         (["dump", "--force"], "--force belongs to ca: interceptor ca take-over --force"),
         (["--confdir", ""], "confdir is empty: it must name a folder"),
         (["ca", "burn"], "there is no ca 'burn': it is show, install, uninstall or take-over"),

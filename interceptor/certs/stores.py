@@ -54,9 +54,7 @@ class Outcome:
 def run_command(command: Sequence[str]) -> Ran:
     """Runs it to its end; it may ask for a password on the terminal."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE_SECONDS, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return Ran(124, f"no end after {_PATIENCE_SECONDS:.0f} seconds")
     except OSError as error:

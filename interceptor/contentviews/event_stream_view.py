@@ -1,7 +1,7 @@
 """Server-sent events (WHATWG HTML §9.2) one by one, each with the time at which it was complete.
 
-    +1.20 s  message  #7
-      {"price": 3}
++1.20 s  message  #7
+  {"price": 3}
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def show_event_stream(body: bytes, facts: ContentFacts, cancelled: Cancelled) ->
     shown: list[Sequence[Line]] = []
     left_out = max(len(found) - MOST_EVENTS, 0)
     if left_out:
-        shown.append([[("marker", f"… {left_out} earlier events, which the view \"raw\" shows")], []])
+        shown.append([[("marker", f'… {left_out} earlier events, which the view "raw" shows')], []])
     for event in found[left_out:]:
         check(cancelled)
         shown += _shown(event, facts, cancelled)

@@ -94,6 +94,7 @@ _VIEWS: Final[dict[str, _Show]] = {
     "hex stream": lambda body, facts, cancelled: show_hex_stream(body),
 }
 
+
 def _read_json(text: str, original: bytes, facts: ContentFacts) -> bytes:
     utf8, charset = to_utf8(original, facts)
     return from_utf8(read_json(text, utf8), charset, original)
@@ -168,7 +169,7 @@ def has_more_than_body(facts: ContentFacts) -> bool:
 
 def _beside_no_body(facts: ContentFacts, cancelled: Cancelled) -> Rendered:
     found: list[Rendered] = []
-    for name in (("query", "jwt") if facts.is_request else ("jwt",)):
+    for name in ("query", "jwt") if facts.is_request else ("jwt",):
         with suppress(NotThisView):
             found.append(_shown(name, b"", facts, cancelled))
     if len(found) < 2:

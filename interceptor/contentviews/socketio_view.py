@@ -1,7 +1,7 @@
 """Engine.IO packets and the Socket.IO packets in them (protocol versions 3 to 5 of both), one after the other.
 
-    42/chat,7["message",{"text":"hi"}]  ─▸  message · EVENT · namespace /chat · id 7, and the JSON indented
-    packets of one HTTP body are separated by U+001E, in older versions begin with their length: `16:42["a","b"]…`
+42/chat,7["message",{"text":"hi"}]  ─▸  message · EVENT · namespace /chat · id 7, and the JSON indented
+packets of one HTTP body are separated by U+001E, in older versions begin with their length: `16:42["a","b"]…`
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Puts the layers of one stack together: the one place that knows them all.
 
-    driver ▸ client_connected ▸ Detect ▸ (TLS ▸ Detect ▸) HTTP/1 or HTTP/2 with its router | Relay
+driver ▸ client_connected ▸ Detect ▸ (TLS ▸ Detect ▸) HTTP/1 or HTTP/2 with its router | Relay
 """
 
 from __future__ import annotations

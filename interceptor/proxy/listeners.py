@@ -120,9 +120,7 @@ class Listeners:
         return Listener(mode, [sock for sock in sockets if sock.fileno() >= 0])
 
     @staticmethod
-    def _bound(
-        family: int, kind: int, protocol: int, address: Any, is_optional: bool, is_transparent: bool
-    ) -> socket.socket:
+    def _bound(family: int, kind: int, protocol: int, address: Any, is_optional: bool, is_transparent: bool) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             if is_transparent:

@@ -102,9 +102,7 @@ class Opening:
     def __init__(self, upstreams: Upstreams, reach: Reach) -> None:
         self._upstreams, self._stack, self.reach = upstreams, upstreams.stack, reach
         self.followers: list[Reach] = []  # they can share what this one gets
-        self.connection = Connection(
-            Side.SERVER, (reach.origin.host, reach.origin.port), opened_at=self._stack.wall_time()
-        )
+        self.connection = Connection(Side.SERVER, (reach.origin.host, reach.origin.port), opened_at=self._stack.wall_time())
         self._dial: Dial | None = None
         self._tls: Tunnel | None = None
         self.head: Unclaimed | None = None

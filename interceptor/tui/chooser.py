@@ -1,6 +1,6 @@
 """A boxed list to choose from, over the middle of the screen. Each choice has a key; arrows and enter work too, and the mouse.
 
-    Choice(label, key) … ─▸ keypress / click ─▸ on_chosen(label)        esc, q ─▸ on_chosen(None)
+Choice(label, key) … ─▸ keypress / click ─▸ on_chosen(label)        esc, q ─▸ on_chosen(None)
 """
 
 from __future__ import annotations

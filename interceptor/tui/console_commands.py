@@ -136,9 +136,7 @@ class ConsoleCommands:
     def command_confirm(self, prompt: str, cmd: CommandName, *args: str) -> None:
         """Run a command if the user says yes."""
         line = _line(cmd, args)
-        self._console.ask(
-            prompt, [("y", "yes"), ("n", "no")], lambda key: self._console.execute(line) if key == "y" else None
-        )
+        self._console.ask(prompt, [("y", "yes"), ("n", "no")], lambda key: self._console.execute(line) if key == "y" else None)
 
     def choose(self, prompt: str, choices: Sequence[str], cmd: CommandName, *args: str) -> None:
         """Let the user choose, and run a command with {choice} in it."""
@@ -331,4 +329,3 @@ class ConsoleCommands:
 
 def _line(command: str, arguments: Sequence[str]) -> str:
     return " ".join([command, *(quote(argument) for argument in arguments)])
-

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Protocol
 
 from interceptor.commands import Choices
 from interceptor.model.flow import Flow
+from interceptor.session.export.cut import Cuts, cut
 from interceptor.specs.errors import UserError
 from interceptor.tui.application import Application
 from interceptor.tui.clipboard import clipboard_text
-from interceptor.tui.cut import Cuts, cut
-from interceptor.tui.har_file import save_har
+from interceptor.tui.flow_files import save_flows
 from interceptor.tui.screens import Screen
 from interceptor.tui.text_screen import TextScreen
 
@@ -62,7 +62,7 @@ class ExportCommands:
         return list(format_names())
 
     def export(self, format: Format, flow: Flow) -> None:
-        """Show a flow as curl command, HTTPie command, raw message or HAR."""
+        """Show a flow as a curl or HTTPie command, a program in Python, JavaScript, Go or PowerShell, raw message or HAR."""
         exported = self._exported(format, flow)
         content = exported if isinstance(exported, bytes) else exported.encode()
         self._console.push(TextScreen(f"Export as {format}", content))
@@ -70,6 +70,7 @@ class ExportCommands:
     def export_file(self, format: Format, flow: Flow, path: Path) -> None:
         """Write a flow as curl command, raw message … to a file."""
         from interceptor.session.export.formats import file_name
+        from interceptor.session.formats.replaced_file import replacing
 
         exported = self._exported(format, flow)
         content = exported if isinstance(exported, bytes) else f"{exported}\n".encode()
@@ -78,10 +79,8 @@ class ExportCommands:
         target = path.expanduser()
         if target.is_dir():
             target /= file_name(format, flow)
-        try:
-            target.write_bytes(content)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{target} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+        with replacing(target) as stream:
+            stream.write(content)
         self._console.tell(f"{format} saved in {target}")
 
     def export_clip(self, format: Format, flow: Flow) -> None:
@@ -115,4 +114,5 @@ class ExportCommands:
         self._console.start(self._save_har(list(flows), path))
 
     async def _save_har(self, flows: Sequence[Flow], path: Path) -> None:
-        self._console.tell(await save_har(flows, path, self._saved))
+        format = "zhar" if path.name.lower().endswith(".zhar") else "har"
+        self._console.tell(await save_flows(flows, path, self._saved, format))

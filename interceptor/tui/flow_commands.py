@@ -19,12 +19,12 @@ from interceptor.model.connection import bracketed
 from interceptor.model.encoding import decode_content, encode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Headers, Request
+from interceptor.session.export.cut import Cuts, cut, json_lines
 from interceptor.specs.errors import UserError
 from interceptor.tui import edit_flow
 from interceptor.tui.application import Application
-from interceptor.tui.cut import Cuts, cut
 from interceptor.tui.flow_changes import FlowChanges
-from interceptor.tui.har_file import save_har
+from interceptor.tui.flow_files import save_flows
 
 _SLICE = 50
 """So many flows are written or read before the loop gets its turn."""
@@ -137,9 +137,7 @@ class FlowCommands:
         """Set the method, URL, host, status code … of flows."""
         parts = {id(flow): edit_flow.part_named(flow, attr) for flow in _some(flows)}
         subject = next(iter(parts.values())).subject
-        self._changes.edit_all(
-            flows, subject, f"{attr} set", lambda flow: edit_flow.write_text(flow, parts[id(flow)], value)
-        )
+        self._changes.edit_all(flows, subject, f"{attr} set", lambda flow: edit_flow.write_text(flow, parts[id(flow)], value))
         self._tell(f"{attr} set on {_count(len(flows))}")
 
     def set_options(self) -> Sequence[str]:
@@ -246,53 +244,31 @@ class FlowCommands:
 
     def save(self, flows: Sequence[Flow], path: Path) -> None:
         """Write flows to a file: as HAR if its name ends in .har, else in mitmproxy's format; +path appends."""
-        from interceptor.session.formats.har import is_har_name
-
-        chosen, target = list(_some(flows)), _file(path)
-        self._start(self._save_har(chosen, target) if is_har_name(target.name) else self._save(chosen, target))
-
-    async def _save_har(self, flows: Sequence[Flow], path: Path) -> None:
-        self._tell(await save_har(flows, path, self.saved))
+        self._start(self._save(list(_some(flows)), _file(path)))
 
     async def _save(self, flows: Sequence[Flow], path: Path) -> None:
-        from interceptor.session.formats.mitmproxy_flow import write_flow
+        self._tell(await save_flows(flows, path, self.saved))
 
-        is_added = str(path).startswith("+")
-        path = Path(str(path).removeprefix("+")).expanduser()
-        left_out = 0
-        try:
-            with path.open("ab" if is_added else "wb") as file:
-                for index, flow in enumerate(flows):
-                    if index % _SLICE == _SLICE - 1:
-                        await asyncio.sleep(0)
-                    try:
-                        write_flow(file, flow)
-                    except UserError:
-                        left_out += 1
-                    else:
-                        if not flow.is_live:
-                            self.saved.add(flow)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
-        note = f"; {_count(left_out)} left out, the format has no place for them" if left_out else ""
-        self._tell(f"{_count(len(flows) - left_out)} {'added to' if is_added else 'saved in'} {path}{note}")
+    def load(self, path: Path, filter: str = "") -> None:
+        """Add the flows of a file to the list: all, or those that a filter lets through."""
+        self._start(self._load(_file(path), filter))
 
-    def load(self, path: Path) -> None:
-        """Add the flows of a file to the list."""
-        self._start(self._load(_file(path)))
-
-    async def _load(self, path: Path) -> None:
+    async def _load(self, path: Path, expression: str) -> None:
         from interceptor.session.formats.recognised import read_flows
+        from interceptor.specs.filter import parse
 
+        wanted = parse(expression) if expression else None
         loaded: list[Flow] = []
         try:
             with path.expanduser().open("rb") as file:
-                for flow in read_flows(file, lambda note: self._app.eventlog.add("warn", note)):
+                for number, flow in enumerate(read_flows(file, lambda note: self._app.eventlog.add("warn", note)), 1):
+                    if number % _SLICE == 0:
+                        await asyncio.sleep(0)
+                    if wanted is not None and not wanted.matches(flow):
+                        continue
                     self._app.store.add(flow)
                     self.saved.add(flow)
                     loaded.append(flow)
-                    if len(loaded) % _SLICE == 0:
-                        await asyncio.sleep(0)
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
         finally:
@@ -309,13 +285,16 @@ class FlowCommands:
             self._app.store.add(flow)
 
     def cut_save(self, flows: Sequence[Flow], cuts: Cuts, path: Path) -> None:
-        """Write a part of flows to a file: response.content for the body."""
-        content = cut(flows, cuts)
+        """Write parts of flows to a file: response.content for the body; several as CSV, or as JSON if its name ends in .json."""
+        from interceptor.session.formats.replaced_file import replacing
+
         target = _file(path)
+        is_json = target.suffix.lower() in (".json", ".jsonl", ".ndjson")
+        content = json_lines(_some(flows), cuts) if is_json else cut(flows, cuts)
         is_added = str(target).startswith("+")
         target = Path(str(target).removeprefix("+")).expanduser()
         try:
-            with target.open("ab" if is_added else "wb") as file:
+            with target.open("ab") if is_added else replacing(target) as file:
                 file.write(content)
         except OSError as error:
             raise UserError(f"{target} cannot be written: {error.strerror or error}") from None

@@ -18,12 +18,12 @@ from interceptor.model.body import MemoryBody
 from interceptor.model.encoding import ALWAYS_DECODED, MOST_GAINED, TooLarge, credible_size, decode_content
 from interceptor.model.flow import HttpFlow
 from interceptor.options import Options
+from interceptor.session.export.cut import cut
 from interceptor.session.export.formats import export
 from interceptor.session.formats.har import HarWriter
 from interceptor.session.formats.mitmproxy_flow import write_flow
 from interceptor.specs.errors import UserError
 from interceptor.specs.filter import parse
-from interceptor.tui.cut import cut
 from tests.contentviews.test_hostile import BOMBS, SHALLOWER
 from tests.tui.some_flows import http_flow
 

@@ -12,8 +12,8 @@ import pytest
 
 from interceptor.model.connection import Connection, Side, TlsFacts
 from interceptor.model.flow import HoldPoint, HttpFlow
+from interceptor.session.export.cut import cut
 from interceptor.specs.errors import UserError
-from interceptor.tui.cut import cut
 from interceptor.tui.edit_choices import EditChoices
 from interceptor.tui.editing import Editing
 from interceptor.tui.flow_changes import FlowChanges

@@ -64,7 +64,8 @@ def drawn(screen: Screen) -> str:
 
 
 def test_formats(app: FakeApp, shell: Shell) -> None:
-    assert app.commands.execute("export.formats") == ["curl", "httpie", "raw", "raw_request", "raw_response", "har"]
+    programs = ["python", "fetch", "go", "powershell"]
+    assert app.commands.execute("export.formats") == ["curl", "httpie", *programs, "raw", "raw_request", "raw_response", "har"]
     with pytest.raises(UserError, match="curl, httpie"):
         app.commands.execute("export postman @all")
 

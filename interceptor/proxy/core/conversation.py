@@ -84,9 +84,7 @@ class Strand(Generic[Item]):
     async def ask(self, ask: Ask[R], *, or_closed: Connection | None) -> R | Closed: ...
     @overload
     async def ask(self, ask: Ask[R], *, or_closed: Connection | None, until: float) -> R | TimedOut | Closed: ...
-    async def ask(
-        self, ask: Ask[R], *, or_closed: Connection | None = None, until: float | None = None
-    ) -> R | TimedOut | Closed:
+    async def ask(self, ask: Ask[R], *, or_closed: Connection | None = None, until: float | None = None) -> R | TimedOut | Closed:
         """The answer, or what came first; the loser is withdrawn. Returns at once if that connection is closed already."""
         if or_closed is not None and (closed := self.conversation.closed.get(or_closed)):
             return closed

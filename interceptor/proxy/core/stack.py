@@ -99,9 +99,7 @@ class Stack:
     def wall_time(self) -> float:
         return self.now + self.epoch_offset
 
-    def open(
-        self, connection: Connection, tunnels: Sequence[PipeTunnel], head: Receiver, floor: Floor | None = None
-    ) -> Pipe:
+    def open(self, connection: Connection, tunnels: Sequence[PipeTunnel], head: Receiver, floor: Floor | None = None) -> Pipe:
         return self.pipes.setdefault(connection, Pipe(connection, floor or self, tunnels, head))
 
     def turn(self, event: Event, now: float) -> list[Effect]:

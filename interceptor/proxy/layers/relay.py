@@ -57,9 +57,7 @@ class Relay(Conversation):
         self._half_closed: set[Connection] = set()
         self._is_over = False
         self._last_heard = stack.now
-        self.flow = TcpFlow(
-            next(stack.flow_ids), client, server, ingress.mode, created_at=stack.wall_time(), is_live=True
-        )
+        self.flow = TcpFlow(next(stack.flow_ids), client, server, ingress.mode, created_at=stack.wall_time(), is_live=True)
 
     def start(self) -> None:
         if self._is_recorded:

@@ -333,9 +333,7 @@ class ClientTls(TlsTunnel):
             names[1] = ""
         facts = self._upstream.tls if self._upstream is not None else None
         chain = facts.chain[:1] if facts is not None and self._settings.upstream_cert else ()
-        self.ask(
-            MintLeaf(self, tuple(name for name in names if name), chain, not self._hello.takes_ecdsa), then=self._minted
-        )
+        self.ask(MintLeaf(self, tuple(name for name in names if name), chain, not self._hello.takes_ecdsa), then=self._minted)
 
     def _minted(self, answer: Leaf | MintFailed) -> None:
         if isinstance(answer, MintFailed):

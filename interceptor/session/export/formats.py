@@ -33,9 +33,14 @@ def names() -> Sequence[str]:
 
 def export(name: str, flow: Flow, options: Options) -> bytes | str:
     """UserError for an unknown name, and if this flow has no such form; its message says why."""
+    check(name)
+    return _FORMATS[name][0](flow, options)
+
+
+def check(name: str) -> None:
+    """UserError for an unknown name."""
     if name not in _FORMATS:
         raise UserError(f"{name!r} is not a format; {', '.join(_FORMATS)} are")
-    return _FORMATS[name][0](flow, options)
 
 
 def file_name(name: str, flow: Flow) -> str:

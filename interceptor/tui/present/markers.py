@@ -1,6 +1,6 @@
 """Markers by name: the short names that people know from chats, and every emoji by the name that Unicode has for it.
 
-    "star" ─▸ ★      ":alarm_clock:" ─▸ ⏰      "!" ─▸ !      "to do" ─▸ ●
+"star" ─▸ ★      ":alarm_clock:" ─▸ ⏰      "!" ─▸ !      "to do" ─▸ ●
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ REPLAYED: Final = "↺"
 MODIFIED: Final = "✎"
 COMMENTED: Final = "“"
 
+
 def mark_cells(flow: Flow, columns: int) -> Line:
     """Exactly `columns`: 4 for all signs, 2 for the most telling one."""
     marker = marker_sign(flow.marker)

@@ -26,6 +26,7 @@ _LENIENT: Final = rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;[^\r\n]*+)?"  # blanks behind
 _SIZE_LINES: Final = {is_strict: re.compile(line + rb"\r\n") for is_strict, line in ((True, _STRICT), (False, _LENIENT))}
 _HALF_SIZE_LINES: Final = {is_strict: re.compile(line + rb"\r?") for is_strict, line in ((True, _STRICT), (False, _LENIENT))}
 
+
 class BodyReader(Protocol):
     """`feed` gives the body's next bytes and, once, whether it has ended; what follows the body is in `rest` then. What it leaves
     for a following turn is in `unread`, to be fed before anything else (see `take_unread`). `announced` is the length that the

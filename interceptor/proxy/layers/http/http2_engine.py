@@ -400,4 +400,3 @@ def _without_priority(frame: bytes) -> bytes:
         return frame
     head = (len(frame) - 14).to_bytes(3, "big") + bytes((frame[3], frame[4] & ~_HAS_PRIORITY)) + frame[5:start]
     return head + frame[start + 5 :]
-

@@ -40,6 +40,4 @@ def error_response(status: int, detail: str, timestamp: float) -> Response:
     headers = Headers([(b"Content-Type", b"text/html; charset=utf-8"), (b"Content-Length", str(len(page)).encode())])
     if status != 502:
         headers.add("Connection", "close")
-    return Response(
-        status, reason, headers=headers, body=MemoryBody(page), timestamp_start=timestamp, timestamp_end=timestamp
-    )
+    return Response(status, reason, headers=headers, body=MemoryBody(page), timestamp_start=timestamp, timestamp_end=timestamp)

@@ -63,9 +63,7 @@ class Assembling(Protocol):
 
     def detect(self, connection: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None: ...
 
-    def websocket(
-        self, flow: HttpFlow, client: Connection, server: Connection, waiting: list[PipeEvent]
-    ) -> None: ...
+    def websocket(self, flow: HttpFlow, client: Connection, server: Connection, waiting: list[PipeEvent]) -> None: ...
 
     def relay(
         self, ingress: Ingress, client: Connection, server: Connection | None, waiting: list[PipeEvent], note: str = ""

@@ -77,4 +77,3 @@ def accept_of(fields: list[Field]) -> str:
 
     key = Headers(fields).get("sec-websocket-key") or ""
     return generate_accept_token(key.encode("utf-8", "surrogateescape")).decode("ascii")
-

@@ -1,12 +1,14 @@
 """Single facts of flows, by mitmproxy's paths: `request.method`, `response.content`, `request.header[host]`, `server_conn.sni` …
 
-One fact of one flow is its bare bytes; more than that is a table of comma-separated values, a row for each flow.
+One fact of one flow is its bare bytes; more than that is a table of comma-separated values, a row for each flow. As JSON it is an
+object for each flow, on a line of its own, with null for what the flow does not have. What is no UTF-8 is escaped in both.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final
@@ -40,11 +42,36 @@ def cut(flows: Sequence[Flow], paths: Sequence[str]) -> bytes:
         if value is None:
             raise UserError(f"this flow has no {paths[0]}")
         return value
-    text = io.StringIO()
-    writer = csv.writer(text)
-    for flow in flows:
-        writer.writerow([(_value(flow, path) or b"").decode("utf-8", "backslashreplace") for path in paths])
-    return text.getvalue().encode()
+    return "".join(csv_line(texts_of(flow, paths)) for flow in flows).encode()
+
+
+def json_lines(flows: Sequence[Flow], paths: Sequence[str]) -> bytes:
+    """UserError for an unknown path."""
+    check_paths(paths)
+    return "".join(json_line(flow, paths) for flow in flows).encode()
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """UserError if one of them means nothing, whatever the flow."""
+    nobody = HttpFlow(0, request=Request("GET", "http", "", 80, b"/"), response=Response(200))
+    for path in paths:
+        _value(nobody, path)
+
+
+def texts_of(flow: Flow, paths: Sequence[str]) -> list[str]:
+    return [(_value(flow, path) or b"").decode("utf-8", "backslashreplace") for path in paths]
+
+
+def csv_line(texts: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(texts)
+    return line.getvalue()
+
+
+def json_line(flow: Flow, paths: Sequence[str]) -> str:
+    values = {path: _value(flow, path) for path in paths}
+    told = {path: None if value is None else value.decode("utf-8", "backslashreplace") for path, value in values.items()}
+    return json.dumps(told) + "\n"
 
 
 def _value(flow: Flow, path: str) -> bytes | None:
