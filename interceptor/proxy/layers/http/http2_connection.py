@@ -25,6 +25,9 @@ from interceptor.proxy.settings import Settings
 
 STREAM_WINDOW: Final = 256 * 1024
 LARGEST_STREAM_WINDOW: Final = 4 * 1024 * 1024  # of one whose data is taken as fast as it comes
+_FIRST_CREDIT: Final = 32 * 1024
+"""Half of the window that streams have until the peer has heard of ours. Firefox never hears of it for a tunnel that it has
+opened before: it would stop, and wait for credit that is not due yet."""
 CONNECTION_WINDOW: Final = 16 * 1024 * 1024
 MAX_STREAMS: Final = 1000
 """Requests that a client may have running at once."""
@@ -131,7 +134,8 @@ class Http2Stream:
         self.taken += size
 
     def give_credit(self) -> None:
-        if self.has_ended or self.is_paused or self.owed * 2 < self.window:
+        due = _FIRST_CREDIT if self.window == STREAM_WINDOW else self.window // 2
+        if self.has_ended or self.is_paused or self.owed < due:
             return
         owed, self.owed = self.owed, 0
         if self.taken >= 4 * self.window and self.window < LARGEST_STREAM_WINDOW:

@@ -10,6 +10,7 @@ from interceptor.model.hooks import FORWARD, ConnectRequested, Hook, Kill, Respo
 from interceptor.model.http import Response
 from interceptor.proxy.asks import ConnectFailed
 from interceptor.proxy.core.events import Congested, Drained
+from interceptor.proxy.layers.http.http2_connection import STREAM_WINDOW
 from tests.proxy.layers.http.http2_world import World, world
 from tests.support.http2_peers import Http2Peer
 from tests.support.paper_driver import REGULAR
@@ -133,6 +134,15 @@ def test_credit_is_given_as_the_tunnel_takes_it() -> None:
     driver.run(Drained(driver.server))
     w.run()
     assert taken + len(driver.sent(driver.server)) == 3_000_001
+
+
+def test_a_client_that_does_not_apply_our_window_to_a_tunnel_is_given_credit_in_time() -> None:
+    """Firefox, if it has opened the tunnel before our SETTINGS came."""
+    w, stream = tunnelled()
+    w.client.h2.streams[stream].outbound_flow_control_window -= STREAM_WINDOW - 65_535
+    w.client.say(stream, b"\1" * 3_000_000)
+    w.run()
+    assert len(w.driver.sent(w.driver.server)) == 3_000_000
 
 
 def test_a_client_that_does_not_read_its_tunnel() -> None:
