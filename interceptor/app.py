@@ -223,6 +223,7 @@ class App:
             assert self._tls is not None
             self._settings = Settings(
                 upstream_tls=self._tls,
+                trusting_clients=self._tls.trusting_clients,
                 is_eager=options.connection_strategy == "eager" and not self.server_replay.is_active,
                 rules_may_answer=bool(options.map_remote or options.map_local or options.block_list),
                 upstream_cert=options.upstream_cert,

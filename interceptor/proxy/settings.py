@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from interceptor.proxy.trusting_clients import TrustingClients
 
 
 class UpstreamTls(Protocol):
@@ -25,6 +27,7 @@ class Settings:
     """Sizes in bytes, times in seconds; None is no limit."""
 
     upstream_tls: UpstreamTls
+    trusting_clients: TrustingClients = field(default_factory=TrustingClients)
     is_eager: bool = True  # connection_strategy
     rules_may_answer: bool = False  # in a server's place, or send requests elsewhere: one that is away may not be missed
     upstream_cert: bool = True

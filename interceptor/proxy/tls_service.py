@@ -8,6 +8,7 @@ from typing import Final
 
 from interceptor.certs.contexts import ClientContexts, UpstreamContexts
 from interceptor.proxy.asks import Leaf, MintFailed, MintLeaf
+from interceptor.proxy.trusting_clients import TrustingClients
 
 SESSIONS_KEPT: Final = 2048
 
@@ -17,6 +18,7 @@ class TlsService:
 
     def __init__(self, clients: ClientContexts, upstreams: UpstreamContexts) -> None:
         self.clients, self.upstreams = clients, upstreams
+        self.trusting_clients = TrustingClients()
         self._sessions: OrderedDict[tuple[object, str, int], tuple[object, tuple[bytes, ...]]] = OrderedDict()
 
     def context(self, host: str, *, is_verified: bool) -> object:

@@ -25,7 +25,7 @@ from interceptor.proxy.core.layer import Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.ingress import Ingress, record_failure
-from interceptor.proxy.layers.tls_failures import broken, client_failure, server_failure
+from interceptor.proxy.layers.tls_failures import broken, client_failure, client_left, says_nothing, server_failure
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
 
@@ -33,6 +33,7 @@ _HELLO_KEPT: Final = 8 * 1024
 _STEP: Final = 16 * 1024 + 256
 _RISE: Final = 64 * 1024
 _HTTP: Final = frozenset((b"h2", b"http/1.1"))
+_MOMENT_SECONDS: Final = 1.0
 _ALERT_PROTOCOL_VERSION: Final = b"\x15\x03\x01\x00\x02\x02\x46"
 _ALERT_INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
@@ -253,6 +254,7 @@ class ClientTls(TlsTunnel):
         self._mark = Mark(self._pause, self._resume)
         self._hello: ClientHello | None = None
         self._upstream: Connection | None = None
+        self._is_left_unsaid = False  # that the handshake has failed
         self._attempted: Connection | None = None  # could not be reached; names the server on the row of a failure
 
     def opened_below(self) -> None:
@@ -352,6 +354,7 @@ class ClientTls(TlsTunnel):
     def _learn(self, ssl: SSL.Connection) -> None:
         super()._learn(ssl)
         self.stack.alarms.pop(self._too_late, None)
+        self._settings.trusting_clients.add(self.connection, self._wanted)
 
     def _flush_handshake(self) -> None:
         if self.facts.version != "TLSv1.3":  # else these are tickets, which go out with the first bytes of data
@@ -362,17 +365,31 @@ class ClientTls(TlsTunnel):
             seconds = self._settings.tls_handshake_timeout
             self._fail_with(f"The client did not finish its TLS handshake within {seconds:g} s (tls_handshake_timeout).")
 
+    @property
+    def _wanted(self) -> str:
+        """Whom the client wants, as it calls it; "" is the proxy itself."""
+        named = self._hello.server_name if self._hello is not None else ""
+        return named or (self._ingress.origin.host if self._ingress.origin is not None else "")
+
     def _explain(self, error: SSL.Error | None) -> str:
         hello = self._hello
-        named = hello.server_name if hello is not None else ""
         offered = VERSIONS.get(hello.version, hex(hello.version)) if hello is not None else ""
-        host = named or (self._ingress.origin.host if self._ingress.origin is not None else "this proxy")
-        return client_failure(error, host, offered)
+        if error is None or says_nothing(error):
+            self._is_left_unsaid = self._is_not_needed()
+            return client_left(self._wanted, was_answered=self._ssl is not None)
+        return client_failure(error, self._wanted or "this proxy", offered)
+
+    def _is_not_needed(self) -> bool:
+        """The client has gone without a word, as browsers leave connections that they opened for speed: it was shown nothing and
+        did not wait longer than a moment for that, or it was shown what it has believed before."""
+        if self._ssl is None:
+            return self.stack.wall_time() - (self.facts.started_at or 0.0) < _MOMENT_SECONDS
+        return self._settings.trusting_clients.has(self.connection, self._wanted)
 
     def failed(self, reason: str) -> None:
         self.stack.alarms.pop(self._too_late, None)
-        if self._hello is None and not self._held:
-            return  # a client that connected and said nothing
+        if (self._hello is None and not self._held) or self._is_left_unsaid:
+            return  # e.g. a client that connected and said nothing
         record_failure(self.stack, self._ingress, self.connection, self._upstream or self._attempted, reason)
 
     def _pause(self) -> None:

@@ -17,17 +17,28 @@ def _texts(error: SSL.Error | None) -> list[str]:
     return [str(entry[-1]) for entry in error.args[0]]
 
 
+def says_nothing(error: SSL.Error) -> bool:
+    """The peer has just ended TLS, without an alert."""
+    return not _texts(error)
+
+
 def broken(error: SSL.Error) -> str:
     """After the handshake: an alert, or bytes that are no records of this connection."""
     return f"TLS broke off: {' '.join(_texts(error)) or 'no valid records'}"
 
 
-def client_failure(error: SSL.Error | None, host: str, offered: str) -> str:
+def client_left(host: str, *, was_answered: bool) -> str:
+    """The client has closed the connection without an alert; `was_answered`: it has seen our certificate."""
+    start = f"TLS handshake with the client failed for {host or 'this proxy'}: the client closed the connection "
+    if not was_answered:
+        return start + "before it was answered."
+    return start + f"without saying why. If it always does, it may not trust the CA, or pin the certificate. {_TRUST_HINT}"
+
+
+def client_failure(error: SSL.Error, host: str, offered: str) -> str:
     """`offered` is the highest version in the ClientHello, in words; `host` is whom the client wanted."""
     text = " ".join(_texts(error))
     start = f"TLS handshake with the client failed for {host}: "
-    if error is None or not text:
-        return start + f"the client closed the connection. It may not trust the CA, or pin the certificate. {_TRUST_HINT}"
     if any(alert in text for alert in _TRUST_ALERTS):
         alert = next(alert for alert in _TRUST_ALERTS if alert in text)
         return start + f"the client does not trust the certificate (alert: {alert}). {_TRUST_HINT}"

@@ -17,6 +17,7 @@ from interceptor.proxy.client_hello import offers_of
 from interceptor.proxy.core.events import Congested
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.tls_service import TlsService
+from interceptor.proxy.trusting_clients import TrustingClients
 from tests.support.certificates import TestAuthority
 from tests.support.client_hellos import client_hello
 from tests.support.paper_driver import REGULAR, PaperDriver, Peer, paper_settings, reverse
@@ -280,14 +281,53 @@ def test_a_client_that_leaves_in_the_handshake(world: World) -> None:
     for leaves in (PaperDriver.ends, PaperDriver.vanishes):
         driver = world.driver(tunnel(), Plain())
         driver.says(client_hello("a.test"))
+        driver.advance(2)
         leaves(driver, driver.client)
-        assert len(driver.errors()) == 1 and "closed the connection" in driver.errors()[0]
+        assert len(driver.errors()) == 1 and "closed the connection before it was answered" in driver.errors()[0]
         assert driver.client in driver.closed and not driver.stack.alarms
+
+
+def handshake_begun(world: World, **options: object) -> PaperDriver:
+    """Its client has seen our certificate and says nothing to it."""
+    driver = world.driver(tunnel(), Plain(), **options)
+    driver.says(world.client().take())
+    driver.converse()
+    shown = driver.peers[driver.client]
+    assert isinstance(shown, Plain) and len(shown.heard) > 500
+    return driver
+
+
+def test_a_client_that_trusts_us_and_drops_another_connection_leaves_no_row(world: World) -> None:
+    clients = TrustingClients()
+    for leaves in (PaperDriver.ends, PaperDriver.vanishes):
+        driver = handshake_begun(world, trusting_clients=clients)
+        leaves(driver, driver.client)
+        assert len(driver.errors()) == 1 and "If it always does, it may not trust the CA" in driver.errors()[0]
+    for host in ("also.test", "a.test"):
+        believer = world.client(host)
+        world.driver(tunnel(host), believer, trusting_clients=clients)
+        assert believer.is_connected
+        for leaves in (PaperDriver.ends, PaperDriver.vanishes):
+            driver = handshake_begun(world, trusting_clients=clients)
+            leaves(driver, driver.client)
+            assert len(driver.errors()) == (0 if host == "a.test" else 1), "what counts is who was believed for this host"
+            assert driver.client in driver.closed and not driver.stack.alarms
+
+
+@pytest.mark.parametrize(("seconds", "rows"), [(0.5, 0), (2.0, 1)])
+def test_a_client_that_leaves_because_its_server_is_slow(world: World, seconds: float, rows: int) -> None:
+    driver = world.driver(tunnel(), world.client(), Plain())
+    assert driver.servers and not driver.peers[driver.client].is_connected
+    driver.advance(seconds)
+    driver.vanishes(driver.client)
+    left = "the client closed the connection before it was answered."
+    assert [error.split(": ")[1] for error in driver.errors()] == [left] * rows
 
 
 def test_a_client_that_leaves_before_it_said_all_of_its_hello(world: World) -> None:
     driver = world.driver(tunnel(), Plain())
     driver.says(client_hello("a.test")[:50])
+    driver.advance(2)
     driver.ends(driver.client)
     assert driver.client in driver.closed and len(driver.ended) == 1
 
