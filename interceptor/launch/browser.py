@@ -15,13 +15,14 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from interceptor.launch.browsers import (
+    FIREFOX_ENVIRONMENT,
     Installed,
     Machine,
     chromium_arguments,
@@ -45,6 +46,18 @@ class Way:
     trusted_keys: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that it takes to start a browser once."""
+
+    profile: Path
+    command: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Beside our own."""
+    note: str = ""
+    """What the user has to know."""
+
+
 @dataclass(eq=False, slots=True)
 class _Running:
     name: str
@@ -65,28 +78,24 @@ class Browsers:
         to tell the user. UserError if there is none or it cannot be started."""
         installed = self._machine.find(name)
         loop = asyncio.get_running_loop()
-        profile, note = await asyncio.to_thread(_profile, installed, way)
-        if installed.browser.family == "firefox":
-            own = firefox_arguments(profile)
-        else:
-            own = chromium_arguments(profile, way.host, way.port, way.trusted_keys)
-        command = [*installed.command(profile), *own, *(arguments or ("about:blank",))]
+        ready = await asyncio.to_thread(prepare, installed, way, arguments)
         try:
             process = subprocess.Popen(
-                command,
+                ready.command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                env={**os.environ, **ready.environment},
                 start_new_session=True,  # what is typed at our terminal is not for it
             )
         except OSError as error:
-            shutil.rmtree(profile, ignore_errors=True)
+            shutil.rmtree(ready.profile, ignore_errors=True)
             raise UserError(f"{installed.program} cannot be started: {error.strerror or error}") from None
-        running = _Running(installed.browser.name, profile, process)
+        running = _Running(installed.browser.name, ready.profile, process)
         running.waiter = threading.Thread(target=self._wait, args=(running, loop), name="browser", daemon=True)
         self._running.append(running)
         running.waiter.start()
-        return f"{installed.browser.name} started{note}"
+        return f"{installed.browser.name} started{ready.note}"
 
     @property
     def count(self) -> int:
@@ -123,8 +132,8 @@ class Browsers:
         self._running.clear()
 
 
-def _profile(installed: Installed, way: Way) -> tuple[Path, str]:
-    """A fresh folder, ready for the browser, and what the user has to know."""
+def prepare(installed: Installed, way: Way, arguments: Sequence[str] = ()) -> Prepared:
+    """Makes a fresh profile for one run of the browser; whoever starts it removes the folder. UserError if none can be made."""
     folder = installed.profiles_folder
     try:
         if folder is not None:
@@ -132,12 +141,14 @@ def _profile(installed: Installed, way: Way) -> tuple[Path, str]:
         profile = Path(tempfile.mkdtemp(prefix="interceptor-browser-", dir=folder))
     except OSError as error:
         raise UserError(f"no profile can be made for {installed.browser.name}: {error.strerror or error}") from None
+    command, last = installed.command(profile), arguments or ("about:blank",)
     if installed.browser.family != "firefox":
-        return profile, ""
+        own = chromium_arguments(profile, way.host, way.port, way.trusted_keys)
+        return Prepared(profile, [*command, *own, *last])
     has_ca = _put_ca_in(profile, way.ca_file)
     (profile / "user.js").write_text(firefox_preferences(way.host, way.port, trusts_system=not has_ca))
     note = "" if has_ca else f"; it trusts only what this machine trusts: import {way.ca_file} there, or install certutil"
-    return profile, note
+    return Prepared(profile, [*command, *firefox_arguments(profile), *last], FIREFOX_ENVIRONMENT, note)
 
 
 def _put_ca_in(profile: Path, ca_file: Path) -> bool:

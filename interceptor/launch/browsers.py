@@ -142,6 +142,9 @@ class Machine:
 
 # -- arguments ------------------------------------------------------------------------------------------------------------------
 
+_NOWHERE: Final = "http://0.0.0.0:1/"
+"""Port 1 is one to which Chromium never connects: what asks there of its own accord, whatever else it is told, asks nobody."""
+
 _CHROMIUM_QUIET: Final = (
     "--no-first-run",
     "--no-default-browser-check",
@@ -156,18 +159,28 @@ _CHROMIUM_QUIET: Final = (
     "--disable-domain-reliability",
     "--disable-search-engine-choice-screen",
     "--disable-sync",
-    "--disable-features=OptimizationHints,MediaRouter,Translate,InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater",
+    "--disable-features=OptimizationHints,MediaRouter,Translate,InterestFeedContentSuggestions,"
+    "CertificateTransparencyComponentUpdater,NetworkTimeServiceQuerying,AutofillServerCommunication",
+    f"--gaia-url={_NOWHERE}",
+    f"--component-updater=url-source={_NOWHERE}",
     "--metrics-recording-only",
     "--password-store=basic",
     "--use-mock-keychain",
 )
 
 _FIREFOX_QUIET: Final[dict[str, bool | int | str]] = {
+    "app.normandy.api_url": "",
     "app.normandy.enabled": False,
     "app.update.auto": False,
     "app.update.enabled": False,
     "browser.aboutwelcome.enabled": False,
+    "browser.discovery.enabled": False,
+    "browser.newtabpage.activity-stream.testing.shouldInitializeFeeds": False,
+    "browser.newtabpage.activity-stream.unifiedAds.endpoint": "",
     "browser.newtabpage.enabled": False,
+    "browser.region.network.url": "",
+    "browser.safebrowsing.blockedURIs.enabled": False,
+    "browser.safebrowsing.downloads.enabled": False,
     "browser.safebrowsing.downloads.remote.enabled": False,
     "browser.safebrowsing.malware.enabled": False,
     "browser.safebrowsing.phishing.enabled": False,
@@ -176,12 +189,19 @@ _FIREFOX_QUIET: Final[dict[str, bool | int | str]] = {
     "browser.startup.homepage": "about:blank",
     "browser.startup.homepage_override.mstone": "ignore",
     "browser.startup.page": 0,
+    "browser.topsites.contile.enabled": False,
+    "browser.urlbar.merino.endpointURL": "",
+    "browser.urlbar.merino.ohttpConfigURL": "",
     "datareporting.healthreport.uploadEnabled": False,
     "datareporting.policy.dataSubmissionEnabled": False,
+    "datareporting.policy.dataSubmissionPolicyBypassNotification": True,
+    "datareporting.usage.uploadEnabled": False,
     "dom.push.connection.enabled": False,
     "extensions.getAddons.cache.enabled": False,
+    "extensions.systemAddon.update.enabled": False,
     "extensions.update.enabled": False,
     "geo.enabled": False,
+    "identity.fxaccounts.enabled": False,
     "media.gmp-manager.updateEnabled": False,
     "messaging-system.rsexperimentloader.enabled": False,
     "network.captive-portal-service.enabled": False,
@@ -189,9 +209,15 @@ _FIREFOX_QUIET: Final[dict[str, bool | int | str]] = {
     "network.dns.disablePrefetch": True,
     "network.prefetch-next": False,
     "network.trr.mode": 5,
-    "services.settings.server": "",
+    "security.certerrors.mitm.priming.enabled": False,
+    "security.remote_settings.intermediates.enabled": False,
+    "services.settings.server": "data:,#remote-settings-dummy/v1",
+    "startup.homepage_welcome_url": "about:blank",
+    "telemetry.fog.test.localhost_port": -1,  # what is gathered anyway stays here
+    "termsofuse.bypassNotification": True,
     "toolkit.telemetry.enabled": False,
     "toolkit.telemetry.reportingpolicy.firstRun": False,
+    "toolkit.telemetry.server": "",
 }
 
 
@@ -219,9 +245,15 @@ def firefox_preferences(host: str, port: int, *, trusts_system: bool) -> str:
         "network.proxy.ssl_port": port,
         "network.proxy.no_proxies_on": "",
         "network.proxy.allow_hijacking_localhost": True,
+        "network.proxy.allow_bypass": False,
+        "network.proxy.failover_direct": False,
         "security.enterprise_roots.enabled": trusts_system,
     }
     return "".join(f'user_pref("{name}", {_script(value)});\n' for name, value in {**_FIREFOX_QUIET, **proxy}.items())
+
+
+FIREFOX_ENVIRONMENT: Final = {"MOZ_REMOTE_SETTINGS_DEVTOOLS": "1"}
+"""Without it releases of Firefox pass over `services.settings.server`, and ask Mozilla a dozen times before the first page."""
 
 
 def firefox_arguments(profile: Path) -> list[str]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -27,10 +27,20 @@ profile = next((a.partition("=")[2] for a in sys.argv if a.startswith("--user-da
 profile = profile or sys.argv[sys.argv.index("--profile") + 1]
 target = os.path.join({folder!r}, "started-" + os.path.basename(profile))
 with open(target + ".new", "w") as stream:
-    json.dump([profile, sys.argv[1:], os.listdir(profile)], stream)
+    json.dump([profile, sys.argv[1:], os.listdir(profile), dict(os.environ)], stream)
 os.rename(target + ".new", target)
 {then}
 """
+
+
+class Started(NamedTuple):
+    """How one was started."""
+
+    profile: Path
+    arguments: list[str]
+    files: list[str]
+    """In the profile."""
+    environment: dict[str, str]
 
 
 class Fake:
@@ -43,11 +53,10 @@ class Fake:
         self.program.chmod(0o755)
         self.machine = Machine("linux", lambda wanted: str(self.program) if wanted == name else None, lambda path: False)
 
-    async def started(self, count: int = 1) -> list[tuple[Path, list[str], list[str]]]:
-        """(profile, arguments, what was in the profile) of each that was started."""
+    async def started(self, count: int = 1) -> list[Started]:
         await until(lambda: len(self._files()) >= count)
         read = [json.loads(path.read_text()) for path in self._files()]
-        return [(Path(profile), arguments, files) for profile, arguments, files in read]
+        return [Started(Path(profile), *rest) for profile, *rest in read]
 
     def _files(self) -> list[Path]:
         return [path for path in self.folder.glob("started-*") if path.suffix != ".new"]
@@ -78,10 +87,10 @@ async def test_more_than_one_each_with_its_own_profile_and_all_end_with_us(tmp_p
     assert await browsers.start("", way()) == "chromium started"
     assert await browsers.start("chromium", way(), ["https://example.com/"]) == "chromium started"
     started = await fake.started(2)
-    profiles = {profile for profile, _, _ in started}
+    profiles = {each.profile for each in started}
     assert len(profiles) == 2
-    assert all("--proxy-server=http://127.0.0.1:8081" in arguments for _, arguments, _ in started)
-    assert sorted(arguments[-1] for _, arguments, _ in started) == ["about:blank", "https://example.com/"]
+    assert all("--proxy-server=http://127.0.0.1:8081" in arguments for _, arguments, *_ in started)
+    assert sorted(arguments[-1] for _, arguments, *_ in started) == ["about:blank", "https://example.com/"]
     assert all(profile.is_dir() for profile in profiles)
     browsers.close()
     assert not any(profile.exists() for profile in profiles)
@@ -94,7 +103,7 @@ async def test_one_that_will_not_end_is_killed(tmp_path: Path, monkeypatch: pyte
     fake = Fake(tmp_path, "chromium", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)")
     browsers = Browsers(lambda text: None, fake.machine)
     await browsers.start("", way())
-    [(profile, _, _)] = await fake.started()
+    [(profile, *_)] = await fake.started()
     browsers.close()
     assert not profile.exists()
 
@@ -104,7 +113,7 @@ async def test_a_browser_that_ends_leaves_nothing_and_a_failure_is_told(tmp_path
     fake, told = Fake(tmp_path, "chromium", "sys.exit(7)"), list[str]()
     browsers = Browsers(told.append, fake.machine)
     await browsers.start("", way())
-    [(profile, _, _)] = await fake.started()
+    [(profile, *_)] = await fake.started()
     await until(lambda: told)
     assert told == ["chromium ended with status 7"]
     assert (browsers.count, profile.exists()) == (0, False)
@@ -128,10 +137,11 @@ async def test_firefox_has_the_ca_in_its_profile(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "firefox", f"{copying}; time.sleep(600)")
     browsers = Browsers(lambda text: None, fake.machine)
     assert await browsers.start("firefox", way(ca_file)) == "firefox started"
-    [(profile, arguments, files)] = await fake.started()
+    [(profile, arguments, files, environment)] = await fake.started()
     await until(keep.exists)
     browsers.close()
     assert arguments[:2] == ["--profile", str(profile)]
+    assert environment["MOZ_REMOTE_SETTINGS_DEVTOOLS"] == "1" and environment["PATH"]
     assert {"user.js", "cert9.db"} <= set(files)
     assert not profile.exists()
     listed = subprocess.run(["certutil", "-L", "-d", f"sql:{keep}"], capture_output=True, text=True, check=True).stdout

@@ -58,6 +58,8 @@ def test_chromium_goes_through_the_proxy_and_believes_those_keys() -> None:
         "--ignore-certificate-errors-spki-list=a=,b=",
         "--disable-background-networking",
     } <= set(arguments)
+    switches = [argument.partition("=")[0] for argument in arguments]
+    assert len(set(switches)) == len(switches), "of two of the same name the last one counts"
 
 
 def test_preferences_of_firefox_are_those_of_the_proxy() -> None:
@@ -66,4 +68,5 @@ def test_preferences_of_firefox_are_those_of_the_proxy() -> None:
     assert 'user_pref("network.proxy.ssl_port", 8081);' in lines
     assert 'user_pref("network.proxy.http", "127.0.0.1");' in lines
     assert 'user_pref("network.proxy.allow_hijacking_localhost", true);' in lines
+    assert 'user_pref("network.proxy.failover_direct", false);' in lines, "nothing goes past the proxy"
     assert 'user_pref("security.enterprise_roots.enabled", true);' in lines
