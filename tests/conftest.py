@@ -42,6 +42,12 @@ def _program(*names: str) -> Callable[[], str]:
     return missing
 
 
+def _firefox() -> str:
+    if reason := _program("certutil")():
+        return reason
+    return "" if shutil.which("firefox") or shutil.which("firefox-esr") else "neither firefox nor firefox-esr found in PATH"
+
+
 def _undici() -> str:
     if reason := _program("node")():
         return reason
@@ -92,6 +98,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_wget": _program("wget"),
     "needs_git": _http_backend,
     "needs_chromium": _program("chromium", "certutil"),
+    "needs_firefox": _firefox,
     "needs_nghttp": _program("nghttp", "h2load", "nghttpd"),
     "needs_node": _program("node"),
     "needs_go": _program("go"),

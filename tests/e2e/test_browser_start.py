@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.browsers import WITHOUT_WINDOW
 from tests.support.certificates import TestAuthority
 from tests.support.console_program import Console
 from tests.support.nginx import Nginx
@@ -24,21 +25,27 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.needs_chromium
+@pytest.mark.parametrize(
+    ("browser", "pages"),
+    [
+        pytest.param("chromium", ["first", "second"], marks=pytest.mark.needs_chromium),  # more than one at a time
+        pytest.param("firefox", ["third"], marks=pytest.mark.needs_firefox),
+    ],
+)
 @pytest.mark.needs_nginx
-def test_chromium_loads_a_page_over_tls_without_certificate_errors(
-    tmp_path: Path, confdir: Path, authority: TestAuthority, nginx: Nginx, short_folder: Path
+def test_a_browser_loads_a_page_over_tls_without_certificate_errors(
+    browser: str, pages: list[str], tmp_path: Path, confdir: Path, authority: TestAuthority, nginx: Nginx, short_folder: Path
 ) -> None:
     profiles = short_folder
     with Console(tmp_path, confdir=confdir, trusted_ca=authority.ca_file, TMPDIR=str(profiles)) as console:
-        for name in ("first", "second"):  # more than one at a time
+        for name in pages:
             nginx.serve(f"{name}.html", PAGE.format(name=name).encode())
             page = f"{nginx.https_url}/{name}.html"
-            console.press(":", f"browser.start chromium --headless=new --disable-gpu --disable-dev-shm-usage {page}", "enter")
+            console.press(":", " ".join(["browser.start", browser, *WITHOUT_WINDOW[browser], page]), "enter")
             report = console.wait_for_file(nginx.folder / "upload" / f"{name}.txt")
             assert report == "secure true https:"
             console.see(f"/{name}.html", "200")
-        assert len(list(profiles.glob("interceptor-browser-*"))) == 2
+        assert len(list(profiles.glob("interceptor-browser-*"))) == len(pages)
         console.press("Q", "y")
         console.ended()
     assert list(profiles.glob("interceptor-browser-*")) == []

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _ports = random.Random(os.getpid())
@@ -47,6 +47,15 @@ def wait_until_accepting(
 def with_pause(seconds: float) -> None:
     """Between two looks at something that tells nobody when it changes."""
     time.sleep(seconds)
+
+
+def wait_for_file(path: Path, is_coming: Callable[[], bool], log: Callable[[], str], seconds: float = 60) -> bytes:
+    """Its content, when all of it is there: whoever writes it puts it there in one go. AssertionError with the log otherwise."""
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert is_coming() and time.monotonic() < deadline, f"{path.name} never came:\n{log()}"
+        with_pause(0.05)
+    return path.read_bytes()
 
 
 def start(arguments: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
