@@ -25,7 +25,7 @@ _FACTS_LIMIT: Final = 200
 
 @dataclass(slots=True)
 class Event:
-    """`end` is where it ends in the body."""
+    """`end` is where it ends in the body. Without a line of data it is no event for whoever listens, but a comment perhaps."""
 
     end: int = 0
     data: list[bytes] = field(default_factory=list)
@@ -83,7 +83,8 @@ def show_event_stream(body: bytes, facts: ContentFacts, cancelled: Cancelled) ->
         shown += _shown(event, facts, cancelled)
     if rest := body[begin:]:
         shown += [[[("marker", "not complete yet")]], show_text(rest, ContentFacts(), cancelled).lines]
-    count = "1 event" if len(found) == 1 else f"{len(found)} events"
+    heard = sum(1 for event in found if event.data)
+    count = "1 event" if heard == 1 else f"{heard} events"
     return Rendered("event stream", f"event stream, {count}", JoinedLines(shown))
 
 
@@ -91,7 +92,10 @@ def _shown(event: Event, facts: ContentFacts, cancelled: Cancelled) -> list[Sequ
     head: Line = []
     if (seconds := facts.seconds_at(event.end - 1)) is not None:
         head.append(("offset", f"+{seconds:.3f} s  "))
-    head.append(("header", _text(event.name) or "message"))
+    if event.data:
+        head.append(("header", _text(event.name) or "message"))
+    else:
+        head.append(("comment", "comment" if event.comments else "no data"))
     if event.id:
         head.append(("comment", f"  #{_text(event.id)}"))
     if event.retry:

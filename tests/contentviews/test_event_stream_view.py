@@ -37,6 +37,12 @@ def test_events_with_their_names_ids_and_times() -> None:
     ]
 
 
+def test_what_nobody_hears_is_no_event() -> None:
+    body = b": welcome\n\ndata: one\n\nid: 3\nretry: 500\n\n"
+    assert shown(body) == ["comment", ": welcome", "", "message", "one", "", "no data  #3  retry 500 ms", ""]
+    assert show_event_stream(body, ContentFacts(), never).description == "event stream, 1 event"
+
+
 def test_what_is_not_complete_is_shown_as_such() -> None:
     assert shown(b"data: one\n\ndata: tw")[-2:] == ["not complete yet", "data: tw"]
 
