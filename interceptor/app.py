@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from interceptor.addons.chain import Chain, Place
 from interceptor.addons.client_replay import ClientReplay
@@ -26,6 +26,7 @@ from interceptor.model.http import Request
 from interceptor.option_commands import OptionCommands
 from interceptor.options import Options
 from interceptor.proxy.settings import Settings
+from interceptor.session.life import SessionLife
 from interceptor.session.selection import Selection
 from interceptor.session.spool import Spool
 from interceptor.session.store import Store
@@ -58,6 +59,10 @@ _TLS_OPTIONS = frozenset(
 _LISTENING_OPTIONS = frozenset(("mode", "listen_host", "listen_port", "server"))
 
 
+class Closing(Protocol):
+    def close(self) -> None: ...
+
+
 class App:
     """All parts of one running program. UserError if an option cannot be honoured."""
 
@@ -75,8 +80,10 @@ class App:
             warn=self._warn,
         )
         self.view = View(self.store)
+        self.session_life = SessionLife(options, self.store, self.eventlog.add)
         self.intercept = Intercept(self.store.touch)
         self.is_reading = False  # while rfile is
+        self.problem_at_end = ""  # what a person should know when all is over
         self.replays = ClientReplay(options, self.store, self.replay)
         self._settings: Settings | None = None
         self._listeners: Listeners | None = None
@@ -174,6 +181,7 @@ class App:
         from interceptor.proxy.listeners import Listeners
 
         raise_file_descriptor_limit()
+        self.session_life.start(makes_unnamed=self.owns_terminal)
         loop = asyncio.get_running_loop()
         services = self._services = Services(
             loop, self.store, HangUps(loop), self._report, self._is_own_address, self.options.connect_addr
@@ -198,7 +206,8 @@ class App:
         if "scripts" in self.__dict__:
             await self.scripts.close()
 
-    def close(self) -> None:
+    def close(self, savers: Sequence[Closing] = ()) -> None:
+        """`savers` are closed when all has ended that they are to save, and can still be read."""
         if self._browsers is not None:
             self._browsers.close()
         if self._listeners is not None:
@@ -206,6 +215,9 @@ class App:
         if self._services is not None:
             self._services.hangups.close()
         self.store.flush()
+        for saver in savers:
+            saver.close()
+        self.problem_at_end = self.session_life.close()
         self.store.spool.close()
 
     def _listen(self) -> None:

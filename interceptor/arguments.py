@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 
-VERBS: Final = ("dump", "run", "ca", "setup", "convert", "export", "show")
+VERBS: Final = ("dump", "run", "sessions", "ca", "setup", "convert", "export", "show")
 
 HELP: Final = """\
 interceptor: see, hold and change what programs say to servers
@@ -25,6 +25,7 @@ interceptor: see, hold and change what programs say to servers
   interceptor run -- COMMAND           a program, all of whose traffic comes
                                        through; --dump: without a console;
                                        --env: told by variables only
+  interceptor sessions                 what was kept of earlier runs
   interceptor ca                       the certificate to trust, and how
   interceptor ca install | uninstall   into this computer's stores, or out
   interceptor ca take-over [folder]    use mitmproxy's CA (from ~/.mitmproxy)
@@ -66,6 +67,7 @@ What to do with connections
   --tcp-hosts PATTERN        treat these hosts as raw TCP (*)
 
 Flows
+  --session NAME|FILE        work in this session; none: in memory only
   -r, --rfile FILE           load flows from a file at the start
   -w, --save-stream-file F   write finished flows to a file; +FILE appends,
                              %Y-%m-%d and the like are filled in
@@ -251,6 +253,7 @@ _VALUE_FLAGS: Final = (
     (("--ignore-hosts",), "ignore_hosts"),
     (("--allow-hosts",), "allow_hosts"),
     (("--tcp-hosts",), "tcp_hosts"),
+    (("--session",), "session"),
     (("-r", "--rfile"), "rfile"),
     (("-w", "--save-stream-file"), "save_stream_file"),
     (("-C", "--client-replay"), "client_replay"),
@@ -311,4 +314,5 @@ def _about_unknown_verb(word: str) -> str:
         return f"a filter belongs to dump or to --view-filter: interceptor dump {word!r}"
     if "://" in word:
         return f"interceptor takes no URL by itself; to listen in front of that server: interceptor -m reverse:{word}"
-    return f"there is no verb {word!r}: nothing for the console, or {' or '.join(VERBS)}; interceptor --help shows more"
+    verbs = f"{', '.join(VERBS[:-1])} or {VERBS[-1]}"
+    return f"there is no verb {word!r}: nothing for the console, or {verbs}; interceptor --help shows more"

@@ -76,6 +76,10 @@ def _run(invocation: Invocation) -> int:
             return run_setup(options, invocation.words, sys.stdout, invocation.deed)
         case "convert" | "export" | "show":
             return _run_file_verb(invocation, options)
+        case "sessions":
+            from interceptor.sessions_verb import run_sessions
+
+            return run_sessions(options, invocation.words, sys.stdout)
         case "dump":
             from interceptor.runs import run_dump
 

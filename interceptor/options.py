@@ -214,6 +214,9 @@ class _Declared:
         1, "flows", "How many requests that are sent again may be on their way at a time; -1 for all at once."
     )
 
+    session = optional_text(
+        "files", "Session to work in: a name, or a file; none: in memory only; unset: the console makes one without a name."
+    )
     rfile = optional_text("files", "File of flows to load at the start.")
     readfile_filter = optional_text("files", "Load only the flows of rfile that match this filter.", check=is_filter)
     save_stream_file = optional_text(
@@ -271,7 +274,7 @@ class Options(_Declared):
         for name, definition in self._definitions.items():
             self.__dict__[name] = definition.validated(definition.default) if definition.kind == "list" else definition.default
         self.__dict__["_subscribers"] = []
-        self.__dict__.update(_added={}, _waiting={}, _is_expecting=False)
+        self.__dict__.update(_added={}, _waiting={}, _is_expecting=False, _typed=set())
         self.update(**values)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -372,6 +375,7 @@ class Options(_Declared):
     def set_from_arguments(self, *arguments: str) -> None:
         """Sets options from `name=value` texts (or `name` alone), in one update; the values of a list add up."""
         collected: dict[str, list[str]] = {}
+        self.__dict__["_typed"].update(argument.partition("=")[0].strip() for argument in arguments)
         for argument in arguments:
             name, equals, value = argument.partition("=")
             name = name.strip()
@@ -384,6 +388,10 @@ class Options(_Declared):
             if equals:
                 entries.append(value)
         self.update(**{name: self._parsed(name, values) for name, values in collected.items()})
+
+    def was_typed(self, name: str) -> bool:
+        """Whether it was set where the program was started, by `set_from_arguments`."""
+        return name in self.__dict__["_typed"]
 
     def _parsed(self, name: str, values: Sequence[str]) -> object:
         return self.definition(name).parse(values, self.__dict__.get(name))

@@ -15,10 +15,10 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from interceptor.addons.client_replay import why_not
-from interceptor.app import App
+from interceptor.app import App, Closing
 from interceptor.commands import Commands
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.options import Options
@@ -116,10 +116,10 @@ async def _dump(options: Options, as_json: bool, run: ProgramRun | None = None) 
         await app.end_scripts()
         if dump is not None:
             dump.finish()
-        app.close()
-        for saver in savers:
-            saver.close()
+        app.close(savers)
         uninstall()
+        if app.problem_at_end:
+            print(f"interceptor: {app.problem_at_end}", file=sys.stderr)
 
 
 async def _console(options: Options, run: ProgramRun | None = None) -> int:
@@ -144,10 +144,10 @@ async def _console(options: Options, run: ProgramRun | None = None) -> int:
         if run is not None:
             await run.close()
         await app.end_scripts()
-        app.close()
-        for saver in savers:
-            saver.close()
+        app.close(savers)
         uninstall()
+        if app.problem_at_end:
+            print(f"interceptor: {app.problem_at_end}", file=sys.stderr)
 
 
 class ProgramRun:
@@ -200,10 +200,6 @@ def _stopper(ended: asyncio.Future[int]) -> Callable[[], None]:
             ended.set_result(0)
 
     return stop
-
-
-class Closing(Protocol):
-    def close(self) -> None: ...
 
 
 def _savers(app: App) -> list[Closing]:

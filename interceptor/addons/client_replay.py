@@ -95,6 +95,9 @@ class ClientReplay:
     def flows_added(self, flows: list[Flow]) -> None:
         self.flows_changed(flows)
 
+    def flows_returned(self, flows: list[Flow]) -> None:
+        """They were sent some other time."""
+
     def flows_changed(self, flows: list[Flow]) -> None:
         ours = self._running.intersection(flows)
         if ours:

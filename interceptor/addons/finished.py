@@ -29,6 +29,9 @@ class FinishedFlows:
         self._running.update(dict.fromkeys(flows))
         self._look_at(flows)
 
+    def flows_returned(self, flows: list[Flow]) -> None:
+        self._running.update((flow, None) for flow in flows if flow.is_live)
+
     def flows_changed(self, flows: list[Flow]) -> None:
         self._look_at([flow for flow in flows if flow in self._running])
 

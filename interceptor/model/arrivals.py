@@ -32,8 +32,22 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._received = 0
-        self._ends = array("Q")
-        self._times = array("d")
+        self._ends: array[int] = array("Q")
+        self._times: array[float] = array("d")
+
+    @classmethod
+    def of(cls, ends: array[int], times: array[float]) -> Arrivals:
+        """Those that `tables` gave. ValueError if they do not belong together."""
+        if len(ends) != len(times):
+            raise ValueError("not as many times as arrivals")
+        arrivals = cls()
+        arrivals._ends, arrivals._times = ends, times
+        arrivals._received = ends[-1] if ends else 0
+        return arrivals
+
+    def tables(self) -> tuple[array[int], array[float]]:
+        """Where each arrival ended, and when it was; to be kept."""
+        return self._ends, self._times
 
     def add(self, size: int, time: float) -> None:
         """So many bytes came at that time (seconds since the epoch)."""

@@ -11,8 +11,8 @@ kept as the record that it came as.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Generic, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar, overload
 
 from interceptor.model.body import SPOOL_FROM, Body, MemoryBody
 from interceptor.model.flow import Opcode, TcpMessage, WebSocketMessage
@@ -29,6 +29,15 @@ _IS_INJECTED: Final = 4
 _KIND_SHIFT: Final = 4  # above the flags: what kind of message it is
 
 M = TypeVar("M", TcpMessage, WebSocketMessage)
+
+
+class Tables(NamedTuple):
+    """What a log is made of beside its contents; see there."""
+
+    ends: array[Any]
+    timestamps: array[Any]
+    flags: bytearray
+    originals: dict[int, int]
 
 
 class ContentLog:
@@ -100,6 +109,14 @@ class _Log(Sequence[M], Generic[M]):
         self._flags.append(flags)
         return True
 
+    def tables(self) -> Tables:
+        """Not to be changed; they grow while the conversation runs."""
+        return Tables(self._ends, self._timestamps, self._flags, self._originals)
+
+    def _take_over(self, tables: Tables, contents: Body) -> None:
+        self._ends, self._timestamps, self._flags, self._originals = tables
+        self.contents.move_to(contents)
+
     @property
     def bytes_in_memory(self) -> int:
         return self.contents.bytes_in_memory + BYTES_PER_MESSAGE * len(self._flags)
@@ -148,6 +165,13 @@ class MessageLog(_Log[TcpMessage]):
             flags = message.is_dropped, message.is_injected
             self.append(message.from_client, message.body.read(), message.timestamp, original, *flags)
 
+    @classmethod
+    def restored(cls, new_spooled: Callable[[], SpooledBody], tables: Tables, contents: Body) -> MessageLog:
+        """One that was kept."""
+        log = cls(new_spooled)
+        log._take_over(tables, contents)
+        return log
+
     def append(
         self,
         from_client: bool,
@@ -175,6 +199,16 @@ class WebSocketLog(_Log[WebSocketMessage]):
         super().__init__(new_spooled)
         self._long: dict[int, WebSocketMessage] = {}  # by index: those with a body of their own
 
+    @classmethod
+    def restored_with(
+        cls, new_spooled: Callable[[], SpooledBody], tables: Tables, contents: Body, long: dict[int, WebSocketMessage]
+    ) -> WebSocketLog:
+        """One that was kept, with its long messages by index."""
+        log = cls(new_spooled)
+        log._take_over(tables, contents)
+        log._long = long
+        return log
+
     def append(self, what: WebSocketMessageData) -> bool:
         """False if it was not kept: there are too many, or the disk is full."""
         flags = what.opcode << _KIND_SHIFT | (_FROM_CLIENT if what.from_client else 0)
@@ -193,6 +227,9 @@ class WebSocketLog(_Log[WebSocketMessage]):
 
     def long_messages(self) -> Iterable[WebSocketMessage]:
         return self._long.values()
+
+    def long_by_index(self) -> Mapping[int, WebSocketMessage]:
+        return self._long
 
     def _made(self, index: int, flags: int, body: Body, timestamp: float, original: Body | None) -> WebSocketMessage:
         if (long := self._long.get(index)) is not None:

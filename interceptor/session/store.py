@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Protocol
 
-from interceptor.model.body import SPOOL_FROM, MemoryBody
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketMessage
+from interceptor.model.body import SPOOL_FROM, Body, MemoryBody
+from interceptor.model.flow import Flow, HttpFlow, WebSocketMessage
 from interceptor.model.http import Message
 from interceptor.model.records import (
     BodyData,
@@ -35,8 +35,13 @@ from interceptor.model.records import (
     WebSocketMessageData,
 )
 from interceptor.session.fields import FieldPool
+from interceptor.session.flow_table import FlowTable
+from interceptor.session.growing import announces_much, count_spoken, growing_bodies, moved, replace_body, spooled
+from interceptor.session.keeping import WORK_SECONDS, Keeping
 from interceptor.session.messages import BYTES_PER_MESSAGE, MessageLog, WebSocketLog
+from interceptor.session.session import Session
 from interceptor.session.spool import Spool, SpooledBody
+from interceptor.session.stored_body import StoredBody
 from interceptor.session.weight import FLOW_BYTES, bytes_of, move_bodies
 
 Schedule = Callable[[float, Callable[[], None]], object]
@@ -55,6 +60,10 @@ class Listener(Protocol):
     def flows_added(self, flows: list[Flow]) -> None: ...
     def flows_changed(self, flows: list[Flow]) -> None: ...
     def flows_removed(self, flows: list[Flow]) -> None: ...
+
+    def flows_returned(self, flows: list[Flow]) -> None:
+        """They are on the list again, or from before: they were added, or told of, some other time."""
+        ...
 
 
 class Store:
@@ -79,6 +88,10 @@ class Store:
         self._dropped = 0  # flows, since the log was told
         self._flows: dict[int, Flow] = {}
         self._is_in_order = True
+        self.table = FlowTable()
+        self.keeping: Keeping | None = None
+        self._is_work_scheduled = False
+        self._hidden_live: dict[int, Flow] = {}
         self._weights: dict[int, int] = {}  # of the same keys: what each is counted with in bytes_in_memory
         self._last_id = 0
         self._pool = FieldPool()
@@ -88,6 +101,7 @@ class Store:
         self._added: dict[Flow, None] = {}
         self._changed: dict[Flow, None] = {}
         self._removed: dict[Flow, None] = {}
+        self._returned: dict[Flow, None] = {}
         self._is_scheduled = False
         self._recorders: dict[type[Record], Callable[..., None]] = {
             BodyData: self._body_data,
@@ -122,8 +136,10 @@ class Store:
             self._weigh(flow, self._pool)
             self._may_go(flow)
             self._note_change(flow)
-        for body in _growing_bodies(flow):
+        for body in growing_bodies(flow):
             body.finish()
+        if self.keeping is not None and (flow.id in self._flows or self._hidden_live.pop(flow.id, None) is flow):
+            self._keep(flow)
 
     def _body_data(self, what: BodyData) -> None:
         message, data, flow_id = what.message, what.data, what.flow.id
@@ -132,17 +148,17 @@ class Store:
             body.append(data)
         elif type(body) is MemoryBody:
             size = len(data)
-            is_long = isinstance(message, Message) and not body.size and _announces_much(message)
+            is_long = isinstance(message, Message) and not body.size and announces_much(message)
             if body.size + size >= SPOOL_FROM or is_long:
                 size = -body.size
-                body = _moved(what.flow, body, _spooled(self.spool, body))
+                body = moved(what.flow, body, spooled(self.spool, body))
                 message.body = body
             body.append(data)
             if flow_id in self._weights:
                 self._weights[flow_id] += size
                 self.bytes_in_memory += size
         if isinstance(message, WebSocketMessage):
-            _count(what.flow, message.from_client, len(data))
+            count_spoken(what.flow, message.from_client, len(data))
         if flow_id in self._flows:
             self._note_change(what.flow)
 
@@ -174,7 +190,7 @@ class Store:
             growth = log.contents.bytes_in_memory - before + BYTES_PER_MESSAGE
             self._weights[flow.id] += growth
             self.bytes_in_memory += growth
-        _count(flow, what.from_client, len(data or b""))
+        count_spoken(flow, what.from_client, len(data or b""))
         self._note_change(flow)
 
     def _long_websocket_message(self, what: LongWebSocketMessage) -> None:
@@ -207,18 +223,26 @@ class Store:
         self._list(flow, bytes_of(flow, None if flow.is_live else self._pool))
         if not flow.is_live:
             self._may_go(flow)
+            self._keep(flow)
 
     def touch(self, flow: Flow) -> None:
         """It was changed by someone other than the wire: weighs it anew, tells the views."""
         if self._flows.get(flow.id) is flow:
             self._weigh(flow)
             self._note_change(flow)
+            if not flow.is_live:
+                self._keep(flow)
 
     def remove(self, flows: Iterable[Flow]) -> None:
         """Off the list; flows that are not on it are ignored. Live ones go on, unseen."""
         for flow in list(flows):
             if self._flows.get(flow.id) is flow:
                 self._unlist(flow)
+                if flow.is_live and self.keeping is not None:
+                    self._hidden_live[flow.id] = flow
+        if self.keeping is not None:
+            self.keeping.session.note_hidden()
+            self._work_soon()
 
     def clear(self) -> None:
         self.remove(self._flows.values())
@@ -242,6 +266,70 @@ class Store:
         """About how many bytes of memory these flows take; for those who keep them alive."""
         return sum(self._weights.get(flow.id) or bytes_of(flow) for flow in flows)
 
+    # The session that the flows belong to
+
+    @property
+    def session(self) -> Session | None:
+        """None: flows are in memory only."""
+        return self.keeping.session if self.keeping is not None else None
+
+    def open(self, session: Session) -> None:
+        """What is in that session is on the list from now on, and what happens goes into it. Flows that are here already are
+        written, too, under the numbers that they have: that is for a session which is empty, or before there is any flow."""
+        assert self.keeping is None
+        keeping = self.keeping = Keeping(session, self._body_is_stored)
+        here = list(self._flows.values())
+        self.table = session.table
+        self._last_id = max(self._last_id, session.last_id)
+        for flow_id in list(self.table.ids()):
+            if (flow := session.load(flow_id)) is not None:
+                self._list(flow, bytes_of(flow, self._pool))
+                del self._added[flow]
+                self._returned[flow] = None
+                self._may_go(flow)
+        for flow in here:
+            self.table.list(flow.id)
+            if not flow.is_live:
+                keeping.changed(flow)
+        self._work_soon()
+
+    def close(self) -> int:
+        """Writes what there is. How many flows could not be written; those that were in memory only do not count."""
+        self.flush()
+        if self.keeping is None:
+            return 0
+        keeping, self.keeping = self.keeping, None
+        live = [flow for flow in self._flows.values() if flow.is_live] + list(self._hidden_live.values())
+        return keeping.close(live)
+
+    def note(self, name: str, value: Any) -> None:
+        """What there is to know of the session as a whole, JSON; nothing if there is none."""
+        if self.keeping is not None:
+            self.keeping.session.note(name, value)
+            self._work_soon()
+
+    def _keep(self, flow: Flow) -> None:
+        if self.keeping is not None:
+            self.keeping.changed(flow)
+            self._work_soon()
+
+    def _work_soon(self) -> None:
+        if not self._is_work_scheduled:
+            self._is_work_scheduled = True
+            self.schedule(WORK_SECONDS, self._work)
+
+    def _work(self) -> None:
+        self._is_work_scheduled = False
+        if self.keeping is not None:
+            self.keeping.session.note("flows", len(self._flows))
+            self.keeping.work()
+            if self.keeping.has_work:
+                self._work_soon()
+
+    def _body_is_stored(self, flow_id: int, body: Body, stored: StoredBody) -> None:
+        if (flow := self._flows.get(flow_id)) is not None:
+            replace_body(flow, body, stored)
+
     # Whoever wants to know
 
     def subscribe(self, listener: Listener) -> None:
@@ -260,20 +348,23 @@ class Store:
         self.spool.reclaim()
 
     def _tell(self) -> None:
-        removed, added, changed = list(self._removed), list(self._added), list(self._changed)
+        removed, added, changed, returned = (list(each) for each in (self._removed, self._added, self._changed, self._returned))
         self._removed.clear()
+        self._returned.clear()
         self._added.clear()
         self._changed.clear()
         for listener in list(self._listeners):
             if removed:
                 listener.flows_removed(removed)
+            if returned:
+                listener.flows_returned(returned)
             if changed:  # they came before those that were added
                 listener.flows_changed(changed)
             if added:
                 listener.flows_added(added)
 
     def _note_change(self, flow: Flow) -> None:
-        if flow not in self._added:
+        if flow not in self._added and flow not in self._returned:
             self._changed[flow] = None
         if not self._is_scheduled:
             self._is_scheduled = True
@@ -294,6 +385,8 @@ class Store:
         elif flow_id < self._last_id:
             self._is_in_order = False
         self._flows[flow_id] = flow
+        self.table.list(flow_id)
+        self._hidden_live.pop(flow_id, None)
         self._weights[flow_id] = weight
         self.bytes_in_memory += weight
         if flow in self._removed:
@@ -304,10 +397,13 @@ class Store:
 
     def _unlist(self, flow: Flow) -> None:
         del self._flows[flow.id]
+        self.table.unlist(flow.id)
         self.bytes_in_memory -= self._weights.pop(flow.id)
         self._changed.pop(flow, None)
         if flow in self._added:
             del self._added[flow]
+        elif flow in self._returned:
+            del self._returned[flow]
         else:
             self._removed[flow] = None
         if not self._is_scheduled:
@@ -363,48 +459,3 @@ class Store:
             limit = self.memory_limit // (1024 * 1024)
             self._warn(f"The oldest {self._dropped} flows were dropped to stay below {limit} MiB; mark what is to be kept.")
             self._warned_at, self._dropped = now, 0
-
-
-def _announces_much(message: Message) -> bool:
-    """Its Content-Length says that it belongs on the spool. Seen once for each body, so without building anything."""
-    for name, value in message.headers.fields:
-        if len(name) == 14 and len(value) >= 6 and name.lower() == b"content-length":
-            return value.isdigit() and len(value) < 20 and int(value) >= SPOOL_FROM
-    return False
-
-
-def _spooled(spool: Spool, body: MemoryBody) -> SpooledBody:
-    spooled = spool.new_body()
-    if body.size:
-        spooled.append(body.read())
-    return spooled
-
-
-def _count(flow: Flow, from_client: bool, size: int) -> None:
-    if isinstance(flow, HttpFlow) and flow.websocket is not None:
-        if from_client:
-            flow.websocket.bytes_from_client += size
-        else:
-            flow.websocket.bytes_from_server += size
-
-
-def _moved(flow: Flow, old: MemoryBody, new: SpooledBody) -> SpooledBody:
-    """`new`, also where the flow keeps what was received: until a body is edited, both are one."""
-    if isinstance(flow, HttpFlow) and flow.original is not None:
-        for kept in flow.original:
-            if kept is not None and kept.body is old:
-                kept.body = new
-    return new
-
-
-def _growing_bodies(flow: Flow) -> Sequence[SpooledBody]:
-    """What may hold a tail in memory that is not on disk yet."""
-    if isinstance(flow, HttpFlow):
-        bodies = [flow.request.body, flow.response.body if flow.response is not None else None]
-        if flow.websocket is not None and type(flow.websocket.messages) is WebSocketLog:
-            flow.websocket.messages.contents.finish()
-            bodies += [each.body for each in flow.websocket.messages.long_messages()]
-        return [body for body in bodies if type(body) is SpooledBody]
-    if isinstance(flow, TcpFlow) and type(flow.messages) is MessageLog:
-        flow.messages.contents.finish()
-    return ()

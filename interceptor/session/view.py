@@ -213,6 +213,9 @@ class View:
     def flows_added(self, flows: list[Flow]) -> None:
         self._judge_or_queue(flows)
 
+    def flows_returned(self, flows: list[Flow]) -> None:
+        self._judge_or_queue(flows)
+
     def flows_changed(self, flows: list[Flow]) -> None:
         if self._filter is None or not self._filter.needs_body:
             self._judge_or_queue(flows)

@@ -85,6 +85,25 @@ class Replay(Protocol):
     def stop(self) -> None: ...
 
 
+class Life(Protocol):
+    """The session that the program works in."""
+
+    @property
+    def name(self) -> str:
+        """"" if there is none."""
+        ...
+
+    @property
+    def remark(self) -> str:
+        """What a person should see all the time: its name if it has one, and if what happens is not kept."""
+        ...
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what happens will be there after the program has ended."""
+        ...
+
+
 class Application(Protocol):
     @property
     def options(self) -> Options: ...
@@ -98,6 +117,8 @@ class Application(Protocol):
     def view(self) -> View: ...
     @property
     def undo(self) -> Undo: ...
+    @property
+    def session_life(self) -> Life: ...
     @property
     def intercept(self) -> Holds: ...
     @property

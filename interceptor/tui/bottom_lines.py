@@ -58,7 +58,12 @@ class BottomLines:
                 is_reordering=view.is_reordering,
                 is_following=options.console_focus_follow,
                 is_follow_paused=view.is_follow_paused,
-                tags=status_tags(options, self._app.replays.count, replay.count if replay.is_active else None),
+                tags=status_tags(
+                    options,
+                    self._app.replays.count,
+                    replay.count if replay.is_active else None,
+                    self._app.session_life.remark,
+                ),
                 addresses=self._app.listeners.describe(),
             ),
             columns,

@@ -174,19 +174,15 @@ class Console:
     def quit_politely(self) -> None:
         """Asks if something would be lost."""
         held = len(self.app.intercept.held())
-        unsaved = sum(1 for flow in self.app.store if flow not in self.flow_commands.saved)
-        if self.app.options.save_stream_file:
-            unsaved = 0
+        is_kept = self.app.options.save_stream_file or self.app.session_life.is_kept
+        unsaved = 0 if is_kept else sum(1 for flow in self.app.store if flow not in self.flow_commands.saved)
         if not held and not unsaved:
             self.quit()
             return
         losses = [f"{held} held {'flow ends' if held == 1 else 'flows end'}"] if held else []
         losses += [f"{unsaved} unsaved {'flow is' if unsaved == 1 else 'flows are'} lost"] if unsaved else []
-        self.ask(f"Quit? {' and '.join(losses)}.", [("y", "quit"), ("Q", ""), ("n", "stay")], lambda key: self._quit_if(key))
-
-    def _quit_if(self, key: str) -> None:
-        if key in ("y", "Q"):
-            self.quit()
+        answers = [("y", "quit"), ("Q", ""), ("n", "stay")]
+        self.ask(f"Quit? {' and '.join(losses)}.", answers, lambda key: self.quit() if key in "yQ" else None)
 
     def _signalled(self, name: str) -> None:
         self.app.eventlog.add("info", f"{name}: the program ends")
@@ -310,6 +306,8 @@ class Console:
 
     def flows_added(self, flows: list[Flow]) -> None:
         self.invalidate()
+
+    flows_returned = flows_added
 
     def flows_changed(self, flows: list[Flow]) -> None:
         for screen in self.stack:

@@ -49,10 +49,12 @@ _VALUES: Final = (
 """Said with their value, if it is not the default."""
 
 
-def status_tags(options: Options, replays: int, recorded: int | None = None) -> Sequence[str]:
+def status_tags(options: Options, replays: int, recorded: int | None = None, session: str = "") -> Sequence[str]:
     """`replays`: requests that wait to be sent again or are on their way. `recorded`: responses that are left to answer requests
-    with, None if none do."""
-    tags = [f"replay:{replays}"] if replays else []
+    with, None if none do. `session`: what is to be said of that, "" for nothing."""
+    tags = [session] if session else []
+    if replays:
+        tags.append(f"replay:{replays}")
     if recorded is not None:
         norefresh = "" if options.server_replay_refresh else ", no refresh"
         tags.append(f"server replay:{recorded}{norefresh}")

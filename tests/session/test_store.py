@@ -36,6 +36,9 @@ class Told:
     def flows_removed(self, flows: list[Flow]) -> None:
         self.said.append(("removed", [flow.id for flow in flows]))
 
+    def flows_returned(self, flows: list[Flow]) -> None:
+        self.said.append(("returned", [flow.id for flow in flows]))
+
     def news(self) -> list[tuple[str, list[int]]]:
         said, self.said = self.said, []
         return said

@@ -65,6 +65,7 @@ class Console(Driven):
         trusted_ca: Path | None = None,
         size: tuple[int, int] = (100, 30),
         program: Path | None = None,
+        first_text: str = "No flows yet.",
         **environment: str,
     ) -> None:
         self.port = free_port()
@@ -81,7 +82,7 @@ class Console(Driven):
         )
         self._clients = ThreadPoolExecutor(8)
         try:
-            self.see("No flows yet.", f"127.0.0.1:{self.port}")
+            self.see(first_text, f"127.0.0.1:{self.port}")
         except BaseException:
             self.close()
             raise

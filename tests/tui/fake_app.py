@@ -72,6 +72,12 @@ class FakeHolds:
             self.resume(flow)
 
 
+class FakeLife:
+    name = ""
+    is_kept = False
+    remark = ""
+
+
 class FakeListeners:
     active_connections = 2
 
@@ -93,6 +99,7 @@ class FakeApp:
         self.view = View(self.store)
         self.commands.flow_resolver = Selection(self.store, self.view, self.filter).resolve
         self.undo = Undo()
+        self.session_life = FakeLife()
         self.intercept = FakeHolds(self)
         self.listeners = FakeListeners()
         self.is_reading = False

@@ -1,0 +1,153 @@
+"""Of every flow of the session what the list needs, in arrays by id: its columns, where its record is, whether it is on the list.
+
+Ids are handed out one after the other, so the place of a flow is its id less `base`. A flow that is not on the list is still here
+as long as it can be brought back.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
+from typing import Any, Final
+
+from interceptor.session.columns import COLUMNS, HAPPENS, Row
+
+_GROWS_BY: Final = 4_096
+_FLAGS: Final = [name for name, _ in COLUMNS].index("flags")
+
+
+class FlowTable:
+    """`columns` are in the order of `COLUMNS`; `size` places are in use; `count` flows are on the list."""
+
+    def __init__(self) -> None:
+        self.base = 0
+        self.size = 0
+        self.count = 0
+        self.columns: list[array[Any]] = [array(kind) for _, kind in COLUMNS]
+        self.blocks: array[int] = array("I")
+        self.listed = bytearray()
+        self.hidden = bytearray()
+        """Taken off the list, but not forgotten."""
+
+    def __contains__(self, flow_id: int) -> bool:
+        """Whether the flow is on the list."""
+        place = flow_id - self.base
+        return 0 <= place < self.size and bool(self.listed[place])
+
+    def is_known(self, flow_id: int) -> bool:
+        """Whether there is anything about it, on the list or not."""
+        place = flow_id - self.base
+        return 0 <= place < self.size and bool(self.listed[place] or self.hidden[place])
+
+    def ids(self) -> Iterator[int]:
+        """Of what is on the list, in order of arrival; as it is when this is called."""
+        return iter(array("Q", compress(range(self.base, self.base + self.size), self.listed)))
+
+    def block_of(self, flow_id: int) -> int:
+        """Where its record was last written; 0 if nowhere yet."""
+        place = flow_id - self.base
+        return self.blocks[place] if 0 <= place < self.size else 0
+
+    def set_block(self, flow_id: int, block: int) -> None:
+        place = flow_id - self.base
+        if 0 <= place < self.size:
+            self.blocks[place] = block
+
+    def set_row(self, flow_id: int, row: Row) -> None:
+        place = self._place(flow_id)
+        for column, value in zip(self.columns, row, strict=True):
+            column[place] = value
+
+    def row(self, flow_id: int) -> Row:
+        place = flow_id - self.base
+        return tuple(column[place] for column in self.columns)
+
+    def list(self, flow_id: int) -> bool:
+        """Onto the list; False if it was there."""
+        place = self._place(flow_id)
+        if self.listed[place]:
+            return False
+        self.listed[place], self.hidden[place] = 1, 0
+        self.count += 1
+        return True
+
+    def unlist(self, flow_id: int) -> bool:
+        """Off the list; False if it was not on it."""
+        if flow_id not in self:
+            return False
+        place = flow_id - self.base
+        self.listed[place], self.hidden[place] = 0, 1
+        self.count -= 1
+        return True
+
+    def hide(self, first: int, last: int) -> None:
+        """Off the list, all from the first to the last; before `restored`."""
+        start, stop = max(first - self.base, 0), min(last + 1 - self.base, self.size)
+        if start < stop:
+            self.hidden[start:stop] = self.listed[start:stop]
+            self.listed[start:stop] = bytes(stop - start)
+
+    def forget(self, flow_ids: Iterable[int]) -> None:
+        """Nothing is known of them any more."""
+        for flow_id in flow_ids:
+            self.unlist(flow_id)
+            place = flow_id - self.base
+            if 0 <= place < self.size:
+                self.hidden[place] = self.blocks[place] = 0
+
+    def put_block(self, block: int, ids: Sequence[int], tables: Sequence[array[Any]]) -> None:
+        """What a block of the file has, all of it on the list."""
+        if not ids:
+            return
+        self._place(max(ids))
+        self._place(min(ids))
+        start = 0
+        while start < len(ids):  # runs of ids one after the other, and most blocks are one
+            stop, first = len(ids), ids[start]
+            if ids[-1] - first != stop - 1 - start:
+                stop = start + 1
+                while stop < len(ids) and ids[stop] == first + stop - start:
+                    stop += 1
+            place, count = first - self.base, stop - start
+            for column, table in zip(self.columns, tables, strict=True):
+                column[place : place + count] = table[start:stop]
+            self.blocks[place : place + count] = array("I", [block]) * count
+            self.listed[place : place + count] = b"\x01" * count
+            start = stop
+
+    def restored(self) -> None:
+        """After the last `put_block`: counts, and takes off flags that cannot be true any more."""
+        self.count = self.listed.count(1)
+        flags = self.columns[_FLAGS]
+        for place in range(self.size) if any(map(HAPPENS.__and__, flags)) else ():
+            flags[place] &= ~HAPPENS
+
+    def _place(self, flow_id: int) -> int:
+        """Of that flow; there is one from now on."""
+        if not self.size:
+            self.base = flow_id
+        place = flow_id - self.base
+        if place < 0:
+            self._grow(-place, in_front=True)
+            self.base, place = flow_id, 0
+        elif place >= self.size:
+            if place >= len(self.listed):
+                self._grow(place + _GROWS_BY - len(self.listed), in_front=False)
+            self.size = place + 1
+        return place
+
+    def _grow(self, count: int, in_front: bool) -> None:
+        for index, column in enumerate(self.columns):
+            more = array(column.typecode, bytes(column.itemsize * count))
+            self.columns[index] = more + column if in_front else column
+            if not in_front:
+                column.extend(more)
+        blocks = array("I", bytes(4 * count))
+        if in_front:
+            self.blocks, self.listed, self.size = blocks + self.blocks, bytearray(count) + self.listed, self.size + count
+            self.hidden = bytearray(count) + self.hidden
+        else:
+            self.blocks.extend(blocks)
+            self.listed.extend(bytes(count))
+            self.hidden.extend(bytes(count))

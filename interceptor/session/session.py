@@ -1,0 +1,266 @@
+"""The session that is open: flows on their way into its file and out of it, and what the user was doing in it.
+
+    store ─ write(flows) ─▸ packed, columns ─▸ SessionWriter ─ reports ─▸ poll() ─▸ blocks, failures ─▸ store
+    store ─ load(id) ─▸ record ─▸ Flow
+
+Only the thread of the event loop calls this. While the file cannot be written, flows stay with the store and are written when it
+can be again; the user is told of both, once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from interceptor.model.body import Body
+from interceptor.model.connection import Connection
+from interceptor.model.flow import Flow
+from interceptor.session.columns import Row, Words, read_index, row_of
+from interceptor.session.connection_record import packed_connection, unpacked_connection
+from interceptor.session.flow_record import Packed, packed, unpacked
+from interceptor.session.flow_table import FlowTable
+from interceptor.session.id_ranges import read_ranges, written_ranges
+from interceptor.session.record_parts import Malformed
+from interceptor.session.session_file import SessionFile, damaged
+from interceptor.session.session_writer import Jobs, SessionWriter
+from interceptor.session.spool import SpooledBody
+from interceptor.session.stored_body import StoredBody
+
+QUEUED_AT_MOST: Final = 8_192
+_RETRY_SECONDS: Final = 2.0
+_LOOK_AT_CONNECTIONS_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True)
+class News:
+    """What has become of flows that were to be written."""
+
+    written: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    bodies: list[tuple[int, Body, StoredBody]] = field(default_factory=list)
+
+
+class Session:
+    """Of one file; `table` is filled with what is in it. `Damaged` if it cannot be read."""
+
+    def __init__(
+        self,
+        file: SessionFile,
+        new_spooled: Callable[[], SpooledBody],
+        warn: Callable[[str], None] = lambda message: None,
+        tell: Callable[[str], None] = lambda message: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.file = file
+        self.new_spooled = new_spooled
+        self.table = FlowTable()
+        self.failure = ""
+        """Why the file cannot be written at the moment; "" if it can."""
+        self._warn, self._tell, self._clock = warn, tell, clock
+        self._words = Words()
+        self._words_written = 0
+        self._numbers: weakref.WeakKeyDictionary[Connection, int] = weakref.WeakKeyDictionary()
+        self._connections: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
+        self._open_connections: dict[int, Connection] = {}
+        self._jobs = Jobs()
+        self._again_at = 0.0
+        self._look_at = 0.0
+        self._is_probing = False
+        try:
+            self.states = file.states()
+            self._words.extend(file.words())
+            for number, index in file.indexes():
+                ids, _, tables = read_index(index)
+                self.table.put_block(number, ids, tables)
+            self._last_connection = file.last_numbers()[2]
+            self.writer = SessionWriter(file)
+            for first, last in read_ranges(str(self.states.get("hidden", ""))):
+                self.table.hide(first, last)
+        except (sqlite3.Error, Malformed, ValueError) as error:
+            file.close()
+            raise damaged(file.path, error) from None
+        self.table.restored()
+        self._words_written = len(self._words.texts)
+
+    @property
+    def last_id(self) -> int:
+        """The highest number that a flow of it has had."""
+        return max(self.table.base + self.table.size - 1, int(self.states.get("last_id", 0)), 0)
+
+    @property
+    def words(self) -> Words:
+        return self._words
+
+    @property
+    def is_written(self) -> bool:
+        """Whether what happens goes into the file at all."""
+        return not self.file.read_only
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more flows may be written now. While the file cannot be written some are tried now and then."""
+        return not self.file.read_only and self._may_try and self.writer.queued < QUEUED_AT_MOST
+
+    @property
+    def _may_try(self) -> bool:
+        return not self.failure or (not self._is_probing and self._clock() >= self._again_at)
+
+    @property
+    def has_news_to_come(self) -> bool:
+        """Something is on its way, or waits for the file to be written again."""
+        jobs = self._jobs
+        return self.is_written and bool(
+            self.failure or self.writer.is_busy or jobs.flows or jobs.connections or jobs.states or jobs.statements
+        )  # fmt: skip
+
+    # Into the file
+
+    def row(self, flow: Flow) -> Row:
+        return row_of(flow, self._words)
+
+    def write(self, flows: Iterable[Flow]) -> None:
+        """As they are now. Call only if there `has_room`."""
+        self._jobs.flows += [(self._packed(flow), row_of(flow, self._words)) for flow in flows]
+
+    def _packed(self, flow: Flow) -> Packed:
+        return packed(flow, self._number)
+
+    def note(self, name: str, value: Any) -> None:
+        """What there is to know of the session as a whole; JSON."""
+        if self.states.get(name) != value:
+            self.states[name] = value
+            if self.is_written:
+                self._jobs.states[name] = value
+
+    def note_hidden(self) -> None:
+        """Which flows are in the file, but not on the list, has changed."""
+        self.note("hidden", written_ranges(self.table.base, self.table.hidden))
+
+    def _number(self, connection: Connection | None) -> int:
+        if connection is None:
+            return 0
+        number = self._numbers.get(connection)
+        if number is None:
+            self._last_connection += 1
+            number = self._last_connection
+            self._keep_connection(number, connection)
+            self._write_connection(number, connection)
+        return number
+
+    def _keep_connection(self, number: int, connection: Connection) -> None:
+        self._numbers[connection] = number
+        self._connections[number] = connection
+
+    def _write_connection(self, number: int, connection: Connection) -> None:
+        if connection.closed_at is None and connection.connected_at is not None:
+            self._open_connections[number] = connection  # it is written again when it has been closed
+        self._jobs.connections.append((number, *packed_connection(connection)))
+
+    def _look_at_connections(self) -> None:
+        closed = [number for number, connection in self._open_connections.items() if connection.closed_at is not None]
+        for number in closed:
+            self._write_connection(number, self._open_connections.pop(number))
+
+    def flush(self) -> None:
+        """Hands over what there is to write, a few times a second."""
+        now = self._clock()
+        if now >= self._look_at and not self.failure:
+            self._look_at = now + _LOOK_AT_CONNECTIONS_SECONDS
+            self._look_at_connections()
+        if self.file.read_only or not self._may_try:
+            return
+        words = self._words.texts
+        if self._words_written < len(words):
+            self._jobs.words += enumerate(words[self._words_written :], self._words_written)
+            self._words_written = len(words)
+        jobs = self._jobs
+        if jobs.flows or jobs.connections or jobs.words or jobs.states or jobs.statements or self.failure:
+            self._is_probing = bool(self.failure)
+            self._jobs = Jobs()
+            self.writer.put(jobs)
+
+    def poll(self) -> News:
+        """What has become of what was handed over."""
+        news = News()
+        for report in self.writer.take_reports():
+            if report.note:
+                self._warn(report.note)
+            if report.failure:
+                news.failed += report.failed
+                self._failed(report.failure, report.jobs)
+                continue
+            for block, ids in report.blocks:
+                for flow_id in ids:
+                    self.table.set_block(flow_id, block)
+                news.written += ids
+            if report.body is not None:
+                flow_id, body, digest = report.body
+                news.bodies.append((flow_id, body, StoredBody(self.file, digest, body.size, body.is_truncated)))
+            if self.failure:
+                self.failure, self._is_probing = "", False
+                self._tell(f"The session file {self.file.path} can be written again; nothing was lost.")
+        return news
+
+    def _failed(self, reason: str, jobs: Jobs | None) -> None:
+        if jobs is not None:
+            jobs.add(self._jobs)
+            self._jobs = jobs
+        self._is_probing = False
+        self._again_at = self._clock() + _RETRY_SECONDS
+        if not self.failure:
+            self._warn(
+                f"The session file {self.file.path} cannot be written: {reason}. What happens stays in memory until it can be."
+            )
+        self.failure = reason
+
+    # Out of the file
+
+    def load(self, flow_id: int) -> Flow | None:
+        """As it was last written; None if it is not there, or cannot be read: then `file.problem` says why."""
+        block = self.table.block_of(flow_id)
+        if not block:
+            return None
+        try:
+            return unpacked(self.file.record(block, flow_id), self)
+        except (Malformed, sqlite3.Error, KeyError) as error:
+            self.file.problem = str(error)
+            return None
+
+    def connection(self, number: int) -> Connection | None:
+        """`flow_record.Sources`."""
+        if not number:
+            return None
+        known = self._connections.get(number)
+        if known is None:
+            record = self.file.connection(number)
+            if record is None:
+                return None
+            known = unpacked_connection(record, lambda digest, size: self.file.read_body(digest, 0, size))
+            self._keep_connection(number, known)
+        return known
+
+    def body(self, digest: bytes, size: int, is_truncated: bool) -> Body:
+        """`flow_record.Sources`."""
+        return StoredBody(self.file, digest, size, is_truncated)
+
+    # The end
+
+    def settle(self, seconds: float | None = None) -> bool:
+        """Writes what was handed over now. False if that takes longer."""
+        return self.writer.settle(seconds)
+
+    def close(self, last: Sequence[Flow] = ()) -> list[int]:
+        """Writes those, and what else there is. The flows that could not be written."""
+        if self.is_written:
+            self._look_at_connections()
+            self.write(last)
+            self._again_at, self._is_probing = 0.0, False
+            self.flush()
+        self.writer.close()
+        failed = self.poll().failed
+        self.file.close(self.writer.leave)
+        return failed
