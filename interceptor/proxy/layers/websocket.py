@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from interceptor.model.body import MemoryBody
-from interceptor.model.connection import Connection
+from interceptor.model.connection import Connection, StreamConnection
 from interceptor.model.flow import FlowError, HttpFlow, Opcode, WebSocketData, WebSocketMessage
 from interceptor.model.hooks import (
     Collect,
@@ -363,7 +363,15 @@ class WebSocket(Conversation):
             socket.closed_by_client = way.from_client
             socket.close_code = int.from_bytes(piece.payload[:2], "big") if len(piece.payload) >= 2 else NO_STATUS
             socket.close_reason = piece.payload[2:].decode("utf-8", "replace")
+        if opcode is Opcode.CLOSE and all(self._has_closed.values()):
+            self._both_have_closed()
         self._put_in(way)
+
+    def _both_have_closed(self) -> None:
+        """In HTTP/1 the server closes the connection now, and a client waits for that; in HTTP/2 a server may wait for the client
+        to end its stream, of which a client of HTTP/1 knows nothing."""
+        if isinstance(self.server, StreamConnection) and not isinstance(self.client, StreamConnection):
+            self.wire(HalfClose(self.server))
 
     # --- the ends ---------------------------------------------------------------------------------------------
 

@@ -103,6 +103,29 @@ def test_a_client_of_http1_with_always(ends: bool) -> None:
     assert server.heard[3].has_ended or driver.server in driver.closed
 
 
+@pytest.mark.parametrize("closes_first", ["client", "server"])
+def test_a_client_of_http1_need_not_know_that_a_stream_is_to_be_ended(closes_first: str) -> None:
+    server = Http2Peer(is_client=False, settings=TAKES)
+    settings = paper_settings(http2_upstream="always")
+    driver = PaperDriver(reverse("http://t.test:80"), settings, greet=lambda connection: server)
+    driver.says(ASKED)
+    driver.converse()
+    server.answer(1, ends=False)
+    driver.converse()
+    driver.sent(driver.client)
+    deeds = [lambda: driver.says(masked(b"\x03\xe8", Opcode.CLOSE)), lambda: server.say(1, plain(b"\x03\xe8", Opcode.CLOSE))]
+    for deed in deeds if closes_first == "client" else reversed(deeds):
+        assert not server.heard[1].has_ended
+        deed()
+        driver.converse()
+    assert server.heard[1].has_ended, "it waits for that"
+    server.say(1, b"", ends=True)
+    driver.converse()
+    assert driver.client in driver.half_closed or driver.client in driver.closed, "and the client for that"
+    driver.ends(driver.client)
+    assert driver.errors() == [""] and [name for _, name, _ in kept(driver)] == ["CLOSE", "CLOSE"]
+
+
 def test_otherwise_it_goes_over_http1() -> None:
     w = connected(server_settings={})
     w.driver.greet = lambda connection: None
