@@ -262,6 +262,7 @@ class App:
                 tls_handshake_timeout=options.tls_handshake_timeout,
                 header_timeout=options.header_timeout,
                 tcp_timeout=options.tcp_timeout,
+                udp_timeout=options.udp_timeout,
             )
         return self._settings
 
@@ -388,8 +389,8 @@ class App:
         else:
             self.eventlog.add_exception(message, error)
 
-    def _is_own_address(self, host: str, port: int) -> bool:
-        return self._listeners is not None and self._listeners.is_own_address(host, port)
+    def _is_own_address(self, host: str, port: int, transport: str) -> bool:
+        return self._listeners is not None and self._listeners.is_own_address(host, port, transport)
 
 
 def _said_by_client(flow: HttpFlow) -> Sequence[WebSocketMessage]:

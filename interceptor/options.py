@@ -184,6 +184,7 @@ class _Declared:
     key_size = whole(2048, 2048, 8192, "certificates", "Bits of the RSA key of a CA that is made anew.")
 
     tcp_timeout = seconds(600, "limits", "Seconds after which a silent connection is closed.")
+    udp_timeout = seconds(20, "limits", "Seconds after which a conversation of datagrams in which nothing is said is over.")
     connect_timeout = seconds(30, "limits", "Seconds that a connection to a server may take.")
     tls_handshake_timeout = seconds(30, "limits", "Seconds that a TLS handshake may take.")
     header_timeout = seconds(60, "limits", "Seconds in which a client must have sent a request's head.")

@@ -4,6 +4,7 @@
 
 An addon is any object with methods named after hooks: `client_connected(client, mode)`, `http_connect(flow)`,
 `requestheaders(flow)`, `request(flow)`, `responseheaders(flow)`, `response(flow)`, `tcp_message(flow, from_client, data)`,
+`udp_message(flow, from_client, data)`,
 `websocket_message(flow, from_client, opcode, data)`.
 Each returns a verdict, None for no say, or a coroutine that does: then this hook alone waits for it. The first that is not a
 `Forward` ends the round. An addon whose say comes and goes has an attribute `hooks`, the names of those that it has a say in now,
@@ -27,6 +28,7 @@ from interceptor.model.hooks import (
     ClientConnected,
     Collect,
     ConnectRequested,
+    DatagramReceived,
     Forward,
     Hook,
     HttpHook,
@@ -48,6 +50,7 @@ NAMES: Final[dict[type[Hook], str]] = {
     ResponseHead: "responseheaders",
     ResponseReady: "response",
     MessageReceived: "tcp_message",
+    DatagramReceived: "udp_message",
     WebSocketMessageBegun: "websocket_message_begun",
     WebSocketMessageReceived: "websocket_message",
 }

@@ -61,6 +61,7 @@ DECISIONS: Final[dict[str, Answer]] = {
     "responseheaders": lambda flow: answer_head(flow, flow.response),
     "response": answer_response,
     "tcp_message": answer_message,
+    "udp_message": answer_message,
     "websocket_message": answer_message,
 }
 """Hook -> the verdict on what it was asked about, when all handlers have been called."""
@@ -75,6 +76,9 @@ NOTICES: Final = (
     "tcp_start",
     "tcp_end",
     "tcp_error",
+    "udp_start",
+    "udp_end",
+    "udp_error",
     "websocket_start",
     "websocket_end",
 )
@@ -86,8 +90,8 @@ NOT_HERE: Final = frozenset(
     (
         "next_layer", "tls_clienthello", "tls_start_client", "tls_start_server", "tls_established_client",
         "tls_established_server", "tls_failed_client", "tls_failed_server", "quic_start_client", "quic_start_server",
-        "http_connect_upstream", "http_connected", "http_connect_error", "socks5_auth", "udp_start", "udp_message",
-        "udp_end", "udp_error", "dns_request", "dns_response", "dns_error", "add_log",
+        "http_connect_upstream", "http_connected", "http_connect_error", "socks5_auth", "dns_request", "dns_response",
+        "dns_error", "add_log",
     )
 )  # fmt: skip
 """Hooks of mitmproxy that are not asked here: a script that has one is told so when it is loaded."""

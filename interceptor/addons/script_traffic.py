@@ -31,7 +31,7 @@ from interceptor.script.hooks import ServerConnectionHookData
 from interceptor.script.http import HTTPFlow, Message
 from interceptor.script.messages import Message as Spoken
 from interceptor.script.tcp import TCPFlow, TCPMessage
-from interceptor.script.udp import UDPFlow
+from interceptor.script.udp import UDPFlow, UDPMessage
 from interceptor.script.websocket import WebSocketMessage
 
 PIECE: Final = 64 * 1024
@@ -119,6 +119,9 @@ class ScriptTraffic:
 
     def tcp_message(self, flow: TcpFlow, from_client: bool, data: bytes) -> Said | Coroutine[Any, Any, Said]:
         return self._asked_about("tcp_message", flow, TCPMessage(from_client, data, time.time()))
+
+    def udp_message(self, flow: TcpFlow, from_client: bool, data: bytes) -> Said | Coroutine[Any, Any, Said]:
+        return self._asked_about("udp_message", flow, UDPMessage(from_client, data, time.time()))
 
     def websocket_message_begun(self, flow: HttpFlow) -> Said:
         return Forward(Collect.WHOLE)

@@ -66,8 +66,9 @@ class StreamConnection(Connection):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an exchange wants to go. `scheme` is "http", "https", "tcp" (bytes as they are) or "tls" (bytes in TLS);
-    `server_name` is what to send as SNI and to verify, by default the host."""
+    """Where an exchange wants to go. `scheme` is "http", "https", "tcp" (bytes as they are), "tls" (bytes in TLS), "udp"
+    (datagrams as they are) or "dns" (queries, in datagrams); `server_name` is what to send as SNI and to verify, by default the
+    host."""
 
     scheme: str
     host: str
@@ -77,6 +78,10 @@ class Origin:
     @property
     def is_tls(self) -> bool:
         return self.scheme in ("https", "tls")
+
+    @property
+    def transport(self) -> str:
+        return "udp" if self.scheme in ("udp", "dns") else "tcp"
 
     @property
     def authority(self) -> str:
@@ -92,4 +97,4 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443, "dns": 53}

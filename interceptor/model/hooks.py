@@ -78,6 +78,11 @@ class MessageReceived(Hook):
 
 
 @dataclass(slots=True, eq=False)
+class DatagramReceived(MessageReceived):
+    """The same of a datagram (mitmproxy: udp_message)."""
+
+
+@dataclass(slots=True, eq=False)
 class WebSocketMessageBegun(HttpHook):
     """The first bytes of a WebSocket message have come. A verdict may ask for it to be collected: then it is asked about as a
     whole. Else it passes as it comes."""

@@ -9,8 +9,9 @@ import re
 from enum import Enum
 from typing import Final, TypeVar
 
+from interceptor.model.connection import Connection
 from interceptor.proxy.client_hello import HelloError, looks_like_tls, read_client_hello
-from interceptor.proxy.ingress import Ingress, matches
+from interceptor.proxy.ingress import Ingress, matches, origin_names
 from interceptor.proxy.settings import Settings
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}\Z")
@@ -30,6 +31,15 @@ class Next(Enum):
     HTTP2 = "HTTP/2"
     RELAY = "raw bytes"
     IGNORE = "raw bytes, not recorded"
+
+
+def choose_unheard(ingress: Ingress, client: Connection, settings: Settings) -> Next | None:
+    """Before anything has come: where the way in has said what is spoken; None if the first bytes shall."""
+    if client.transport == "udp":
+        names = origin_names(ingress)
+        is_allowed = not settings.allow_hosts or matches(settings.allow_hosts, names)
+        return Next.IGNORE if matches(settings.ignore_hosts, names) or not is_allowed else Next.RELAY
+    return None
 
 
 def choose(first: bytes, ingress: Ingress, settings: Settings) -> Next:

@@ -33,10 +33,11 @@ from interceptor.proxy.core.effects import (
     Withdraw,
 )
 from interceptor.proxy.core.events import Event, FlowKilled, MessageInjected, Opened, Replied, TimedOut
+from interceptor.proxy.datagrams import DatagramClient, DatagramServer, DatagramSocket
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.ingress import Ingress
-from interceptor.proxy.resolver import Unreachable, connect
-from interceptor.proxy.transports import TcpTransport
+from interceptor.proxy.resolver import Unreachable, connect, connect_datagrams
+from interceptor.proxy.transports import TcpTransport, Transport
 
 COARSE_SECONDS: Final = 0.1
 SLICE_SECONDS: Final = 0.001
@@ -72,7 +73,7 @@ class Services:
     recorder: Recorder
     hangups: HangUps
     report: Callable[[str, BaseException | None], None]  # to the event log
-    is_own_address: Callable[[str, int], bool]
+    is_own_address: Callable[[str, int, str], bool]  # host, port, "tcp" or "udp"
     local_host: str | None = None  # where connections to servers come from
     watcher: ConnectionWatcher | None = None
     connection_ended: Callable[[], None] = lambda: None  # with its stack, which is garbage from here on
@@ -89,8 +90,8 @@ class Driver:
     def __init__(self, services: Services, assembly: Assembly) -> None:
         self._services, self._assembly, self._stack = services, assembly, assembly.stack
         self._client: Connection | None = None
-        self._transports: dict[Connection, TcpTransport] = {}
-        self._unsent: list[TcpTransport] = []
+        self._transports: dict[Connection, Transport] = {}
+        self._unsent: list[Transport] = []
         self._dialling: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -116,6 +117,20 @@ class Driver:
         self._assembly.client_connected(connection, ingress)
         transport = self._transports[connection] = TcpTransport(self, connection, self._services.hangups)
         return transport
+
+    def start_datagrams(self, connection: Connection, ingress: Ingress, owner: DatagramSocket, peer: Any) -> DatagramClient:
+        """The transport of a client that sends datagrams to that socket; they may come at once."""
+        self._client = connection
+        self._assembly.client_connected(connection, ingress)
+        transport = DatagramClient(self._services.loop, self, connection, owner, peer)
+        self._transports[connection] = transport
+        self.opened()
+        return transport
+
+    @property
+    def is_holding(self) -> bool:
+        """Something of this client waits for a person."""
+        return any(flow.held is not None for flow in self._stack.open_flows.values())
 
     def opened(self) -> None:
         assert self._client is not None
@@ -303,12 +318,11 @@ class Driver:
         host, port = connection.peer
         name = connection.peer[0] if ":" not in host else f"[{host}]"
         services = self._services
-        if services.is_own_address(host, port):
+        if services.is_own_address(host, port, connection.transport):
             reason = "that is this proxy itself; a request to it would never end"
             return ConnectFailed(f"{name}:{port}", "connect", reason, connection)
-        transport = self._transports[connection] = TcpTransport(self, connection, services.hangups)
         try:
-            await connect(services.loop, transport, host, port, services.local_host)
+            transport = await self._open_transport(connection, host, port)
         except Unreachable as error:
             self._transports.pop(connection, None)
             return ConnectFailed(f"{name}:{port}", "connect", str(error), connection)
@@ -323,6 +337,16 @@ class Driver:
             return ConnectFailed(f"{name}:{port}", "connect", LED_BACK, connection)
         services.dialled.add(way)
         return connection
+
+    async def _open_transport(self, connection: Connection, host: str, port: int) -> Transport:
+        services = self._services
+        if connection.transport == "udp":
+            sock = await connect_datagrams(services.loop, host, port, services.local_host)
+            datagrams = self._transports[connection] = DatagramServer(services.loop, self, connection, sock)
+            return datagrams
+        stream = self._transports[connection] = TcpTransport(self, connection, services.hangups)
+        await connect(services.loop, stream, host, port, services.local_host)
+        return stream
 
     # --- time and end -----------------------------------------------------------------------------------------
 
@@ -370,8 +394,8 @@ class Driver:
         self._services.connection_ended()
 
 
-def client_connection(peer: Any, local: Any, opened_at: float) -> Connection:
+def client_connection(peer: Any, local: Any, opened_at: float, transport: str = "tcp") -> Connection:
     """The record of an accepted socket."""
-    connection = Connection(Side.CLIENT, tuple(peer[:2]), opened_at=opened_at)
+    connection = Connection(Side.CLIENT, tuple(peer[:2]), opened_at=opened_at, transport=transport)
     connection.local, connection.connected_at = tuple(local[:2]), opened_at
     return connection

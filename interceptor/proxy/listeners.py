@@ -11,17 +11,19 @@ import errno
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from time import monotonic, time
 from typing import Any, Final
 
-from interceptor.model.connection import Origin, bracketed
+from interceptor.model.connection import Connection, Origin, bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.model.hooks import ClientConnected, Kill, Verdict
 from interceptor.platform.destinations import accept_for_others, original_destination, unavailable
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.events import MessageInjected
+from interceptor.proxy.datagrams import DatagramClient, DatagramSocket, bound_datagram_socket
 from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
@@ -31,6 +33,7 @@ from interceptor.specs.modes import Mode
 _BACKLOG: Final = 1024
 _ACCEPTS_AT_ONCE: Final = 64
 _PAUSE_SECONDS: Final = 0.2
+_REFUSED_KNOWN: Final = 256
 _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -40,11 +43,14 @@ class Listener:
 
     mode: Mode
     sockets: list[socket.socket]
+    datagram_sockets: list[DatagramSocket] = field(default_factory=list)
     is_adopted: bool = False
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        return [sock.getsockname()[:2] for sock in self.sockets]
+        """Each once, whichever transports come there."""
+        sockets = [*self.sockets, *(datagrams.socket for datagrams in self.datagram_sockets)]
+        return list(dict.fromkeys(sock.getsockname()[:2] for sock in sockets))
 
 
 class Listeners:
@@ -55,6 +61,7 @@ class Listeners:
         self._listeners: list[Listener] = []
         self._epoch_offset = time() - monotonic()
         self._has_warned = False
+        self._refused: set[str] = set()  # hosts that sent datagrams, and were told of
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -84,6 +91,8 @@ class Listeners:
         for listener in made:
             for sock in listener.sockets:
                 self._services.loop.add_reader(sock.fileno(), self._accept, listener, sock)
+            for datagrams in listener.datagram_sockets:
+                datagrams.start(partial(self._datagram_client, listener.mode, datagrams))
 
     def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
         """Accepts on these from now on, whatever the modes are; redirected connections come there."""
@@ -108,35 +117,32 @@ class Listeners:
         sockets: list[socket.socket] = []
         try:
             found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            for family, kind, protocol, _, address in dict.fromkeys(found):
-                if port == 0 and sockets:  # the same free port for every family
-                    address = (address[0], sockets[0].getsockname()[1], *address[2:])
-                is_optional = bool(sockets) or len(found) > 1
-                sockets.append(self._bound(family, kind, protocol, address, is_optional, mode.name == "transparent"))
+            addresses = dict.fromkeys((family, address) for family, _, _, _, address in found)
+            for transport in mode.transports:
+                for family, address in addresses:
+                    if port == 0 and sockets:  # the same free port for every family
+                        address = (address[0], sockets[0].getsockname()[1], *address[2:])
+                    is_optional = bool(sockets) or len(addresses) > 1
+                    if (sock := self._bound(mode, family, transport, address, is_optional)) is not None:
+                        sockets.append(sock)
         except OSError as error:
             for sock in sockets:
                 sock.close()
             raise UserError(_bind_failure(mode, host, port, error)) from None
-        return Listener(mode, [sock for sock in sockets if sock.fileno() >= 0])
+        streams = [sock for sock in sockets if sock.type == socket.SOCK_STREAM]
+        datagrams = [DatagramSocket(self._services.loop, sock) for sock in sockets if sock.type == socket.SOCK_DGRAM]
+        return Listener(mode, streams, datagrams)
 
     @staticmethod
-    def _bound(family: int, kind: int, protocol: int, address: Any, is_optional: bool, is_transparent: bool) -> socket.socket:
-        sock = socket.socket(family, kind, protocol)
+    def _bound(mode: Mode, family: int, transport: str, address: Any, is_optional: bool) -> socket.socket | None:
         try:
-            if is_transparent:
-                accept_for_others(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setblocking(False)
-            sock.bind(address)
-            sock.listen(_BACKLOG)
+            if transport == "udp":
+                return bound_datagram_socket(family, address)
+            return _bound_stream_socket(family, address, is_transparent=mode.name == "transparent")
         except OSError as error:
-            sock.close()
             if is_optional and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                return sock  # a machine without IPv6: the other family is enough
+                return None  # a machine without IPv6: the other family is enough
             raise
-        return sock
 
     # --- accepting --------------------------------------------------------------------------------------------
 
@@ -168,7 +174,6 @@ class Listeners:
 
     def _serve(self, listener: Listener, accepted: socket.socket, peer: Any) -> None:
         accepted.setblocking(False)
-        mode = listener.mode
         try:
             ingress = self._ingress(listener, accepted, peer)
         except UserError as error:
@@ -176,6 +181,21 @@ class Listeners:
             accepted.close()
             return
         connection = client_connection(peer, accepted.getsockname(), time())
+        driver = self._admitted(connection, listener.mode, peer)
+        if driver is None:
+            accepted.close()
+            return
+        transport = driver.start_client(connection, ingress)
+        self._services.loop.create_task(self._connect(driver, transport, accepted))
+
+    def _datagram_client(self, mode: Mode, owner: DatagramSocket, peer: Any, local: Any) -> DatagramClient | None:
+        """For the first datagram of a client; None if it may not come."""
+        connection = client_connection(peer, local, time(), "udp")
+        driver = self._admitted(connection, mode, peer)
+        return None if driver is None else driver.start_datagrams(connection, _ingress(mode), owner, peer)
+
+    def _admitted(self, connection: Connection, mode: Mode, peer: Any) -> Driver | None:
+        """A driver for the client if nobody objects; who thinks about it may still end it."""
         late: list[Driver] = []
 
         def refuse_late(verdict: Verdict) -> None:
@@ -185,20 +205,21 @@ class Listeners:
 
         verdict = self._services.decider.decide(ClientConnected(connection, mode.text), refuse_late)
         if isinstance(verdict, Kill):
-            self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {verdict.reason}", None)
-            accepted.close()
-            return
+            if connection.transport == "tcp" or peer[0] not in self._refused:  # of datagrams the first is enough
+                self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {verdict.reason}", None)
+            if connection.transport == "udp":
+                self._refused = {peer[0], *(self._refused if len(self._refused) < _REFUSED_KNOWN else ())}
+            return None
         driver = Driver(self._services, self._assembly())
         if verdict is None:
             late.append(driver)
-        transport = driver.start_client(connection, ingress)
-        self._services.loop.create_task(self._connect(driver, transport, accepted))
+        return driver
 
     def _ingress(self, listener: Listener, accepted: socket.socket, peer: Any) -> Ingress:
         """UserError if it cannot be said where this connection was meant to go."""
         mode = listener.mode
         if mode.name != "transparent":
-            return Ingress(mode.text, mode.origin, is_reverse=mode.origin is not None)
+            return _ingress(mode)
         destination = original_destination(accepted)
         if listener.is_adopted:  # the same addresses mean something else there
             return Ingress(mode.text, Origin("tcp", *destination))
@@ -247,10 +268,10 @@ class Listeners:
     def _own(self) -> Sequence[Listener]:
         return [listener for listener in self._listeners if not listener.is_adopted]
 
-    def is_own_address(self, host: str, port: int) -> bool:
+    def is_own_address(self, host: str, port: int, transport: str = "tcp") -> bool:
         """Whether a connection to there would reach one of our own listeners."""
         for listener in self._own():
-            for own_host, own_port in listener.addresses:
+            for own_host, own_port in listener.addresses if transport in listener.mode.transports else ():
                 if own_port == port and (host == own_host or _is_local(host, own_host)):
                     return True
         return False
@@ -298,6 +319,30 @@ class Listeners:
                 if sock.fileno() >= 0:
                     self._services.loop.remove_reader(sock.fileno())
                     sock.close()
+            for datagrams in listener.datagram_sockets:
+                datagrams.close()
+
+
+def _ingress(mode: Mode) -> Ingress:
+    return Ingress(mode.text, mode.origin, is_reverse=mode.origin is not None)
+
+
+def _bound_stream_socket(family: int, address: Any, is_transparent: bool) -> socket.socket:
+    """OSError if it cannot be had."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if is_transparent:
+            accept_for_others(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _is_local(host: str, own_host: str) -> bool:

@@ -1,4 +1,5 @@
-"""From a name and a port to a connected socket: resolved by the system, tried in turn with a head start each (RFC 8305)."""
+"""From a name and a port to a connected socket: resolved by the system, tried in turn with a head start each (RFC 8305). A
+socket for datagrams hears of nobody who answers, so the first address to which there is a route is taken."""
 
 from __future__ import annotations
 
@@ -46,9 +47,36 @@ async def connect(
         raise Unreachable(_in_words(error)) from None
 
 
-async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[AddressInfo]:
+async def connect_datagrams(
+    loop: asyncio.AbstractEventLoop, host: str, port: int, local_host: str | None = None
+) -> socket.socket:
+    """A UDP socket whose only peer is that one. Unreachable if there is no way to it."""
+    if literal_address(host) is not None:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
+    else:
+        found = await _resolve(loop, host, port, socket.SOCK_DGRAM)
+    reasons: list[str] = []
+    for family, kind, protocol, _, address in found:
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:
+            raise Unreachable(_in_words(error)) from None
+        try:
+            sock.setblocking(False)
+            if local_host:
+                sock.bind((local_host, 0))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            reasons.append(_in_words(error))
+            continue
+        return sock
+    raise Unreachable(reasons[0])
+
+
+async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int, kind: int = socket.SOCK_STREAM) -> list[AddressInfo]:
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(host, port, type=kind)
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) and error.strerror else str(error)
         raise Unreachable(f"the name cannot be resolved: {reason}") from None

@@ -54,3 +54,4 @@ class Settings:
     tls_handshake_timeout: float = 30.0
     header_timeout: float = 60.0
     tcp_timeout: float = 600.0
+    udp_timeout: float = 20.0

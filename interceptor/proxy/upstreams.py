@@ -26,7 +26,7 @@ from interceptor.proxy.settings import Settings
 FAILURE_SECONDS: Final = 5.0
 """How long a failed attempt answers for the next one to the same origin: TLS asks first, HTTP a moment later."""
 
-Key = tuple[bool, str, int, str]
+Key = tuple[bool, str, int, str, str]
 
 
 class MakesTls(Protocol):
@@ -40,7 +40,7 @@ def _speaks_http2(connection: Connection, reach: Reach) -> bool:
 
 
 def _key(origin: Origin) -> Key:
-    return origin.is_tls, origin.host, origin.port, (origin.server_name or origin.host) if origin.is_tls else ""
+    return origin.is_tls, origin.host, origin.port, (origin.server_name or origin.host) if origin.is_tls else "", origin.transport
 
 
 @dataclass(slots=True)
@@ -102,7 +102,12 @@ class Opening:
     def __init__(self, upstreams: Upstreams, reach: Reach) -> None:
         self._upstreams, self._stack, self.reach = upstreams, upstreams.stack, reach
         self.followers: list[Reach] = []  # they can share what this one gets
-        self.connection = Connection(Side.SERVER, (reach.origin.host, reach.origin.port), opened_at=self._stack.wall_time())
+        self.connection = Connection(
+            Side.SERVER,
+            (reach.origin.host, reach.origin.port),
+            opened_at=self._stack.wall_time(),
+            transport=reach.origin.transport,
+        )
         self._dial: Dial | None = None
         self._tls: Tunnel | None = None
         self.head: Unclaimed | None = None
@@ -296,7 +301,7 @@ class Upstreams(Layer):
                 if b"h2" in other.reach.alpn_offers and _key(other.reach.origin) == key:
                     return other.followers.append(reach)
         opening = self.opening[id(reach)] = Opening(self, reach)
-        if reach.origin.is_tls and (raw := self._take_idle((False, reach.origin.host, reach.origin.port, ""), reach)):
+        if reach.origin.is_tls and (raw := self._take_idle((False, reach.origin.host, reach.origin.port, "", "tcp"), reach)):
             return opening.upgrade(raw)
         opening.dial()
 

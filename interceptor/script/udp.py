@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from interceptor.script.messages import Message, Messages
 from interceptor.script.tcp import TCPFlow, TCPMessage
 
 
@@ -11,3 +14,7 @@ class UDPMessage(TCPMessage):
 
 class UDPFlow(TCPFlow):
     """A conversation of datagrams."""
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        return Messages(lambda: self.record.messages, UDPMessage.of, self.asked) if self.replayed is None else self.replayed

@@ -3,6 +3,7 @@
     regular            reverse:https://example.com          reverse:http://[::1]:8000@127.0.0.1:9000
     regular@8081       reverse:tcp://db.example.com:5432     reverse:example.com  (https is meant)
     transparent        transparent@0.0.0.0:8080
+    reverse:udp://192.0.2.7:5060@5060
 
 A mode says how clients reach us and where the origin is. What is not said about the address stays None here; who makes the
 listener fills in the options' host and port. Port 0 means: any free one.
@@ -19,11 +20,11 @@ from typing import Final
 from interceptor.model.connection import DEFAULT_PORTS, Origin, bracketed
 from interceptor.specs.errors import UserError
 
-HERE: Final = "regular, transparent and reverse (to http, https, tcp or tls)"
+HERE: Final = "regular, transparent and reverse (to http, https, tcp, tls or udp)"
 ELSEWHERE: Final = ("upstream", "socks5", "wireguard", "local", "osproxy", "tun", "dns")
 """Modes that exist in this family of programs and that people will try; refused by name, not as a spelling mistake."""
-REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls")
-_ELSEWHERE_SCHEMES: Final = ("http3", "udp", "dtls", "quic", "dns")
+REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls", "udp")
+_ELSEWHERE_SCHEMES: Final = ("http3", "dtls", "quic", "dns")
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 _DEVIATIONS: Final = frozenset("ßς\u200c\u200d")
@@ -33,7 +34,7 @@ _DEVIATIONS: Final = frozenset("ßς\u200c\u200d")
 @dataclass(frozen=True, slots=True)
 class Mode:
     """A parsed way in. `origin` is where a reverse mode leads, else None. `default_port` is where it listens if neither the mode
-    nor an option says so."""
+    nor an option says so, `transports` by which clients come ("tcp", "udp")."""
 
     text: str
     name: str
@@ -41,6 +42,7 @@ class Mode:
     listen_host: str | None = None
     listen_port: int | None = None
     default_port: int = 8080
+    transports: tuple[str, ...] = ("tcp",)
 
     def __str__(self) -> str:
         return self.text
@@ -59,7 +61,8 @@ def parse_mode(text: str) -> Mode:
             raise UserError(f"Mode {name} takes nothing after its name but @[host:]port, and {data!r} is there.", len(name))
         return Mode(text, name, None, host, port)
     if name == "reverse":
-        return Mode(text, name, _reverse_origin(data, len("reverse:")), host, port)
+        origin = _reverse_origin(data, len("reverse:"))
+        return Mode(text, name, origin, host, port, transports=(origin.transport,))
     if name in ELSEWHERE:
         raise UserError(f"Mode {name} is not in this version, which has {HERE}.", 0)
     import difflib  # only for mistakes
@@ -78,7 +81,8 @@ def check_modes(modes: Sequence[Mode], default_host: str, default_port: int | No
         if port is None:
             port = default_port if default_port is not None else mode.default_port
         for other, other_host, other_port in taken:
-            if port == other_port != 0 and _overlap(host, other_host):
+            is_shared = not set(mode.transports).isdisjoint(other.transports)
+            if port == other_port != 0 and is_shared and _overlap(host, other_host):
                 shown = f"{bracketed(host) or '*'}:{port}"
                 raise UserError(f"Modes {other.text!r} and {mode.text!r} would both listen on {shown}: give one of them @port.")
         taken.append((mode, host, port))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import Flow, HttpFlow, TcpFlow, UdpFlow
 from interceptor.specs.errors import UserError
 from interceptor.tui.application import Application
 
@@ -16,6 +16,7 @@ class MessageCommands:
     def register(self) -> None:
         self._app.commands.add("flow.message.drop", self.drop)
         self._app.commands.add("inject.tcp", self.inject_tcp)
+        self._app.commands.add("inject.udp", self.inject_udp)
         self._app.commands.add("inject.websocket", self.inject_websocket)
 
     def drop(self, flows: Sequence[Flow]) -> None:
@@ -31,10 +32,17 @@ class MessageCommands:
 
     def inject_tcp(self, flow: Flow, to_client: bool, message: bytes) -> None:
         r"""Say something in a running TCP conversation, to the client (true) or the server (false); \n, \r, \xNN are bytes."""
-        if not isinstance(flow, TcpFlow) or isinstance(flow, HttpFlow):
+        if not isinstance(flow, TcpFlow) or isinstance(flow, UdpFlow):
             raise UserError("this is not a TCP conversation; only into one can raw bytes be sent")
         if not message:
             raise UserError("an empty message cannot be sent")
+        self._app.inject(flow, not to_client, message)
+        self._tell(f"{len(message)} bytes sent to the {'client' if to_client else 'server'}")
+
+    def inject_udp(self, flow: Flow, to_client: bool, message: bytes) -> None:
+        r"""Say a datagram in a running UDP conversation, to the client (true) or the server (false); \n, \r, \xNN are bytes."""
+        if not isinstance(flow, UdpFlow):
+            raise UserError("this is not a UDP conversation; only into one can datagrams be sent")
         self._app.inject(flow, not to_client, message)
         self._tell(f"{len(message)} bytes sent to the {'client' if to_client else 'server'}")
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from interceptor.model.connection import Connection, Side
-from interceptor.model.flow import FlowError, Opcode, TcpFlow, WebSocketData
+from interceptor.model.flow import FlowError, Opcode, TcpFlow, UdpFlow, WebSocketData
 from interceptor.model.hooks import (
     FORWARD,
     ClientConnected,
     Collect,
     ConnectRequested,
+    DatagramReceived,
     Drop,
     Forward,
     Kill,
@@ -276,28 +279,29 @@ def test_a_flow_is_one_object_as_long_as_it_lives(tmp_path: Path) -> None:
 # -- conversations ---------------------------------------------------------------------------------------------------------
 
 
-def test_raw_messages(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "made", "hook"), [("tcp", TcpFlow, MessageReceived), ("udp", UdpFlow, DatagramReceived)])
+def test_raw_messages(tmp_path: Path, kind: str, made: type[TcpFlow], hook: type[MessageReceived]) -> None:
     async def test(bench: Bench) -> None:
         bench.script(
             """
-            from mitmproxy import tcp
-            def tcp_start(flow: tcp.TCPFlow): flow.metadata["told"] = ["start"]
-            def tcp_message(flow: tcp.TCPFlow):
+            from mitmproxy import KIND
+            def KIND_start(flow: KIND.WHOLEFlow): flow.metadata["told"] = ["start"]
+            def KIND_message(flow: KIND.WHOLEFlow):
                 message = flow.messages[-1]
                 if message.content == b"drop":
                     message.drop()
                 message.content = message.content.replace(b"foo", b"bar")
                 flow.metadata["told"].append(message.from_client)
-            def tcp_end(flow): flow.metadata["told"].append("end")
-            def tcp_error(flow): flow.metadata["told"].append(flow.error.msg)
-            """
+            def KIND_end(flow): flow.metadata["told"].append("end")
+            def KIND_error(flow): flow.metadata["told"].append(flow.error.msg)
+            """.replace("KIND", kind).replace("WHOLE", kind.upper())
         )
-        flow, broken, never = TcpFlow(0, is_live=True), TcpFlow(0, is_live=True), TcpFlow(0)
+        flow, broken, never = made(0, is_live=True), made(0, is_live=True), made(0)
         for each in (flow, broken, never):
             bench.record(FlowStarted(each))
-        assert bench.ask(MessageReceived(flow, True, b"a foo")) == Forward(data=b"a bar")
-        assert bench.ask(MessageReceived(flow, False, b"as it is")) == FORWARD
-        assert bench.ask(MessageReceived(flow, False, b"drop")) == Drop()
+        assert bench.ask(hook(flow, True, b"a foo")) == Forward(data=b"a bar")
+        assert bench.ask(hook(flow, False, b"as it is")) == FORWARD
+        assert bench.ask(hook(flow, False, b"drop")) == Drop()
         broken.error = FlowError("reset", 1.0)
         for each in (flow, broken, never):
             bench.end(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.support.certificates import TestAuthority
-from tests.support.console_program import Console
+from tests.support.console_program import PATIENCE_SECONDS, Console
 from tests.support.raw_server import Peer, RawServer
 from tests.support.tunnel import through
 from tests.support.websocket_server import websocket_echo
@@ -65,6 +66,47 @@ def test_held_messages_are_edited_dropped_and_new_ones_said(console: Console) ->
     console.see("injected")
     console.press(":", "inject.tcp @focus true late", "enter")
     console.see("has ended")
+
+
+def test_datagrams_are_held_edited_dropped_and_new_ones_said(
+    tmp_path: Path, confdir: Path, authority: TestAuthority
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for each in (server, client):
+            each.settimeout(PATIENCE_SECONDS)
+        server.bind(("127.0.0.1", 0))
+        mode = f"reverse:udp://127.0.0.1:{server.getsockname()[1]}"
+        with Console(tmp_path, "--mode", mode, confdir=confdir, trusted_ca=authority.ca_file) as console:
+            console.set_intercept("~udp & ~fromclient")
+            client.connect(("127.0.0.1", console.port))
+            client.send(b"first")
+            console.see("UDP", "1 held")
+            console.press("G", "enter")
+            console.see("→ server", "held", "first")
+            console.edit("1", "Edit udp-message")
+            console.press("FIRST ", "ctrl s")
+            console.see("message changed", "edited")
+            console.press("a")
+            data, from_us = server.recvfrom(100)
+            assert data == b"FIRST first"
+            server.sendto(b"an answer", from_us)
+            assert client.recv(100) == b"an answer"
+            console.see("← server", "an answer")
+
+            client.send(b"second")
+            console.see("second", "held")
+            console.press("delete")
+            console.see("message dropped", "dropped")
+            console.press(":", "inject.udp @focus false ours\\x00", "enter")
+            console.see("5 bytes sent to the server", "injected")
+            assert server.recv(100) == b"ours\0"
+
+            console.press("w", str(tmp_path / "kept.mitm"), "enter")
+            console.see("saved")
+            console.press("q", "z", ":", f"view.flows.load {tmp_path / 'kept.mitm'}", "enter")
+            console.see("UDP")
+            console.press("enter")
+            console.see("FIRST first", "an answer")
 
 
 def test_messages_of_a_websocket(console: Console) -> None:

@@ -57,7 +57,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Main], None]:
 class Running:
     """A proxy of one listener, and what it told; `decide` is who decides, None holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str = "regular@127.0.0.1:0") -> None:
         loop = asyncio.get_running_loop()
         self.flows: list[Flow] = []
         self.ended: list[Flow] = []
@@ -69,15 +69,15 @@ class Running:
         self.decides: Callable[[Hook], Verdict | None] = lambda hook: FORWARD
         self.hangups = HangUps(loop)
         self.services = Services(
-            loop, self, self.hangups, lambda text, error: self.reports.append(text), lambda host, port: self.is_own(host, port)
+            loop, self, self.hangups, lambda text, error: self.reports.append(text), self.is_own
         )
         self.services.decider = self
         self.listeners = Listeners(self.services, paper_settings, itertools.count(1))
-        self.listeners.apply([parse_mode("regular@127.0.0.1:0")], "", None)
-        [(_, self.port)] = self.listeners.listeners[0].addresses
+        self.listeners.apply([parse_mode(mode)], "", None)
+        self.port = self.listeners.listeners[0].addresses[0][1]
 
-    def is_own(self, host: str, port: int) -> bool:
-        return self.listeners.is_own_address(host, port)
+    def is_own(self, host: str, port: int, transport: str) -> bool:
+        return self.listeners.is_own_address(host, port, transport)
 
     def record(self, what: Record) -> None:
         match what:
@@ -129,8 +129,8 @@ class Client:
 
 
 @asynccontextmanager
-async def proxy() -> AsyncIterator[Running]:
-    running = Running()
+async def proxy(mode: str = "regular@127.0.0.1:0") -> AsyncIterator[Running]:
+    running = Running(mode)
     try:
         yield running
     finally:

@@ -35,6 +35,7 @@ from interceptor.specs.modes import ELSEWHERE, Mode, ascii_host, check_modes, pa
         ("reverse:tcp://db:5432", Mode("reverse:tcp://db:5432", "reverse", Origin("tcp", "db", 5432))),
         ("transparent", Mode("transparent", "transparent")),
         ("transparent@:8081", Mode("transparent@:8081", "transparent", None, "", 8081)),
+        ("reverse:udp://db:9", Mode("reverse:udp://db:9", "reverse", Origin("udp", "db", 9), transports=("udp",))),
         ("reverse:tls://db:5432@1", Mode("reverse:tls://db:5432@1", "reverse", Origin("tls", "db", 5432), None, 1)),
     ],
 )
@@ -48,7 +49,7 @@ def test_a_mode_of_other_programs_is_refused_by_name_with_what_there_is(name: st
         parse_mode(f"{name}:something@1234")
 
 
-@pytest.mark.parametrize("scheme", ["http3", "udp", "dtls", "quic", "dns"])
+@pytest.mark.parametrize("scheme", ["http3", "dtls", "quic", "dns"])
 def test_reverse_schemes_of_other_programs_likewise(scheme: str) -> None:
     with pytest.raises(UserError, match=f"^Mode reverse to {scheme} is not in this version, which has http, https, tcp, tls"):
         parse_mode(f"reverse:{scheme}://example.com:53")
@@ -137,6 +138,7 @@ def test_two_modes_on_one_address_are_refused_naming_both(modes: list[str], host
     [
         (["regular", "reverse:a.example@8081"], "127.0.0.1", None),
         (["regular@0", "regular@0"], "", None),
+        (["regular@1", "reverse:udp://a.example:9@1"], "", None),
         (["regular@0.0.0.0:1", "regular@[::]:1"], "", None),
         (["regular@127.0.0.1:1", "regular@127.0.0.2:1", "regular@[::1]:1"], "", None),
         (["regular", "regular@8080"], "127.0.0.1", 9000),

@@ -196,7 +196,7 @@ class PaperStack:
                 self.wake_at = time
                 return
             case Send(connection=connection, data=data):
-                assert data, "nothing was to be sent"
+                assert data or connection.transport == "udp", "nothing was to be sent"
                 assert connection not in self.half_closed, "sent after the end"
                 if connection not in self.closed:
                     self._sent.setdefault(connection, []).append(data)
@@ -250,7 +250,7 @@ class PaperStack:
     # --- what happens -----------------------------------------------------------------------------------------
 
     def says(self, data: bytes, connection: Connection) -> list[Effect]:
-        return self._arrives(DataReceived(connection, data)) if data else []  # none after its end
+        return self._arrives(DataReceived(connection, data)) if data or connection.transport == "udp" else []
 
     def ends(self, connection: Connection) -> list[Effect]:
         """It sends no more."""
@@ -279,6 +279,10 @@ class PaperStack:
         """Since it was last asked for."""
         return b"".join(self._sent.pop(connection, []))
 
+    def datagrams(self, connection: Connection) -> list[bytes]:
+        """Since they were last asked for."""
+        return self._sent.pop(connection, [])
+
     def messages(self, from_client: bool) -> bytes:
         """What was sent on in a raw conversation."""
         records = (record for record in self.records if isinstance(record, MessageData) and record.from_client is from_client)
@@ -298,6 +302,7 @@ class PaperDriver(PaperStack):
         mint: Callable[[MintLeaf], Leaf | MintFailed | None] = lambda ask: MintFailed("nobody mints here"),
         greet: Callable[[Connection], Peer | None] = lambda connection: None,
         is_opened: bool = True,
+        transport: str = "tcp",
     ) -> None:
         self.flow_ids: Iterator[int] = count(1)
         self.assembly = Assembly(settings or paper_settings(), self.flow_ids, EPOCH)
@@ -309,6 +314,7 @@ class PaperDriver(PaperStack):
         self.ended_by_driver: list[Flow] = []
         self._is_over = False
         self.client = Connection(Side.CLIENT, ("192.0.2.1", 5000), local=("192.0.2.99", 8080), opened_at=EPOCH)
+        self.client.transport = transport
         self._has_client = is_opened
         if is_opened:
             self.assembly.client_connected(self.client, ingress)

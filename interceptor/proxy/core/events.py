@@ -17,7 +17,7 @@ class Opened(OnConnection):
 
 @dataclass(slots=True)
 class DataReceived(OnConnection):
-    """Never empty."""
+    """Never empty, but for a datagram."""
 
     data: bytes
 

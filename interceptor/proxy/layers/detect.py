@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from interceptor.model.connection import Connection
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached
-from interceptor.proxy.choose import Next, choose
+from interceptor.proxy.choose import Next, choose, choose_unheard
 from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent
 from interceptor.proxy.core.layer import Layer, Mark
@@ -83,6 +83,8 @@ class Detect(Layer):
     def _opened(self) -> None:
         self.ingress = with_server_name(self.ingress, self.connection)
         origin = self.ingress.origin
+        if (unheard := choose_unheard(self.ingress, self.connection, self._settings)) is not None:
+            return self._go(unheard)
         if origin is None or (self.ingress.is_reverse and origin.scheme in ("http", "https")):
             self.stack.alarms[self._silence_at_proxy] = self.stack.now + self._settings.tcp_timeout
             return

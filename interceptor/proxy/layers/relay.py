@@ -1,4 +1,5 @@
-"""Carries bytes both ways and asks about each message: what nobody parses, and what a connection becomes after an upgrade.
+"""Carries bytes both ways and asks about each message: what nobody parses, and what a connection becomes after an upgrade. Also
+datagrams, each a message: then silence is how a conversation ends, and nothing is wrong about it.
 
 One strand per direction, so a held message stops its own direction alone. Half-closes are passed on; when one side has gone
 the other is closed after what was sent.
@@ -6,11 +7,11 @@ the other is closed after what was sent.
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from interceptor.model.connection import Connection, Origin
-from interceptor.model.flow import FlowError, TcpFlow
-from interceptor.model.hooks import Drop, Forward, Kill, MessageReceived, Respond
+from interceptor.model.flow import FlowError, TcpFlow, UdpFlow
+from interceptor.model.hooks import DatagramReceived, Drop, Forward, Kill, MessageReceived, Respond
 from interceptor.model.records import FlowEnded, FlowStarted, MessageData
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached, RunHook
 from interceptor.proxy.core.conversation import Conversation, Strand
@@ -27,6 +28,9 @@ from interceptor.proxy.core.events import (
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
+
+_DATAGRAM_BYTES: Final = 64
+"""What a datagram counts for the mark beside its content: they may be empty."""
 
 Arrived = DataReceived | MessageInjected | HalfClosed | Closed
 
@@ -57,14 +61,19 @@ class Relay(Conversation):
         self._half_closed: set[Connection] = set()
         self._is_over = False
         self._last_heard = stack.now
-        self.flow = TcpFlow(next(stack.flow_ids), client, server, ingress.mode, created_at=stack.wall_time(), is_live=True)
+        self._is_datagrams = client.transport == "udp"
+        self._timeout = settings.udp_timeout if self._is_datagrams else settings.tcp_timeout
+        self._overhead = _DATAGRAM_BYTES if self._is_datagrams else 0
+        self._hook = DatagramReceived if self._is_datagrams else MessageReceived
+        made = UdpFlow if self._is_datagrams else TcpFlow
+        self.flow = made(next(stack.flow_ids), client, server, ingress.mode, created_at=stack.wall_time(), is_live=True)
 
     def start(self) -> None:
         if self._is_recorded:
             self.stack.record(FlowStarted(self.flow))
             self.stack.killers[self.flow.id] = self._kill
             self.stack.injectable[self.flow.id] = self
-        self.stack.alarms[self._idle_alarm] = self.stack.now + self._settings.tcp_timeout
+        self.stack.alarms[self._idle_alarm] = self.stack.now + self._timeout
         self._down.start()
         self._up.start()
 
@@ -72,7 +81,7 @@ class Relay(Conversation):
         match event:
             case DataReceived(connection=connection, data=data):
                 self._last_heard = self.stack.now
-                (self._up if connection is self.client else self._down).deliver(event, len(data))
+                (self._up if connection is self.client else self._down).deliver(event, len(data) + self._overhead)
             case HalfClosed(connection=connection):
                 (self._up if connection is self.client else self._down).deliver(event)
             case Closed(connection=connection):
@@ -93,7 +102,7 @@ class Relay(Conversation):
 
     def inject(self, message: MessageInjected) -> None:
         self._last_heard = self.stack.now
-        (self._up if message.from_client else self._down).deliver(message, len(message.data))
+        (self._up if message.from_client else self._down).deliver(message, len(message.data) + self._overhead)
 
     async def _to_server(self, up: Strand[Arrived]) -> None:
         if self.server is None:
@@ -149,13 +158,13 @@ class Relay(Conversation):
             if self._is_recorded:
                 self.stack.record(MessageData(self.flow, from_client, data, self.stack.wall_time(), None, is_injected))
             return True
-        verdict = await strand.ask(RunHook(strand, MessageReceived(self.flow, from_client, data, is_injected)), or_closed=sink)
+        verdict = await strand.ask(RunHook(strand, self._hook(self.flow, from_client, data, is_injected)), or_closed=sink)
         now = self.stack.wall_time()
         match verdict:
             case Forward(data=edited):
                 sent = data if edited is None else edited
                 original = None if edited is None or edited == data else data
-                if sent:
+                if sent or self._is_datagrams:
                     self.wire(Send(sink, sent))
                 self.stack.record(MessageData(self.flow, from_client, sent, now, original, is_injected))
             case Drop():
@@ -179,12 +188,12 @@ class Relay(Conversation):
             self.wire(ResumeReading(self.server))
 
     def _idle_alarm(self) -> None:
-        due = self._last_heard + self._settings.tcp_timeout
+        due = self._last_heard + self._timeout
         if self._is_over:
             return
         is_held = self.flow.held is not None
         if due <= self.stack.now and not is_held:
-            return self._finish(f"Nothing was said for {self._settings.tcp_timeout:g} s (tcp_timeout).")
+            return self._finish("" if self._is_datagrams else f"Nothing was said for {self._timeout:g} s (tcp_timeout).")
         self.stack.alarms[self._idle_alarm] = max(due, self.stack.now + 1.0)
 
     def _kill(self, reason: str) -> None:
