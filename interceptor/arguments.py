@@ -34,7 +34,7 @@ interceptor: see, hold and change what programs say to servers
                                        --undo (Linux)
   interceptor show FILE [filter]       a line per flow of a file
   interceptor convert FILE … OUT       files of flows into another format:
-                                       .har .zhar .mitm (docs/formats.md)
+                                       .har .zhar .mitm .pcapng
   interceptor export FORMAT FILE [OUT] flows as curl, httpie, python, fetch,
                                        go, powershell, raw or har; OUT may be
                                        a folder
@@ -106,7 +106,7 @@ dump
 
 convert, export, show
   --filter FILTER            only these flows
-  --to FORMAT                whatever OUT is called: har, zhar, mitmproxy
+  --to FORMAT                of OUT: har, zhar, mitmproxy, pcapng
   --cut PATHS                show: request.url,response.status_code … as CSV, or
                              with --json as JSON
 

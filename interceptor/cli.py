@@ -96,7 +96,8 @@ def _run_file_verb(invocation: Invocation, options: Options) -> int:
     words, expression, is_quiet = invocation.words, invocation.filter, invocation.is_quiet
     match invocation.verb:
         case "convert":
-            return file_verbs.run_convert(words, expression, invocation.to, is_quiet=is_quiet)
+            key_log = options.tls_keylog_file or os.environ.get("SSLKEYLOGFILE")
+            return file_verbs.run_convert(words, expression, invocation.to, is_quiet=is_quiet, key_log=key_log)
         case "export":
             return file_verbs.run_export(options, words, expression, is_quiet=is_quiet)
         case _:

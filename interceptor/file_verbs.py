@@ -84,7 +84,9 @@ class Files:
             self._err.flush()
 
 
-def run_convert(words: Sequence[str], expression: str, to: str, *, is_quiet: bool, err: TextIO | None = None) -> int:
+def run_convert(
+    words: Sequence[str], expression: str, to: str, *, is_quiet: bool, err: TextIO | None = None, key_log: str | None = None
+) -> int:
     """IN … OUT: the exit status."""
     from interceptor.session.formats import written
     from interceptor.session.formats.replaced_file import replacing
@@ -100,7 +102,7 @@ def run_convert(words: Sequence[str], expression: str, to: str, *, is_quiet: boo
 
     def write(stream: BinaryIO) -> int:
         nonlocal left_out
-        writer = written.begin(name, stream)
+        writer = written.begin(name, stream, key_log)
         for flow in files:
             left_out += 0 if writer.write(flow) else 1
         writer.close()

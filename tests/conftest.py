@@ -102,6 +102,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_nghttp": _program("nghttp", "h2load", "nghttpd"),
     "needs_node": _program("node"),
     "needs_go": _program("go"),
+    "needs_tshark": _program("tshark"),
     "needs_undici": _undici,
     "needs_tmux": _program("tmux"),
     "needs_certutil": _program("certutil"),

@@ -72,7 +72,7 @@ class Program:
         return self._start_with_variables(surroundings, files)
 
     async def _start_enclosed(self, surroundings: Surroundings, files: TrustFiles) -> str:
-        """"" or why that cannot be."""
+        """ "" or why that cannot be."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -111,9 +111,7 @@ class Program:
             raise UserError(f"{self.command[0]} cannot be started: {error.strerror or error}") from None
         return f"{self.name} runs with http_proxy and the like set to {address[0]}:{address[1]}"
 
-    def _popen(
-        self, arguments: Sequence[str], environment: Mapping[str, str] | None, *kept: int
-    ) -> subprocess.Popen[bytes]:
+    def _popen(self, arguments: Sequence[str], environment: Mapping[str, str] | None, *kept: int) -> subprocess.Popen[bytes]:
         if self._say is None:
             return subprocess.Popen(arguments, env=environment, pass_fds=kept)
         return subprocess.Popen(

@@ -1,8 +1,8 @@
 """What makes a program trust the CA, and go through a proxy, that nothing else on this machine trusts or uses.
 
-    TrustFiles(folder, ca) ─▸ bundle.pem (the system's roots and ours), truststore.jks
-    variables(files)       ─▸ what curl, Python, Node, Java, Go, Ruby, git, … look at
-    proxy_variables(…)     ─▸ for programs that cannot be enclosed in a network of their own
+TrustFiles(folder, ca) ─▸ bundle.pem (the system's roots and ours), truststore.jks
+variables(files)       ─▸ what curl, Python, Node, Java, Go, Ruby, git, … look at
+proxy_variables(…)     ─▸ for programs that cannot be enclosed in a network of their own
 """
 
 from __future__ import annotations

@@ -243,11 +243,11 @@ class FlowCommands:
     # -- files ------------------------------------------------------------------------------------------------------------
 
     def save(self, flows: Sequence[Flow], path: Path) -> None:
-        """Write flows to a file: as HAR if its name ends in .har, else in mitmproxy's format; +path appends."""
+        """Write flows to a file: HAR if its name ends in .har, packets if in .pcapng, else mitmproxy's format; +path appends."""
         self._start(self._save(list(_some(flows)), _file(path)))
 
     async def _save(self, flows: Sequence[Flow], path: Path) -> None:
-        self._tell(await save_flows(flows, path, self.saved))
+        self._tell(await save_flows(flows, path, self.saved, key_log=self._app.options.tls_keylog_file))
 
     def load(self, path: Path, filter: str = "") -> None:
         """Add the flows of a file to the list: all, or those that a filter lets through."""

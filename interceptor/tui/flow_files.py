@@ -17,7 +17,7 @@ _SLICE: Final = 50
 """So many flows are written before the loop gets its turn."""
 
 
-async def save_flows(flows: Sequence[Flow], path: Path, saved: set[Flow], format: str = "") -> str:
+async def save_flows(flows: Sequence[Flow], path: Path, saved: set[Flow], format: str = "", key_log: str | None = None) -> str:
     """What to tell the user; `saved` gets those that are in the file and will not change. UserError if it cannot be written."""
     from interceptor.session.formats.replaced_file import replacing
     from interceptor.session.formats.written import format_of
@@ -30,7 +30,7 @@ async def save_flows(flows: Sequence[Flow], path: Path, saved: set[Flow], format
     if is_added:
         return await _added(flows, path, saved)
     with replacing(path) as stream:
-        written, note = await _written(flows, stream, name)
+        written, note = await _written(flows, stream, name, key_log)
     saved.update(flow for flow in written if not flow.is_live)
     return f"{_count(len(written))} saved in {path}{note}"
 
@@ -51,11 +51,11 @@ async def _added(flows: Sequence[Flow], path: Path, saved: set[Flow]) -> str:
     return f"{_count(len(written))} added to {path}{note}"
 
 
-async def _written(flows: Sequence[Flow], stream: BinaryIO, name: str) -> tuple[list[Flow], str]:
+async def _written(flows: Sequence[Flow], stream: BinaryIO, name: str, key_log: str | None = None) -> tuple[list[Flow], str]:
     """(those that are in the file, what to say of the others)"""
     from interceptor.session.formats.written import begin, left_out
 
-    writer = begin(name, stream)
+    writer = begin(name, stream, key_log)
     written = []
     for index, flow in enumerate(flows):
         if index % _SLICE == _SLICE - 1:

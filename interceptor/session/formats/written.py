@@ -1,10 +1,12 @@
-"""Flows to a file, in the format that its name says: `.har` is HAR 1.2, `.zhar` the same packed, anything else mitmproxy's
-flow file.
+"""Flows to a file, in the format that its name says: `.har` is HAR 1.2, `.zhar` the same packed, `.pcapng` packets for Wireshark,
+anything else mitmproxy's flow file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from interceptor.model.flow import Flow
@@ -28,8 +30,10 @@ def format_of(file_name: str) -> str:
     return _ENDINGS.get(ending, "mitmproxy")
 
 
-def begin(name: str, stream: BinaryIO) -> FlowWriter:
-    """UserError if there is no format of that name."""
+def begin(name: str, stream: BinaryIO, key_log: str | None = None) -> FlowWriter:
+    """`key_log`: the path of a TLS key log, whose lines go into a capture. UserError if there is no format of that name."""
+    if name == "pcapng":
+        return _capture(stream, key_log)
     if name not in _WRITERS:
         raise UserError(f"{name!r} is not a format that can be written; {', '.join(_WRITERS)} are")
     return _WRITERS[name](stream)
@@ -66,9 +70,24 @@ def _har(stream: BinaryIO, is_packed: bool = False) -> FlowWriter:
     return HarWriter(stream, is_packed)
 
 
+def _capture(stream: BinaryIO, key_log: str | None = None) -> FlowWriter:
+    from interceptor.session.capture.writer import CaptureWriter
+
+    return CaptureWriter(stream, _lines(key_log) if key_log else ())
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    """None of a file that is not there: it is written once there are secrets."""
+    with suppress(OSError), open(Path(path).expanduser(), "rb") as stream:
+        while line := stream.readline(_LONGEST_LINE):
+            yield line
+
+
+_LONGEST_LINE: Final = 4096
 _WRITERS: Final[dict[str, Callable[[BinaryIO], FlowWriter]]] = {
     "har": _har,
     "zhar": lambda stream: _har(stream, is_packed=True),
     "mitmproxy": _FlowFile,
+    "pcapng": _capture,
 }
-_ENDINGS: Final = {"har": "har", "zhar": "zhar"}
+_ENDINGS: Final = {"har": "har", "zhar": "zhar", "pcapng": "pcapng"}

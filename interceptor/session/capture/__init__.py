@@ -1,0 +1,1 @@
+"""Flows as the packets that might have carried them: pcapng."""
