@@ -49,7 +49,7 @@ def with_pause(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def wait_for_file(path: Path, is_coming: Callable[[], bool], log: Callable[[], str], seconds: float = 60) -> bytes:
+def wait_for_file(path: Path, is_coming: Callable[[], bool], log: Callable[[], str], seconds: float = 100) -> bytes:
     """Its content, when all of it is there: whoever writes it puts it there in one go. AssertionError with the log otherwise."""
     deadline = time.monotonic() + seconds
     while not path.exists():
