@@ -34,6 +34,7 @@ from interceptor.session.undo import Undo
 from interceptor.session.view import View
 from interceptor.specs.errors import UserError
 from interceptor.specs.modes import check_modes, parse_mode
+from interceptor.specs.routes import Routes, parse_rules
 from interceptor.specs.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ class App:
             assert self._tls is not None
             self._settings = Settings(
                 upstream_tls=self._tls,
+                wants_login=bool(options.proxyauth),
                 trusting_clients=self._tls.trusting_clients,
                 is_eager=options.connection_strategy == "eager" and not self.server_replay.is_active,
                 rules_may_answer=bool(options.map_remote or options.map_local or options.block_list),
@@ -263,6 +265,9 @@ class App:
                 header_timeout=options.header_timeout,
                 tcp_timeout=options.tcp_timeout,
                 udp_timeout=options.udp_timeout,
+                routes=Routes(parse_rules(options.route)),
+                upstream_auth=_user_and_password(options.upstream_auth),
+                http_connect_send_host_header=options.http_connect_send_host_header,
             )
         return self._settings
 
@@ -404,6 +409,11 @@ def _said_by_client(flow: HttpFlow) -> Sequence[WebSocketMessage]:
 
 def _size(text: str | None) -> int | None:
     return parse_size(text) if text else None
+
+
+def _user_and_password(text: str | None) -> tuple[str, str] | None:
+    user, colon, password = (text or "").partition(":")
+    return (user, password) if colon else None
 
 
 def _filter(text: str | None) -> Filter | None:

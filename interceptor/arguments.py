@@ -53,10 +53,16 @@ Examples
 Where to listen
   -p, --listen-port PORT     8080 unless the mode has its own; 0: any free one
   --listen-host ADDRESS      127.0.0.1 unless set; 0.0.0.0 lets others in
-  -m, --mode MODE            regular, transparent or reverse:URL, with
-                             @port or @host:port behind it (*)
+  -m, --mode MODE            regular, socks5, transparent, upstream:URL or
+                             reverse:URL, with @port or @host:port (*)
   -n, --no-server            do not listen, to look into files
   --proxyauth WHO            clients must log in: user:password, any, @file
+  --upstream-auth WHO        user:password for the proxy of upstream mode,
+                             or for the server of reverse mode
+
+Where to go out
+  --route [PATTERN ]PROXIES  over proxies, for hosts that match: direct, or
+                             URLs with commas, http, https, socks5h … (*)
 
 What to do with connections
   -k, --ssl-insecure         accept any server certificate
@@ -86,7 +92,6 @@ Rules: any character separates, the filter may be left out (docs/rules.md)
   --anticache, --anticomp    whole responses; bodies as they are
   --stickycookie FILTER      add cookies that servers have set
   --stickyauth FILTER        add the last Authorization of a server
-  --upstream-auth USER:PASS  for the server behind a reverse mode
   --server-replay-reuse      use recorded responses more than once
   --server-replay-extra HOW  without one: forward, kill, 204, 400, 404, 500
 
@@ -248,6 +253,7 @@ _VALUE_FLAGS: Final = (
     (("--listen-host",), "listen_host"),
     (("-m", "--mode"), "mode"),
     (("--proxyauth",), "proxyauth"),
+    (("--route",), "route"),
     (("--certs",), "certs"),
     (("--cert-passphrase",), "cert_passphrase"),
     (("--ignore-hosts",), "ignore_hosts"),

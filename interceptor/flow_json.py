@@ -179,6 +179,7 @@ def _connection(connection: Connection | None) -> Object | None:
         "address": _address(connection.peer),
         "ip_address": _address(connection.resolved or (connection.peer if connection.side.value == "client" else None)),
         "local_address": _address(connection.local),
+        "via": [_clean(str(hop)) for hop in connection.via],
         "transport": _clean(connection.transport),
         "opened": _time(connection.opened_at),
         "closed": _time(connection.closed_at),

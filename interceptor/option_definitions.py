@@ -243,6 +243,16 @@ def are_modes(values: Sequence[str]) -> None:
         parse_mode(value)
 
 
+def are_routes(values: Sequence[str]) -> None:
+    from interceptor.specs.routes import parse_rule
+
+    for value in values:
+        try:
+            parse_rule(value)
+        except UserError as error:
+            raise OptionError(error.message, error.position, value) from None
+
+
 def are_patterns(values: Sequence[str]) -> None:
     import re
 

@@ -21,6 +21,7 @@ from interceptor.option_definitions import (
     OptionDefinition,
     are_modes,
     are_patterns,
+    are_routes,
     are_rules,
     is_address,
     is_filter,
@@ -60,8 +61,18 @@ class _Declared:
 
     server = switch(True, "proxy", "Listen for clients at all; off is for reading files.")
     mode = texts(
-        ["regular"], "proxy", "Ways in: regular, reverse:https://example.com, each with @port or @host:port.", check=are_modes
+        ["regular"],
+        "proxy",
+        "Ways in: regular, socks5, upstream:http://proxy:3128, reverse:https://example.com, each with @[host:]port.",
+        check=are_modes,
     )
+    route = texts(
+        [],
+        "proxy",
+        "Ways out: [pattern ]proxies for hosts that match, or direct: socks5h://user:password@host,http://host:80.",
+        check=are_routes,
+    )
+    http_connect_send_host_header = switch(True, "proxy", "Send a Host field with the CONNECT to an http or https proxy.")
     listen_host = text("127.0.0.1", "proxy", "Address to listen on; 0.0.0.0 lets other machines in.")
     listen_port = optional_whole(0, 65535, "proxy", "Port to listen on; unset is the mode's own (8080), 0 any free one.")
     connection_strategy = text(
@@ -136,7 +147,7 @@ class _Declared:
         "rules", "Filter of requests to which the last Authorization for their server is added.", check=is_filter
     )
     upstream_auth = optional_text(
-        "rules", "Reverse mode: user:password that the server is sent with each request.", check=is_user_and_password
+        "rules", "User:password for the proxy of upstream mode, or for the server in reverse mode.", check=is_user_and_password
     )
     server_replay = texts([], "rules", "Files of flows whose responses answer the same requests.")
     server_replay_extra = text(

@@ -2,9 +2,9 @@
 
     access ─▸ rules ─▸ scripts ─▸ the user's interception ─▸ verdict
 
-An addon is any object with methods named after hooks: `client_connected(client, mode)`, `http_connect(flow)`,
-`requestheaders(flow)`, `request(flow)`, `responseheaders(flow)`, `response(flow)`, `tcp_message(flow, from_client, data)`,
-`udp_message(flow, from_client, data)`,
+An addon is any object with methods named after hooks: `client_connected(client, mode)`, `socks5_auth(client, user, password)`,
+`http_connect(flow)`, `requestheaders(flow)`, `request(flow)`, `responseheaders(flow)`, `response(flow)`,
+`tcp_message(flow, from_client, data)`, `udp_message(flow, from_client, data)`,
 `websocket_message(flow, from_client, opcode, data)`.
 Each returns a verdict, None for no say, or a coroutine that does: then this hook alone waits for it. The first that is not a
 `Forward` ends the round. An addon whose say comes and goes has an attribute `hooks`, the names of those that it has a say in now,
@@ -37,6 +37,7 @@ from interceptor.model.hooks import (
     RequestReady,
     ResponseHead,
     ResponseReady,
+    SocksLogin,
     Verdict,
     WebSocketMessageBegun,
     WebSocketMessageReceived,
@@ -44,6 +45,7 @@ from interceptor.model.hooks import (
 
 NAMES: Final[dict[type[Hook], str]] = {
     ClientConnected: "client_connected",
+    SocksLogin: "socks5_auth",
     ConnectRequested: "http_connect",
     RequestHead: "requestheaders",
     RequestReady: "request",
@@ -193,6 +195,8 @@ class Chain:
                 arguments = (flow,)
             case ClientConnected(client=client, mode=mode):
                 arguments = client, mode
+            case SocksLogin(client=client, user=user, password=password):
+                arguments = client, user, password
             case MessageReceived(flow=tcp_flow, from_client=from_client, data=data):
                 arguments = tcp_flow, from_client, data if verdict.data is None else verdict.data
             case _:

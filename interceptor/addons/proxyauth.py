@@ -3,8 +3,8 @@
     http_connect, requestheaders ─▸ right credentials: taken out of the request, which goes on   otherwise ─▸ Respond(407 or 401)
 
 As a proxy we ask with 407 and Proxy-Authenticate; where clients do not know that we are one (reverse), with 401 and
-WWW-Authenticate. A client that has logged in with a CONNECT is known by its connection, and asked no more for what it sends
-inside the tunnel. Requests that we make ourselves have no client and are not asked.
+WWW-Authenticate. A client that has logged in with a CONNECT, or by SOCKS, is known by its connection, and asked no more for what
+it sends inside the tunnel. Requests that we make ourselves have no client and are not asked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from interceptor.addons.htpasswd import HtpasswdFile
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Connection, StreamConnection
 from interceptor.model.flow import HttpFlow
-from interceptor.model.hooks import Respond
+from interceptor.model.hooks import Kill, Respond
 from interceptor.model.http import Headers, Response
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
@@ -49,7 +49,14 @@ class ProxyAuth:
 
     @property
     def hooks(self) -> Sequence[str]:
-        return ("http_connect", "requestheaders") if self._check is not None else ()
+        return ("socks5_auth", "http_connect", "requestheaders") if self._check is not None else ()
+
+    def socks5_auth(self, client: Connection, user: str, password: str) -> Kill | None:
+        address = client.peer[0] if client.peer is not None else ""
+        if self._check is None or self._check(user, password, address):
+            self._known.add(client)
+            return None
+        return Kill("wrong user or password (proxyauth).")
 
     def http_connect(self, flow: HttpFlow) -> Respond | None:
         if self._check is None:

@@ -36,6 +36,33 @@ class TlsFacts:
     established_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A proxy on the way out. `scheme` is "http", "https", "socks5" (names are resolved here), "socks5h" (names are resolved
+    there), "socks4" or "socks4a" (likewise). The password is in no text that is made of it."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None = None
+    password: str = field(default="", repr=False)
+
+    @property
+    def address(self) -> Address:
+        return self.host, self.port
+
+    @property
+    def speaks_http(self) -> bool:
+        return self.scheme in ("http", "https")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
+
+
+Route = tuple[Hop, ...]
+"""The way to an origin, the nearest hop first; empty is direct."""
+
+
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Connection:
     """One transport conversation with one remote; the key of its pipe."""
@@ -50,6 +77,13 @@ class Connection:
     closed_at: float | None = None
     tls: TlsFacts | None = None  # the innermost TLS on this connection
     error: str = ""  # why it failed, in words for a person
+    via: Route = ()  # the hops that it goes over; the socket leads to the first of them
+    is_forwarded: bool = False  # no tunnel: the last hop is told whole URLs, and asks their servers itself
+
+    @property
+    def dialled(self) -> Address | None:
+        """Where its socket leads."""
+        return self.via[0].address if self.via else self.peer
 
     def __repr__(self) -> str:
         host, port = self.peer or ("?", 0)

@@ -33,6 +33,15 @@ class ClientConnected(Hook):
 
 
 @dataclass(slots=True, eq=False)
+class SocksLogin(Hook):
+    """A client of a SOCKS listener logs in (mitmproxy: socks5_auth). Kill refuses it."""
+
+    client: Connection
+    user: str
+    password: str
+
+
+@dataclass(slots=True, eq=False)
 class FlowHook(Hook):
     flow: Flow
 

@@ -16,7 +16,8 @@ from interceptor.proxy.core.events import Receiver
 
 @dataclass(slots=True)
 class ConnectFailed:
-    """`hop` is whom we tried to reach, `stage` how far we came ("connect", "TLS handshake"), `reason` is for a person.
+    """`hop` is whom we tried to reach: the origin, or a proxy on the way to it; `stage` how far we came ("connect", "TLS
+    handshake", "CONNECT", …), `reason` is for a person.
     `connection` is the record of the attempt, with what was learned."""
 
     hop: str
@@ -43,13 +44,15 @@ class Reach(Ask[Reached | ConnectFailed]):
     """To Upstreams: an open connection to that origin, on which one of `alpn_offers` is spoken if there are any (without TLS:
     HTTP/2 by prior knowledge if that is the only one, else HTTP/1). It is put under `head`; or the asker puts its own head there
     when it has the answer (`is_taken`). With neither only facts are wanted, and the connection stays idle until somebody reaches
-    for that origin."""
+    for that origin. `is_plain_request`: it is taken for one HTTP/1 request that becomes nothing else, so a hop that speaks HTTP
+    may forward it instead of making a tunnel."""
 
     origin: Origin
     head: Receiver | None = field(default=None, repr=False)
     alpn_offers: tuple[bytes, ...] = ()
     is_taken: bool = False
     is_fresh: bool = False  # no reused connection: the last one was closed under our request
+    is_plain_request: bool = False
 
 
 @dataclass(slots=True)
@@ -62,9 +65,17 @@ class TakesWebSockets(Ask[str]):
 
 @dataclass(slots=True)
 class Dial(Ask[Connection | ConnectFailed]):
-    """To the driver: a transport to `connection.peer`; it fills in what it learns. If withdrawn, it closes what it has got."""
+    """To the driver: a transport to `connection.dialled`; it fills in what it learns. If withdrawn, it closes what it has got."""
 
     connection: Connection
+
+
+@dataclass(slots=True)
+class Resolve(Ask[tuple[str, ...] | ConnectFailed]):
+    """To the driver: the IP addresses of a name, for a hop that does not resolve names itself; never none."""
+
+    host: str
+    port: int
 
 
 @dataclass(slots=True)

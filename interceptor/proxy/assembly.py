@@ -1,6 +1,6 @@
 """Puts the layers of one stack together: the one place that knows them all.
 
-driver ▸ client_connected ▸ Detect ▸ (TLS ▸ Detect ▸) HTTP/1 or HTTP/2 with its router | Relay
+driver ▸ client_connected ▸ [Socks ▸] Detect ▸ (TLS ▸ Detect ▸) HTTP/1 or HTTP/2 with its router | Relay
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from interceptor.model.connection import Connection, Origin
+from interceptor.model.connection import Address, Connection, Hop, Origin
 from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.model.http import Response
 from interceptor.proxy.choose import Next
@@ -29,8 +29,9 @@ from interceptor.proxy.layers.http.router import ClientCodec, Router
 from interceptor.proxy.layers.http.surroundings import EITHER, HTTP1_ONLY, Surroundings
 from interceptor.proxy.layers.http.translation import HTTP2
 from interceptor.proxy.layers.relay import Relay
+from interceptor.proxy.opening import Unclaimed
 from interceptor.proxy.settings import Settings
-from interceptor.proxy.upstreams import Unclaimed, Upstreams
+from interceptor.proxy.upstreams import Upstreams
 
 if TYPE_CHECKING:
     from interceptor.proxy.layers.http.http2_upstream import Http2Upstream
@@ -42,18 +43,43 @@ class Assembly:
     def __init__(self, settings: Settings, flow_ids: Iterator[int], epoch_offset: float) -> None:
         self.stack = Stack(flow_ids, epoch_offset)
         self._settings = settings
-        self._upstreams = Upstreams(self.stack, settings, self._server_tls)
+        self._upstreams = Upstreams(self.stack, settings, self)
         self._upstreams.tell_of_websockets = lambda ask: self._http2_upstream(ask.connection).tell_of_websockets(ask)
 
-    def _server_tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
+    # --- MakesTunnels: for Upstreams --------------------------------------------------------------------------
+
+    def tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
         from interceptor.proxy.layers.tls import ServerTls  # OpenSSL is loaded when TLS is first spoken
 
         return ServerTls(self.stack, self._settings, origin, alpn_offers)
 
+    def tls_with_hop(self, hop: Hop) -> Tunnel:
+        from interceptor.proxy.layers.tls import ServerTls
+
+        return ServerTls(self.stack, self._settings, Origin("https", hop.host, hop.port), HTTP1_ONLY, is_to_hop=True)
+
+    def through_hop(self, hop: Hop, to: Address) -> Tunnel:
+        if not hop.speaks_http:
+            from interceptor.proxy.layers.socks_hop import SocksHop
+
+            return SocksHop(self.stack, hop, to)
+        from interceptor.proxy.layers.http.connect_hop import ConnectHop
+
+        return ConnectHop(self.stack, hop, to, self._settings.http_connect_send_host_header)
+
+    # --- for the driver ---------------------------------------------------------------------------------------
+
     def client_connected(self, connection: Connection, ingress: Ingress) -> None:
         """`Opened` and all that follows goes to the stack's turns."""
         self._upstreams.tell_unasked = partial(self._tell_unasked, ingress, connection)
-        self.stack.open(connection, (), self._detector(connection, ingress))
+        if not ingress.is_socks:
+            self.stack.open(connection, (), self._detector(connection, ingress))
+            return
+        from interceptor.proxy.layers.socks import Socks
+
+        socks = Socks(self.stack, self._settings, ingress, connection, partial(self.detect, connection))
+        self.stack.open(connection, (), socks)
+        socks.start()
 
     def _tell_unasked(self, ingress: Ingress, client: Connection, server: Connection, data: bytes) -> None:
         said = f"The server sent {len(data)} bytes that nobody asked for: {repr(data[:60])[1:]}"
@@ -172,7 +198,8 @@ class Assembly:
 
         replayer = Replayer(go_on)
         offers = EITHER if flow.request.http_version == HTTP2 else HTTP1_ONLY
-        surroundings = Surroundings(self._settings, self._make_upstream, None, offers)
+        may_forward = bool(self._settings.routes)
+        surroundings = Surroundings(self._settings, self._make_upstream, None, offers, may_forward=may_forward)
         exchange = Exchange(self.stack, surroundings, replayer, flow, flow.request.body.size)
         replayer.run(self.stack, exchange)
 

@@ -15,11 +15,11 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 
-from interceptor.model.connection import Address, Connection, Side
+from interceptor.model.connection import Address, Connection, Side, bracketed
 from interceptor.model.flow import FlowError, HttpFlow, WebSocketMessage
 from interceptor.model.hooks import FORWARD, ConnectionWatcher, Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
-from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, RunHook
+from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, Resolve, RunHook
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.effects import (
     Ask,
@@ -36,7 +36,7 @@ from interceptor.proxy.core.events import Event, FlowKilled, MessageInjected, Op
 from interceptor.proxy.datagrams import DatagramClient, DatagramServer, DatagramSocket
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.ingress import Ingress
-from interceptor.proxy.resolver import Unreachable, connect, connect_datagrams
+from interceptor.proxy.resolver import Unreachable, connect, connect_datagrams, resolve
 from interceptor.proxy.transports import TcpTransport, Transport
 
 COARSE_SECONDS: Final = 0.1
@@ -97,6 +97,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         self._redirected: Way | None = None
+        self._ways: dict[Connection, Way] = {}  # of connections to servers
         self._is_draining = self._is_over = False
         self._stack.answers[RunHook] = self._verdict_nobody_gives
         services.drivers.add(self)
@@ -170,7 +171,7 @@ class Driver:
         connection.closed_at = connection.closed_at or self._stack.wall_time()
         was_there = self._transports.pop(connection, None) is not None
         if connection is not self._client:
-            self._services.dialled.discard((connection.local, connection.resolved))
+            self._services.dialled.discard(self._ways.pop(connection, (None, None)))
         elif self._redirected is not None:
             self._services.redirected.discard(self._redirected)
         if was_there and (watcher := self._services.watcher) is not None:
@@ -227,7 +228,7 @@ class Driver:
         if isinstance(effect, Record):
             return self._services.recorder.record(effect)
         match effect:
-            case RunHook() | MintLeaf() | ReadBody() | Dial():
+            case RunHook() | MintLeaf() | ReadBody() | Dial() | Resolve():
                 self._ask(effect)
             case Close(connection=connection, is_abrupt=is_abrupt):
                 if transport := self._transports.get(connection):
@@ -249,7 +250,7 @@ class Driver:
             case _:
                 raise AssertionError(f"an effect that nobody carries out: {effect!r}")
 
-    def _ask(self, ask: RunHook | MintLeaf | ReadBody | Dial) -> None:
+    def _ask(self, ask: RunHook | MintLeaf | ReadBody | Dial | Resolve) -> None:
         inbox, services = self._stack.inbox, self._services
         match ask:
             case RunHook(hook=hook):
@@ -265,6 +266,8 @@ class Driver:
                     self._run(self._mint(ask))
             case Dial():
                 self._dialling[id(ask)] = self._run(self._dial(ask))
+            case Resolve():
+                self._run(self._resolve(ask))
 
     def _verdict_nobody_gives(self, ask: RunHook) -> Verdict | None:
         return None if self._services.decider.heeds(ask.hook) else FORWARD
@@ -290,6 +293,14 @@ class Driver:
     async def _mint(self, ask: MintLeaf) -> None:
         self.deliver(Replied(ask, await self._services.tls.mint_later(ask)))
 
+    async def _resolve(self, ask: Resolve) -> None:
+        answer: tuple[str, ...] | ConnectFailed
+        try:
+            answer = await resolve(self._services.loop, ask.host, ask.port)
+        except Unreachable as error:
+            answer = ConnectFailed(ask.host, "name", str(error))
+        self.deliver(Replied(ask, answer))
+
     async def _dial(self, ask: Dial) -> None:
         answer = await self._connected(ask.connection)
         if self._dialling.pop(id(ask), None) is not None:
@@ -314,28 +325,29 @@ class Driver:
         return answer
 
     async def _dialled(self, connection: Connection) -> Connection | ConnectFailed:
-        assert connection.peer is not None
-        host, port = connection.peer
-        name = connection.peer[0] if ":" not in host else f"[{host}]"
+        assert connection.dialled is not None
+        host, port = connection.dialled
+        name = str(connection.via[0]) if connection.via else f"{bracketed(host)}:{port}"
         services = self._services
         if services.is_own_address(host, port, connection.transport):
             reason = "that is this proxy itself; a request to it would never end"
-            return ConnectFailed(f"{name}:{port}", "connect", reason, connection)
+            return ConnectFailed(name, "connect", reason, connection)
         try:
             transport = await self._open_transport(connection, host, port)
         except Unreachable as error:
             self._transports.pop(connection, None)
-            return ConnectFailed(f"{name}:{port}", "connect", str(error), connection)
+            return ConnectFailed(name, "connect", str(error), connection)
         except BaseException:
             self._transports.pop(connection, None)
             raise
         connection.connected_at = monotonic() + self._stack.epoch_offset
-        connection.local, connection.resolved = transport.addresses()
-        way = connection.local, connection.resolved
+        connection.local, resolved = way = transport.addresses()
+        connection.resolved = None if connection.via else resolved  # who answered is the first hop, not the peer
         if way in services.redirected:
             transport.close(is_abrupt=True)
-            return ConnectFailed(f"{name}:{port}", "connect", LED_BACK, connection)
+            return ConnectFailed(name, "connect", LED_BACK, connection)
         services.dialled.add(way)
+        self._ways[connection] = way
         return connection
 
     async def _open_transport(self, connection: Connection, host: str, port: int) -> Transport:

@@ -23,6 +23,7 @@ class Ingress:
     origin: Origin | None = None
     is_reverse: bool = False
     is_redirected: bool = False
+    is_socks: bool = False  # it must say by SOCKS where its bytes go
     is_tls: bool = False  # the client's bytes came through TLS that we ended
 
 

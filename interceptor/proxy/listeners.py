@@ -11,7 +11,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address
 from time import monotonic, time
@@ -28,7 +28,7 @@ from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connecti
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
-from interceptor.specs.modes import Mode
+from interceptor.specs.modes import EXPLICIT, Mode
 
 _BACKLOG: Final = 1024
 _ACCEPTS_AT_ONCE: Final = 64
@@ -203,14 +203,14 @@ class Listeners:
                 for driver in late:
                     driver.shut_down(verdict.reason)
 
-        verdict = self._services.decider.decide(ClientConnected(connection, mode.text), refuse_late)
+        verdict = self._services.decider.decide(ClientConnected(connection, mode.shown), refuse_late)
         if isinstance(verdict, Kill):
             if connection.transport == "tcp" or peer[0] not in self._refused:  # of datagrams the first is enough
                 self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {verdict.reason}", None)
             if connection.transport == "udp":
                 self._refused = {peer[0], *(self._refused if len(self._refused) < _REFUSED_KNOWN else ())}
             return None
-        driver = Driver(self._services, self._assembly())
+        driver = Driver(self._services, self._assembly(mode))
         if verdict is None:
             late.append(driver)
         return driver
@@ -241,14 +241,24 @@ class Listeners:
             return driver.shut_down("The client closed the connection.")
         driver.opened()
 
-    def _assembly(self) -> Assembly:
-        return Assembly(self._settings(), self._flow_ids, self._epoch_offset)
+    def _assembly(self, mode: Mode | None) -> Assembly:
+        settings = self._settings()
+        if mode is not None and mode.hop is not None:
+            hop = mode.hop
+            if hop.user is None and settings.upstream_auth is not None:
+                user, password = settings.upstream_auth
+                hop = replace(hop, user=user, password=password)
+            settings = replace(settings, routes=replace(settings.routes, otherwise=(hop,)))
+        return Assembly(settings, self._flow_ids, self._epoch_offset)
 
     # --- for others -------------------------------------------------------------------------------------------
 
     def replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
-        """Sends the request of that flow, over a stack of its own; says `script` in the WebSocket that it becomes."""
-        Driver(self._services, self._assembly()).start_replay(flow, script)
+        """Sends the request of that flow, over a stack of its own; says `script` in the WebSocket that it becomes. It takes the
+        way of the mode that it came in by; if that is no more, that of the first listener."""
+        modes = [listener.mode for listener in self._listeners]
+        mode = next((mode for mode in modes if mode.shown == flow.mode), modes[0] if modes else None)
+        Driver(self._services, self._assembly(mode)).start_replay(flow, script)
 
     @property
     def active_connections(self) -> int:
@@ -282,23 +292,22 @@ class Listeners:
         for listener in self._own():
             for host, port in listener.addresses:
                 shown = f"{bracketed(host) if host not in ('0.0.0.0', '::') else '*'}:{port}"
-                text = listener.mode.text
-                label = "" if listener.mode.name == "regular" else f"{text.rpartition('@')[0] or text} "
+                label = "" if listener.mode.name == "regular" else f"{listener.mode.label} "
                 if label + shown not in texts:
                     texts.append(label + shown)
         return texts
 
     def local_address(self) -> tuple[str, int] | None:
-        """(host, port) under which programs on this machine reach the first regular listener; None if there is none."""
+        """(host, port) under which programs on this machine reach the first listener that is a proxy to them; None: no such."""
         for listener in self._listeners:
-            for host, port in listener.addresses if listener.mode.name == "regular" else ():
+            for host, port in listener.addresses if listener.mode.name in EXPLICIT else ():
                 return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
         return None
 
     def on_network(self) -> Sequence[tuple[str, int]]:
-        """(address, port) under which other machines reach a regular listener; empty if only this one can."""
+        """(address, port) under which other machines reach a listener that is a proxy to them; empty if only this one can."""
         for listener in self._listeners:
-            for host, port in listener.addresses if listener.mode.name == "regular" else ():
+            for host, port in listener.addresses if listener.mode.name in EXPLICIT else ():
                 if host not in ("0.0.0.0", "::"):
                     found = [] if ip_address(host).is_loopback else [host]
                 else:
@@ -324,7 +333,7 @@ class Listeners:
 
 
 def _ingress(mode: Mode) -> Ingress:
-    return Ingress(mode.text, mode.origin, is_reverse=mode.origin is not None)
+    return Ingress(mode.shown, mode.origin, is_reverse=mode.origin is not None, is_socks=mode.name == "socks5")
 
 
 def _bound_stream_socket(family: int, address: Any, is_transparent: bool) -> socket.socket:
@@ -379,9 +388,9 @@ def _network_addresses() -> list[str]:
 def _bind_failure(mode: Mode, host: str, port: int, error: OSError) -> str:
     where = f"{bracketed(host) or '*'}:{port}"
     if isinstance(error, socket.gaierror):
-        return f"{mode.text}: cannot listen on {where}: {error.strerror}"
+        return f"{mode.shown}: cannot listen on {where}: {error.strerror}"
     if error.errno == errno.EADDRINUSE:
-        return f"{mode.text}: {where} is already in use; choose another port with -p (0 picks a free one)"
+        return f"{mode.shown}: {where} is already in use; choose another port with -p (0 picks a free one)"
     if error.errno == errno.EACCES:
-        return f"{mode.text}: listening on {where} is not permitted; ports below 1024 need root"
-    return f"{mode.text}: cannot listen on {where}: {(error.strerror or str(error)).lower()}"
+        return f"{mode.shown}: listening on {where} is not permitted; ports below 1024 need root"
+    return f"{mode.shown}: cannot listen on {where}: {(error.strerror or str(error)).lower()}"

@@ -74,6 +74,11 @@ async def connect_datagrams(
     raise Unreachable(reasons[0])
 
 
+async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> tuple[str, ...]:
+    """The IP addresses of that name, in the order in which they would be tried. Unreachable if there is none."""
+    return tuple(dict.fromkeys(str(info[4][0]) for info in await _resolve(loop, host, port)))
+
+
 async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int, kind: int = socket.SOCK_STREAM) -> list[AddressInfo]:
     try:
         found = await loop.getaddrinfo(host, port, type=kind)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from interceptor.proxy.trusting_clients import TrustingClients
+from interceptor.specs.routes import Routes
 
 
 class UpstreamTls(Protocol):
@@ -28,6 +29,7 @@ class Settings:
 
     upstream_tls: UpstreamTls
     trusting_clients: TrustingClients = field(default_factory=TrustingClients)
+    wants_login: bool = False  # proxyauth: who speaks SOCKS to us must name user and password
     is_eager: bool = True  # connection_strategy
     rules_may_answer: bool = False  # in a server's place, or send requests elsewhere: one that is away may not be missed
     upstream_cert: bool = True
@@ -55,3 +57,6 @@ class Settings:
     header_timeout: float = 60.0
     tcp_timeout: float = 600.0
     udp_timeout: float = 20.0
+    routes: Routes = field(default_factory=Routes)
+    upstream_auth: tuple[str, str] | None = None  # user and password for the proxy of an upstream mode
+    http_connect_send_host_header: bool = True

@@ -1,7 +1,7 @@
 """Outermost layer of a stack, next to the driver: answers `Reach` with an open connection to an origin, and owns what is idle.
 
     Reach ─▸ idle connection? ─▸ give it
-          └▸ Dial (driver) ─▸ [hops of a route] ─▸ TLS if the origin wants it ─▸ Opened rises to `Unclaimed` ─▸ give it
+          └▸ Opening: Dial (driver) ─▸ [hops of a route] ─▸ TLS if the origin wants it ─▸ Opened rises to `Unclaimed` ─▸ give it
 
 A connection that nobody has is headed by `Unclaimed`. One on which HTTP/2 is spoken is given to everybody who reaches for its
 origin and takes HTTP/2, until it is retired; who comes while it is being opened waits for it. Failures name the hop and the
@@ -12,27 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from interceptor.model.connection import Connection, Origin, Side
-from interceptor.proxy.asks import ConnectFailed, Dial, Reach, Reached, TakesWebSockets
-from interceptor.proxy.core.effects import Ask, AskState, Close, Effect, PauseReading, ResumeReading, Withdraw
-from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent, Replied
-from interceptor.proxy.core.layer import Layer, Mark
+from interceptor.model.connection import Connection, Origin
+from interceptor.proxy.asks import ConnectFailed, Reach, Reached, TakesWebSockets
+from interceptor.proxy.core.effects import Ask, AskState, Close, Effect, Withdraw
+from interceptor.proxy.core.events import DataReceived, PipeEvent, Replied
+from interceptor.proxy.core.layer import Layer
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.core.tunnel import Tunnel
+from interceptor.proxy.opening import MakesTunnels, Opening, Unclaimed
 from interceptor.proxy.settings import Settings
 
 FAILURE_SECONDS: Final = 5.0
 """How long a failed attempt answers for the next one to the same origin: TLS asks first, HTTP a moment later."""
 
 Key = tuple[bool, str, int, str, str]
-
-
-class MakesTls(Protocol):
-    """Builds the tunnel that speaks TLS to a server; None in a test of bytes."""
-
-    def __call__(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel: ...
+"""Whether TLS is spoken there, host, port, the name in TLS (FORWARDED if a hop forwards what is said there), the transport."""
+FORWARDED: Final = "forwarded"
 
 
 def _speaks_http2(connection: Connection, reach: Reach) -> bool:
@@ -43,6 +39,11 @@ def _key(origin: Origin) -> Key:
     return origin.is_tls, origin.host, origin.port, (origin.server_name or origin.host) if origin.is_tls else "", origin.transport
 
 
+def _forwarded(key: Key) -> Key:
+    """Of connections to a hop that forwards requests to the same server."""
+    return *key[:3], FORWARDED, key[4]
+
+
 @dataclass(slots=True)
 class Idle:
     """A connection that waits for whoever reaches next."""
@@ -50,39 +51,7 @@ class Idle:
     connection: Connection
     head: Unclaimed
     has_served: bool
-
-
-class Unclaimed(Layer):
-    """Head of a server's pipe as long as no conversation has it. Keeps what comes early, under a mark."""
-
-    def __init__(self, upstreams: Upstreams, connection: Connection) -> None:
-        super().__init__(upstreams.stack)
-        self._upstreams = upstreams
-        self.opening: Opening | None = None
-        self.early: list[PipeEvent] = []
-        self.mark = Mark(lambda: self.wire(PauseReading(connection)), lambda: self.wire(ResumeReading(connection)))
-
-    def leave_pipe(self) -> list[PipeEvent]:
-        """What has come so far; the next head in this pipe gets the rest."""
-        early, self.early = self.early, []
-        self.mark.take_all()
-        return early
-
-    def receive(self, event: PipeEvent) -> None:
-        match event:
-            case Opened() if self.opening is not None:
-                self.opening.opened()
-            case Closed(reason=reason) if self.opening is not None:
-                self.opening.lost(reason)
-            case Opened() | HungUp():
-                pass
-            case HalfClosed() | Closed() | DataReceived():
-                self.early.append(event)
-                if isinstance(event, DataReceived):
-                    self.mark.put(len(event.data))
-                self._upstreams.heard_idle(event.connection)
-            case _:
-                self.early.append(event)
+    key: Key
 
 
 class HeadByThen:
@@ -96,101 +65,13 @@ class HeadByThen:
             pipe.head.receive(event)
 
 
-class Opening:
-    """One attempt to answer one Reach: dialling, then the tunnels' handshakes."""
-
-    def __init__(self, upstreams: Upstreams, reach: Reach) -> None:
-        self._upstreams, self._stack, self.reach = upstreams, upstreams.stack, reach
-        self.followers: list[Reach] = []  # they can share what this one gets
-        self.connection = Connection(
-            Side.SERVER,
-            (reach.origin.host, reach.origin.port),
-            opened_at=self._stack.wall_time(),
-            transport=reach.origin.transport,
-        )
-        self._dial: Dial | None = None
-        self._tls: Tunnel | None = None
-        self.head: Unclaimed | None = None
-
-    def dial(self) -> None:
-        self._dial = Dial(self._upstreams, self.connection)
-        self._stack.alarms[self._too_late] = self._stack.now + self._upstreams.settings.connect_timeout
-        self._upstreams.ask(self._dial, then=self._dialled)
-
-    def _dialled(self, answer: Connection | ConnectFailed) -> None:
-        self._dial = None
-        if isinstance(answer, ConnectFailed):
-            answer.connection = self.connection
-            return self._fail(answer)
-        self.head = Unclaimed(self._upstreams, answer)
-        pipe = self._stack.open(answer, (), self.head)
-        self.shake_hands(self.head)
-        pipe.foot.receive(Opened(answer))
-
-    def upgrade(self, idle: Idle) -> None:
-        """TLS on a connection that was opened before it was known what would be spoken."""
-        self.connection = idle.connection
-        self.shake_hands(idle.head)
-        self._stack.pipes[idle.connection].foot.receive(Opened(idle.connection))
-
-    def shake_hands(self, head: Unclaimed) -> None:
-        self.head, head.opening = head, self
-        if self.reach.origin.is_tls:
-            self._tls = self._upstreams.make_tls(self.reach.origin, self.reach.alpn_offers)
-            self._stack.pipes[self.connection].put([self._tls], head)
-            self._stack.alarms[self._too_late] = self._stack.now + self._upstreams.settings.tls_handshake_timeout
-
-    def opened(self) -> None:
-        assert self.head is not None
-        self.head.opening = None
-        self._stop()
-        self._upstreams.give(self.reach, Idle(self.connection, self.head, has_served=False))
-        for follower in self.followers:  # if it cannot be shared, each gets one of its own
-            self._upstreams.reach_again(follower)
-
-    def lost(self, reason: str) -> None:
-        stage = self._tls.stage if self._tls is not None else "connect"
-        self._fail(self._failed(stage or "TLS handshake", reason or "the server closed the connection"))
-
-    def withdraw(self) -> None:
-        self._stop()
-        for follower in self.followers:
-            self._upstreams.reach_again(follower)
-        if self._dial is not None:
-            self._upstreams.withdraw(self._dial)
-        elif self.head is not None:
-            self.head.opening = None
-            self._upstreams.wire(Close(self.connection, "no longer wanted"))
-
-    def _too_late(self) -> None:
-        settings = self._upstreams.settings
-        if self._dial is not None:
-            self._upstreams.withdraw(self._dial)
-            reason = f"no connection within {settings.connect_timeout:g} s (connect_timeout)"
-            return self._fail(self._failed("connect", reason))
-        self._upstreams.wire(Close(self.connection, "too late"))
-        reason = f"not finished within {settings.tls_handshake_timeout:g} s (tls_handshake_timeout)"
-        self._fail(self._failed("TLS handshake", reason))
-
-    def _failed(self, stage: str, reason: str) -> ConnectFailed:
-        return ConnectFailed(self.reach.origin.authority, stage, reason, self.connection)
-
-    def _fail(self, failed: ConnectFailed) -> None:
-        self._stop()
-        self.connection.error = failed.reason
-        for reach in (self.reach, *self.followers):
-            self._upstreams.failed(reach, failed)
-
-    def _stop(self) -> None:
-        self._stack.alarms.pop(self._too_late, None)
-        self._upstreams.opening.pop(id(self.reach), None)
-
-
 class Upstreams(Layer):
-    def __init__(self, stack: Stack, settings: Settings, make_tls: MakesTls) -> None:
+    def __init__(self, stack: Stack, settings: Settings, make: MakesTunnels) -> None:
         super().__init__(stack)
-        self.settings, self.make_tls = settings, make_tls
-        self.opening: dict[int, Opening] = {}  # by id of the reach
+        self.settings, self.make = settings, make
+        self._routes = settings.routes
+        self._has_routes = bool(settings.routes)
+        self._opening: dict[int, Opening] = {}  # by id of the reach
         self._idle: dict[Key, list[Idle]] = {}
         self._keys: dict[Connection, Key] = {}  # of every connection that was given
         self._failures: dict[Key, tuple[float, ConnectFailed]] = {}
@@ -222,7 +103,7 @@ class Upstreams(Layer):
         head = Unclaimed(self, connection)
         head.early.extend(early)
         pipe.put((), head)
-        self._idle.setdefault(key, []).append(Idle(connection, head, has_served))
+        self._idle.setdefault(key, []).append(Idle(connection, head, has_served, key))
 
     def retire(self, connection: Connection) -> None:
         """Nobody new shall come to this shared connection."""
@@ -246,13 +127,13 @@ class Upstreams(Layer):
         if data.strip(b"\r\n"):
             self.tell_unasked(connection, data)
 
-    def give(self, reach: Reach, idle: Idle) -> None:
+    def _give(self, reach: Reach, idle: Idle) -> None:
         # Ahead of everything that waits: first the answer, then what came early, then what is still to be delivered.
         reached = self._given(reach, idle)
         self.stack.inbox.appendleft(Replied(reach, reached))
 
     def _given(self, reach: Reach, idle: Idle) -> Reached:
-        key = self._keys[idle.connection] = _key(reach.origin)
+        key = self._keys[idle.connection] = idle.key
         is_http2 = _speaks_http2(idle.connection, reach)
         if is_http2 and reach.is_taken:
             self._shared[key] = idle.connection
@@ -266,12 +147,12 @@ class Upstreams(Layer):
             self._idle.setdefault(key, []).append(idle)
         return Reached(idle.connection, idle.has_served, is_http2)
 
-    def failed(self, reach: Reach, failed: ConnectFailed) -> None:
+    def _failed(self, reach: Reach, failed: ConnectFailed) -> None:
         if not reach.is_taken:  # an exchange has told it already
             self._failures[_key(reach.origin)] = self.stack.now, failed
         self.stack.inbox.append(Replied(reach, failed))
 
-    def reach_again(self, reach: Reach) -> None:
+    def _reach_again(self, reach: Reach) -> None:
         if reach.state is AskState.WAITING:
             self._reach(reach)
 
@@ -283,6 +164,8 @@ class Upstreams(Layer):
         if b"h2" in reach.alpn_offers and (shared := self._shared.get(key)):
             return Reached(shared, is_reused=True, is_http2=True)
         idle = self._take_idle(key, reach)
+        if idle is None and reach.is_plain_request:
+            idle = self._take_idle(_forwarded(key), reach)
         return self._given(reach, idle) if idle is not None else None
 
     def _reach(self, reach: Reach) -> None:
@@ -294,16 +177,42 @@ class Upstreams(Layer):
             failed_at, failed = self._failures.pop(key) if reach.is_taken else self._failures[key]
             if self.stack.now - failed_at < FAILURE_SECONDS:
                 return self.stack.inbox.append(Replied(reach, failed))
-        if idle := self._take_idle(key, reach):
-            return self.give(reach, idle)
+        idle = self._take_idle(key, reach)
+        if idle is None and reach.is_plain_request:
+            idle = self._take_idle(_forwarded(key), reach)
+        if idle is not None:
+            return self._give(reach, idle)
         if takes_http2 and reach.is_taken and key not in self._not_http2:
-            for other in self.opening.values():
+            for other in self._opening.values():
                 if b"h2" in other.reach.alpn_offers and _key(other.reach.origin) == key:
                     return other.followers.append(reach)
-        opening = self.opening[id(reach)] = Opening(self, reach)
+        route = self._routes.to(reach.origin) if self._has_routes else ()
+        if route and reach.origin.transport == "udp":
+            reason = "datagrams cannot go over this proxy: a route `direct` for that host lets them out"
+            return self._failed(reach, ConnectFailed(str(route[-1]), "connect", reason))
+        is_forwarded = reach.is_plain_request and bool(route) and route[-1].speaks_http
+        opening = self._opening[id(reach)] = Opening(self, reach, route, is_forwarded)
         if reach.origin.is_tls and (raw := self._take_idle((False, reach.origin.host, reach.origin.port, "", "tcp"), reach)):
-            return opening.upgrade(raw)
+            return opening.upgrade(raw.connection, raw.head)
         opening.dial()
+
+    # --- Owner: from an attempt -------------------------------------------------------------------------------
+
+    def has_opened(self, opening: Opening, head: Unclaimed) -> None:
+        del self._opening[id(opening.reach)]
+        key = _key(opening.reach.origin)
+        if opening.connection.is_forwarded:
+            key = _forwarded(key)
+        self._give(opening.reach, Idle(opening.connection, head, has_served=False, key=key))
+        for follower in opening.followers:  # if it cannot be shared, each gets one of its own
+            self._reach_again(follower)
+
+    def has_failed(self, opening: Opening, failed: ConnectFailed) -> None:
+        del self._opening[id(opening.reach)]
+        for reach in (opening.reach, *opening.followers):
+            self._failed(reach, failed)
+
+    # --- what is idle -----------------------------------------------------------------------------------------
 
     def _take_idle(self, key: Key, reach: Reach) -> Idle | None:
         waiting = self._idle.get(key, [])
@@ -333,8 +242,11 @@ class Upstreams(Layer):
             return
         if not isinstance(ask, Reach):
             return self.stack.emit(effect)
-        if opening := self.opening.get(id(ask)):
-            return opening.withdraw()
+        if opening := self._opening.pop(id(ask), None):
+            opening.withdraw()
+            for follower in opening.followers:
+                self._reach_again(follower)
+            return
         for event in self.stack.inbox:  # answered, and not yet read
             answer = event.value if isinstance(event, Replied) and event.ask is ask else None
             if isinstance(answer, Reached) and answer.connection not in self._shared.values():

@@ -173,6 +173,7 @@ class Server(Connection):
         return seconds
 
     @property
-    def via(self) -> None:
-        """No proxy on the way."""
-        return None
+    def via(self) -> tuple[str, Address] | None:
+        """(scheme, address) of the proxy that is asked for the server, the last one on the way; None if there is none."""
+        via = self.record.via
+        return (via[-1].scheme, via[-1].address) if via else None

@@ -2,8 +2,8 @@
 
     regular            reverse:https://example.com          reverse:http://[::1]:8000@127.0.0.1:9000
     regular@8081       reverse:tcp://db.example.com:5432     reverse:example.com  (https is meant)
-    transparent        transparent@0.0.0.0:8080
-    reverse:udp://192.0.2.7:5060@5060
+    transparent        transparent@0.0.0.0:8080             upstream:http://proxy.example:3128
+    socks5@1081        reverse:udp://192.0.2.7:5060@5060    upstream:https://user:password@proxy.example
 
 A mode says how clients reach us and where the origin is. What is not said about the address stays None here; who makes the
 listener fills in the options' host and port. Port 0 means: any free one.
@@ -14,27 +14,28 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
-from interceptor.model.connection import DEFAULT_PORTS, Origin, bracketed
+from interceptor.model.connection import DEFAULT_PORTS, Hop, Origin, bracketed
 from interceptor.specs.errors import UserError
+from interceptor.specs.hosts import ascii_host, read_port
+from interceptor.specs.routes import parse_hop, without_password
 
-HERE: Final = "regular, transparent and reverse (to http, https, tcp, tls or udp)"
-ELSEWHERE: Final = ("upstream", "socks5", "wireguard", "local", "osproxy", "tun", "dns")
+HERE: Final = "regular, upstream, socks5, transparent and reverse (to http, https, tcp, tls or udp)"
+ELSEWHERE: Final = ("wireguard", "local", "osproxy", "tun", "dns")
 """Modes that exist in this family of programs and that people will try; refused by name, not as a spelling mistake."""
+EXPLICIT: Final = ("regular", "upstream")
+"""Modes of clients that know that they speak to a proxy over HTTP."""
 REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls", "udp")
 _ELSEWHERE_SCHEMES: Final = ("http3", "dtls", "quic", "dns")
-
-_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
-_DEVIATIONS: Final = frozenset("ßς\u200c\u200d")
-"""Letters that IDNA 2003 replaced and IDNA 2008 keeps (RFC 5891 §1): the old mapping would lead to another host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A parsed way in. `origin` is where a reverse mode leads, else None. `default_port` is where it listens if neither the mode
-    nor an option says so, `transports` by which clients come ("tcp", "udp")."""
+    """A parsed way in. `origin` is where a reverse mode leads, else None; `hop` is the proxy that an upstream mode goes over.
+    `default_port` is where it listens if neither the mode nor an option says so, `transports` by which clients come ("tcp",
+    "udp")."""
 
     text: str
     name: str
@@ -43,6 +44,22 @@ class Mode:
     listen_port: int | None = None
     default_port: int = 8080
     transports: tuple[str, ...] = ("tcp",)
+    hop: Hop | None = None
+
+    @property
+    def shown(self) -> str:
+        """As typed, for others to see: without the credentials for a hop."""
+        if self.hop is None or self.listen_port is None:
+            return self.text if self.hop is None else self.label
+        host = f"{bracketed(self.listen_host)}:" if self.listen_host is not None else ""
+        return f"{self.label}@{host}{self.listen_port}"
+
+    @property
+    def label(self) -> str:
+        """What of it says how clients reach us and where that leads: without the address, and without a password."""
+        if self.hop is None:
+            return self.text.rpartition("@")[0] or self.text
+        return f"{self.name}:{self.hop}"
 
     def __str__(self) -> str:
         return self.text
@@ -50,7 +67,7 @@ class Mode:
 
 def parse_mode(text: str) -> Mode:
     """UserError with one sentence that says what would be right."""
-    before, at, address = text.rpartition("@")
+    before, at, address = _split(text)
     spec = before if at else text
     host, port = _listen_address(address, len(before) + 1) if at else (None, None)
     name, _, data = spec.partition(":")
@@ -60,6 +77,12 @@ def parse_mode(text: str) -> Mode:
         if ":" in spec:
             raise UserError(f"Mode {name} takes nothing after its name but @[host:]port, and {data!r} is there.", len(name))
         return Mode(text, name, None, host, port)
+    if name == "socks5":
+        if ":" in spec:
+            raise UserError(f"Mode socks5 takes nothing after its name but @[host:]port, and {data!r} is there.", len(name))
+        return Mode(text, name, None, host, port, default_port=1080)
+    if name == "upstream":
+        return Mode(text, name, None, host, port, hop=_upstream_hop(data, len("upstream:")))
     if name == "reverse":
         origin = _reverse_origin(data, len("reverse:"))
         return Mode(text, name, origin, host, port, transports=(origin.transport,))
@@ -67,9 +90,34 @@ def parse_mode(text: str) -> Mode:
         raise UserError(f"Mode {name} is not in this version, which has {HERE}.", 0)
     import difflib  # only for mistakes
 
-    close = difflib.get_close_matches(name, ("regular", "transparent", "reverse"), 1)
+    close = difflib.get_close_matches(name, ("regular", "transparent", "reverse", "upstream", "socks5"), 1)
     meant = f" Did you mean {close[0]}?" if close else ""
     raise UserError(f"There is no mode {name!r}: the modes are {HERE}.{meant}", 0)
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """The mode, and behind the last @ where to listen. In `upstream:http://user:password@host` the only @ belongs to the proxy;
+    unless what is before it would do as the proxy's host and port, then where to listen follows, as for all modes."""
+    before, at, address = text.rpartition("@")
+    scheme, slashes, rest = before.partition("://")
+    is_upstream = scheme.partition(":")[0].strip().lower() == "upstream"
+    if is_upstream and slashes and "@" not in rest and not re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?/?", rest):
+        return text, "", ""
+    return before, at, address
+
+
+def _upstream_hop(data: str, position: int) -> Hop:
+    if not data:
+        raise UserError("Mode upstream needs to know over which proxy: upstream:http://host[:port].", position)
+    scheme, slashes, _ = data.partition("://")
+    if not slashes:
+        raise UserError(f"Mode upstream needs a URL: write upstream:http://{without_password(data)}.", position)
+    if scheme.lower() not in ("http", "https"):
+        raise UserError(
+            f"Mode upstream takes an http or https proxy, not {scheme!r}: for others, and for chains, there is the option route.",
+            position,
+        )
+    return parse_hop(data, position)
 
 
 def check_modes(modes: Sequence[Mode], default_host: str, default_port: int | None) -> None:
@@ -84,42 +132,13 @@ def check_modes(modes: Sequence[Mode], default_host: str, default_port: int | No
             is_shared = not set(mode.transports).isdisjoint(other.transports)
             if port == other_port != 0 and is_shared and _overlap(host, other_host):
                 shown = f"{bracketed(host) or '*'}:{port}"
-                raise UserError(f"Modes {other.text!r} and {mode.text!r} would both listen on {shown}: give one of them @port.")
+                raise UserError(f"Modes {other.shown!r} and {mode.shown!r} would both listen on {shown}: give one of them @port.")
         taken.append((mode, host, port))
-
-
-def ascii_host(host: str) -> str:
-    """A host name as the wire wants it: lower case, A-labels for what is not ASCII (RFC 5891); an IP literal, without brackets,
-    in its short form. ValueError if it is neither a name nor an address."""
-    literal = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if ":" in literal:
-        return str(IPv6Address(literal))
-    if host.startswith("["):
-        raise ValueError(f"{literal!r} is not an IPv6 address")
-    if literal.replace(".", "").isdecimal() and literal.isascii():
-        return str(IPv4Address(literal))
-    is_rooted = literal.endswith(".")
-    labels = [_a_label(label) for label in re.split("[.\u3002\uff0e\uff61]", literal.removesuffix("."))]
-    name = ".".join(labels)
-    if len(name) > 253:
-        raise ValueError("a host name has at most 253 characters")
-    return name + "." * is_rooted
-
-
-def _a_label(label: str) -> str:
-    if not label.isascii():
-        if _DEVIATIONS.isdisjoint(label):
-            label = label.encode("idna").decode("ascii")
-        else:
-            label = "xn--" + label.lower().encode("punycode").decode("ascii")
-    if not _LABEL.fullmatch(label):
-        raise ValueError(f"{label!r} is not a part of a host name")
-    return label.lower()
 
 
 def _listen_address(text: str, position: int) -> tuple[str | None, int]:
     host, colon, port_text = text.rpartition(":")
-    port = _port(port_text, "where to listen, after the @", position + len(host) + len(colon), lowest=0)
+    port = read_port(port_text, "where to listen, after the @", position + len(host) + len(colon), lowest=0)
     if not colon:
         return None, port
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
@@ -154,10 +173,10 @@ def _reverse_origin(data: str, position: int) -> Origin:
             f"Mode reverse takes no path: write reverse:{scheme}://{rest[:at]}, and requests keep the path that they come with.",
             position + at,
         )
-    return _host_and_port(scheme, rest.removesuffix("/"), position)
+    return _host_andread_port(scheme, rest.removesuffix("/"), position)
 
 
-def _host_and_port(scheme: str, text: str, position: int) -> Origin:
+def _host_andread_port(scheme: str, text: str, position: int) -> Origin:
     found = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::(.*))?", text)
     if found is None or (text.count(":") > 1 and not text.startswith("[")):
         hint = f": an IPv6 address goes in brackets, [{text}]" if text.count(":") > 1 else ""
@@ -170,16 +189,10 @@ def _host_and_port(scheme: str, text: str, position: int) -> Origin:
     except ValueError as error:
         raise UserError(f"{host!r} is not a host name or address: {error}.", position) from None
     if port_text is not None:
-        return Origin(scheme, name, _port(port_text, "the port", position + len(host) + 1, lowest=1))
+        return Origin(scheme, name, read_port(port_text, "the port", position + len(host) + 1, lowest=1))
     if scheme not in DEFAULT_PORTS:
         raise UserError(f"Mode reverse to {scheme} needs a port: write reverse:{scheme}://{host}:port.", position + len(host))
     return Origin(scheme, name, DEFAULT_PORTS[scheme])
-
-
-def _port(text: str, what: str, position: int, lowest: int) -> int:
-    if not re.fullmatch("[0-9]{1,5}", text) or not lowest <= int(text) <= 65535:
-        raise UserError(f"{text!r} is not a port ({what}): it is a number from {lowest} to 65535.", position)
-    return int(text)
 
 
 def _overlap(one: str, other: str) -> bool:

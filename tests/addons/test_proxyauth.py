@@ -14,7 +14,7 @@ from interceptor.addons.htpasswd import HtpasswdFile
 from interceptor.addons.proxyauth import ProxyAuth
 from interceptor.model.connection import Connection, Side, StreamConnection
 from interceptor.model.flow import HttpFlow
-from interceptor.model.hooks import Respond
+from interceptor.model.hooks import Kill, Respond
 from interceptor.model.http import Headers, Request
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
@@ -269,4 +269,14 @@ def test_nobody_is_asked_while_no_login_is_wanted() -> None:
     addon = ProxyAuth(options)
     assert addon.hooks == ()
     options.update(proxyauth="any")
-    assert set(addon.hooks) == {"http_connect", "requestheaders"}
+    assert set(addon.hooks) == {"socks5_auth", "http_connect", "requestheaders"}
+
+
+def test_who_logs_in_by_socks_is_known_by_its_connection() -> None:
+    addon, connection = auth("me:pw"), client()
+    assert isinstance(addon.socks5_auth(connection, "me", "wrong"), Kill)
+    flow = request()
+    flow.client = connection
+    assert asked(addon.requestheaders(flow)) is not None
+    assert addon.socks5_auth(connection, "me", "pw") is None
+    assert addon.requestheaders(flow) is None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from interceptor.model.connection import Connection, Origin
+from interceptor.model.connection import Address, Connection, Hop, Origin
 from interceptor.proxy.asks import ConnectFailed, Dial, Reach, Reached
 from interceptor.proxy.core.effects import Ask, Close, Withdraw
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, PipeEvent, Replied, TimedOut
 from interceptor.proxy.core.layer import Layer
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
+from interceptor.proxy.layers.http.connect_hop import ConnectHop
+from interceptor.proxy.layers.socks_hop import SocksHop
 from interceptor.proxy.upstreams import FAILURE_SECONDS, Upstreams
 from tests.proxy.core.toys import Framer
 from tests.support.paper_driver import PaperStack, paper_settings
@@ -39,17 +41,29 @@ class World(PaperStack):
 
     def __init__(self, **settings: object) -> None:
         super().__init__(Stack())
-        self.upstreams = Upstreams(self.stack, paper_settings(**settings), self.make_tls)
+        self.upstreams = Upstreams(self.stack, paper_settings(**settings), self)
         self.asker = Asker(self.stack)
 
-    def make_tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
+    def tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
         return Framer(self.stack)
+
+    def tls_with_hop(self, hop: Hop) -> Tunnel:
+        return Framer(self.stack)
+
+    def through_hop(self, hop: Hop, to: Address) -> Tunnel:
+        return ConnectHop(self.stack, hop, to) if hop.speaks_http else SocksHop(self.stack, hop, to)
 
     def reach(self, origin: Origin = PLAIN, *, head: bool = False, is_taken: bool = False, is_fresh: bool = False) -> Reach:
         self.run(TimedOut())  # the stack knows the time by its turns
         reach = self.asker.reach(origin, head=head, is_taken=is_taken, is_fresh=is_fresh)
         self.run(TimedOut())
         return reach
+
+    def reach_plain(self) -> None:
+        """As for an HTTP request that any proxy may forward."""
+        self.run(TimedOut())
+        self.asker.ask(Reach(self.asker, PLAIN, is_taken=True, is_plain_request=True), then=self.asker.answers.append)
+        self.run(TimedOut())
 
     def dial(self) -> Dial:
         [dial] = [ask for ask in self.asked if isinstance(ask, Dial)]

@@ -45,7 +45,7 @@ def test_a_mode_is_read(text: str, expected: Mode) -> None:
 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_a_mode_of_other_programs_is_refused_by_name_with_what_there_is(name: str) -> None:
-    with pytest.raises(UserError, match=f"^Mode {name} is not in this version, which has regular, transparent and reverse"):
+    with pytest.raises(UserError, match=f"^Mode {name} is not in this version, which has regular, upstream, socks5, transparent"):
         parse_mode(f"{name}:something@1234")
 
 

@@ -364,8 +364,8 @@ class PaperDriver(PaperStack):
             case MintLeaf():
                 return self.mint(ask)
             case Dial(connection=connection):
-                assert connection.peer is not None
-                result = self.dials(connection.peer)
+                assert connection.dialled is not None
+                result = self.dials(connection.dialled)
                 return self._dialled(connection) if result is True else result or None
             case _:
                 raise AssertionError(f"an ask that nobody answers: {ask!r}")

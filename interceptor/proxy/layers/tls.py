@@ -400,10 +400,13 @@ class ClientTls(TlsTunnel):
 
 
 class ServerTls(TlsTunnel):
-    """Faces a server: verifies it for `origin`'s name unless told not to."""
+    """Faces a server, or a proxy on the way to one (`is_to_hop`), and verifies it for `origin`'s name unless told not to."""
 
-    def __init__(self, stack: Stack, settings: Settings, origin: Origin, alpn_offers: tuple[bytes, ...]) -> None:
+    def __init__(
+        self, stack: Stack, settings: Settings, origin: Origin, alpn_offers: tuple[bytes, ...], is_to_hop: bool = False
+    ) -> None:
         super().__init__(stack)
+        self._is_to_hop = is_to_hop
         self._settings, self._alpn_offers = settings, alpn_offers
         self._host, self._port = origin.server_name or origin.host, origin.port
         self._session_key: tuple[object, str, int] | None = None
@@ -413,7 +416,9 @@ class ServerTls(TlsTunnel):
 
     def opened_below(self) -> None:
         self.facts.started_at, self.facts.server_name = self.stack.wall_time(), self._host
-        self.facts.alpn_offers, self.connection.tls = self._alpn_offers, self.facts
+        self.facts.alpn_offers = self._alpn_offers
+        if not self._is_to_hop:
+            self.connection.tls = self.facts
         try:
             context = self._settings.upstream_tls.context(self._host, is_verified=not self._settings.ssl_insecure)
         except UserError as error:

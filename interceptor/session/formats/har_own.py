@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from interceptor.model.connection import Address, Connection, Side, TlsFacts
+from interceptor.model.connection import Address, Connection, Route, Side, TlsFacts
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.session.formats.har_text import (
@@ -29,6 +29,8 @@ from interceptor.session.formats.har_text import (
     whole_of,
     words_of,
 )
+from interceptor.specs.errors import UserError
+from interceptor.specs.routes import parse_hop
 
 NAME: Final = "_interceptor"
 _METADATA_DEPTH: Final = 12
@@ -147,6 +149,8 @@ def _said(connection: Connection) -> Entry:
             "connected": connection.connected_at,
             "closed": connection.closed_at,
             "error": text_said(connection.error),
+            "via": [text_said(str(hop)) for hop in connection.via],
+            "isForwarded": connection.is_forwarded,
             "tls": _tls_said(connection.tls) if connection.tls is not None else None,
         }
     ) | ({"tls": {}} if connection.tls == TlsFacts() else {})
@@ -293,7 +297,17 @@ def _connection(side: Side, own: Entry) -> Connection:
         closed_at=_time(own.get("closed")),
         tls=_tls(dict_of(own["tls"])) if own.get("tls") is not None else None,
         error=text_meant(own.get("error")),
+        via=_via(own.get("via")),
+        is_forwarded=own.get("isForwarded") is True,
     )
+
+
+def _via(texts: object) -> Route:
+    """Empty if it is not the way of any connection of ours."""
+    try:
+        return tuple(parse_hop(text_meant(text)) for text in list_of(texts or []))
+    except UserError:
+        return ()
 
 
 def _tls(own: Entry) -> TlsFacts:

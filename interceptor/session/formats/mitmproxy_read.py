@@ -12,7 +12,7 @@ import binascii
 from typing import Final
 
 from interceptor.model.body import MemoryBody
-from interceptor.model.connection import Address, Connection, Side, TlsFacts
+from interceptor.model.connection import Address, Connection, Hop, Route, Side, TlsFacts
 from interceptor.model.flow import (
     Flow,
     FlowError,
@@ -158,9 +158,18 @@ def _connection(side: Side, state: State, cache: ConnectionCache) -> Connection 
         closed_at=_time(state.get("timestamp_end")),
         tls=_tls(state, cache),
         error=_text(state.get("error") or ""),
+        via=() if is_client else _via(state.get("via")),
     )
     is_nothing = connection.peer is None and connection.tls is None and not connection.opened_at and not connection.error
     return None if is_nothing else connection
+
+
+def _via(spec: object) -> Route:
+    """(scheme, (host, port)), or nothing."""
+    if not isinstance(spec, (list, tuple)) or len(spec) != 2:
+        return ()
+    address, scheme = _address(spec[1]), _text(spec[0])
+    return (Hop(scheme, *address),) if address is not None and scheme in ("http", "https") else ()
 
 
 def _tls(state: State, cache: ConnectionCache) -> TlsFacts | None:

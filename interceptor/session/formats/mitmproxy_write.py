@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from interceptor.model.connection import Address, Connection, Side
+from interceptor.model.connection import Address, Connection, Route, Side
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketData
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.session.formats.tnetstring import Streamed
@@ -92,8 +92,13 @@ def _server_state(server: Connection | None) -> State:
         "sockname": connection.local,
         "timestamp_start": connection.opened_at or None,
         "timestamp_tcp_setup": connection.connected_at,
-        "via": None,
+        "via": _server_spec(connection.via),
     }
+
+
+def _server_spec(via: Route) -> tuple[str, Address] | None:
+    """It knows one hop, and no other kind."""
+    return (via[0].scheme, via[0].address) if len(via) == 1 and via[0].speaks_http else None
 
 
 def _connection_state(connection: Connection) -> State:

@@ -34,6 +34,10 @@ def _connection(connection: Connection, title: str, http_version: str) -> list[P
     pairs: list[tuple[str, Line | str]] = [("Address", address(connection.peer))]
     if connection.resolved is not None and connection.resolved != connection.peer:
         pairs.append(("Resolved to", address(connection.resolved)))
+    if connection.via:
+        way = ", then ".join(readable(str(hop)) for hop in connection.via)
+        how = "which forwards the request" if connection.is_forwarded else "through a tunnel"
+        pairs.append(("By way of", [("field value", way), ("note", f"  {how}")]))
     if connection.local is not None:
         pairs.append(("Our address" if connection.side is Side.SERVER else "Came in at", address(connection.local)))
     if connection.transport != "tcp":

@@ -195,7 +195,9 @@ class Exchange(Responding):
             patience = self._settings.connect_timeout
             answer, self._aside = await reach_for_websocket(strand, origin, offers, is_fresh, patience)
         else:
-            answer = await strand.ask(Reach(strand, origin, alpn_offers=offers, is_taken=True, is_fresh=is_fresh))
+            is_plain = self._surroundings.may_forward and self._surroundings.is_plain(self.flow.request, origin, offers)
+            reach = Reach(strand, origin, None, offers, is_taken=True, is_fresh=is_fresh, is_plain_request=is_plain)
+            answer = await strand.ask(reach)
         if isinstance(answer, ConnectFailed):
             self.flow.server = answer.connection
             self._give_up(str(answer), 502)

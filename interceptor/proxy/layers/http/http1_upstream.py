@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from interceptor.model.connection import Connection, bracketed
-from interceptor.model.http import Headers, Request, Response
+from interceptor.model.http import Field, Headers, Request, Response
 from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading, Send
 from interceptor.proxy.core.events import Closed, Congested, DataReceived, Drained, HalfClosed, PipeEvent
 from interceptor.proxy.core.layer import Layer
 from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.hop_tunnel import basic_credentials
 from interceptor.proxy.layers.http.head_scan import (
     HeadError,
     StatusHead,
@@ -59,7 +60,7 @@ class Releasing(Protocol):
 
 
 class Http1Upstream(Layer):
-    """`writes_absolute`: the server is a proxy itself, and is told the whole URL."""
+    """A hop that forwards requests is told the whole URL."""
 
     def __init__(
         self,
@@ -103,12 +104,20 @@ class Http1Upstream(Layer):
         target = request.target
         if request.method == "CONNECT":
             target = request.authority.encode()
-        elif request.is_absolute:
+        elif request.is_absolute or self.connection.is_forwarded:
             target = request.url.encode("utf-8", "surrogateescape")
+            fields = self._with_credentials(fields)
         if b"close" in connection or (minor == 0 and b"keep-alive" not in connection):
             self._keeps_alive = False
         head = write_request_head(request.method.encode("utf-8", "surrogateescape"), target, minor, fields)
         self.wire(Send(self.connection, head))
+
+    def _with_credentials(self, fields: list[Field]) -> list[Field]:
+        """Those of the hop that forwards the request, if it has some, in place of what the client sent for it."""
+        via = self.connection.via
+        if not self.connection.is_forwarded or via[-1].user is None:
+            return fields
+        return [item for item in fields if item[0].lower() != b"proxy-authorization"] + basic_credentials(via[-1])
 
     def data(self, data: bytes) -> None:
         self.wire(Send(self.connection, self._writer.data(data)))

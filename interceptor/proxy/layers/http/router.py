@@ -88,7 +88,7 @@ class Router:
         self._origin = self._http_origin(ingress)
         is_h2c = is_http2 and self._origin is not None and not ingress.is_tls
         offers = offers_of(client, is_http2)
-        self._surroundings = Surroundings(settings, self._upstream, self._origin, offers, is_h2c)
+        self._surroundings = Surroundings(settings, self._upstream, self._origin, offers, is_h2c, bool(settings.routes))
 
     @staticmethod
     def _http_origin(ingress: Ingress) -> Origin | None:

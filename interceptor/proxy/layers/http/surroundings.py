@@ -31,6 +31,7 @@ class Surroundings:
     origin: Origin | None
     client_offers: tuple[bytes, ...] = HTTP1_ONLY
     is_h2c: bool = False  # the client speaks HTTP/2 without TLS to that origin
+    may_forward: bool = False  # there are hops on the way to some servers, and they may be told plain requests
 
     def origin_of(self, request: Request, first_target: tuple[str, str, int]) -> Origin:
         """Where a request goes now. `first_target` is its scheme, host and port as received: if nobody has edited them, the known
@@ -39,6 +40,11 @@ class Surroundings:
         if known is None or (request.scheme, request.host, request.port) != first_target:
             return request.origin
         return known if known.scheme == request.scheme else replace(known, scheme=request.scheme)
+
+    def is_plain(self, request: Request, origin: Origin, offers: tuple[bytes, ...]) -> bool:
+        """Whether a hop may be told this request instead of making a tunnel for it."""
+        is_http = origin.scheme == "http" and offers == HTTP1_ONLY and request.method != "CONNECT"
+        return is_http and not request.protocol and "upgrade" not in request.headers
 
     def offers_for(self, request: Request, origin: Origin) -> tuple[bytes, ...]:
         """What to offer the server: what the client offered us, or what the option `http2_upstream` says. For a WebSocket HTTP/2

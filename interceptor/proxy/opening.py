@@ -1,0 +1,219 @@
+"""One attempt to reach an origin: dialling, then a handshake after the other, the pipe growing by a tunnel each time.
+
+    Dial the first hop, or the origin ─▸ [TLS with an https hop ─▸] CONNECT or SOCKS to the next ─▸ … ─▸ TLS with the origin
+                                           each step has its own time; the one that fails is the one that is told of
+
+A hop that speaks HTTP is the last and is to forward a request: then it is asked for no tunnel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from interceptor.model.connection import Address, Connection, Hop, Origin, Route, Side
+from interceptor.proxy.asks import ConnectFailed, Dial, Reach
+from interceptor.proxy.core.effects import Ask, Asker, Close, PauseReading, PipeEffect, ResumeReading
+from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent
+from interceptor.proxy.core.layer import Layer, Mark
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.core.tunnel import Tunnel
+from interceptor.proxy.settings import Settings
+
+R = TypeVar("R")
+
+
+class MakesTunnels(Protocol):
+    """Who knows the layers. Where nothing but bytes is spoken they are never asked."""
+
+    def tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
+        """With the origin, in front of whose server nothing stands any more."""
+        ...
+
+    def tls_with_hop(self, hop: Hop) -> Tunnel: ...
+    def through_hop(self, hop: Hop, to: Address) -> Tunnel: ...
+
+
+class Owner(Asker, Protocol):
+    """What an attempt knows of Upstreams, which is a layer."""
+
+    stack: Stack
+    settings: Settings
+    make: MakesTunnels
+
+    def ask(self, ask: Ask[R], then: Callable[[R], None]) -> None: ...
+    def withdraw(self, ask: Ask[Any]) -> None: ...
+    def wire(self, effect: PipeEffect) -> None: ...
+    def has_opened(self, opening: Opening, head: Unclaimed) -> None: ...
+    def has_failed(self, opening: Opening, failed: ConnectFailed) -> None: ...
+
+    def heard_idle(self, connection: Connection) -> None:
+        """Something came on a connection that nobody has."""
+
+
+class Unclaimed(Layer):
+    """Head of a server's pipe as long as no conversation has it. Keeps what comes early, under a mark."""
+
+    def __init__(self, owner: Owner, connection: Connection) -> None:
+        super().__init__(owner.stack)
+        self._owner = owner
+        self.opening: Opening | None = None
+        self.early: list[PipeEvent] = []
+        self.mark = Mark(lambda: self.wire(PauseReading(connection)), lambda: self.wire(ResumeReading(connection)))
+
+    def leave_pipe(self) -> list[PipeEvent]:
+        """What has come so far; the next head in this pipe gets the rest."""
+        early, self.early = self.early, []
+        self.mark.take_all()
+        return early
+
+    def receive(self, event: PipeEvent) -> None:
+        match event:
+            case Opened() if self.opening is not None:
+                self.opening.opened()
+            case Closed(reason=reason) if self.opening is not None:
+                self.opening.lost(reason)
+            case Opened() | HungUp():
+                pass
+            case HalfClosed() | Closed() | DataReceived():
+                self.early.append(event)
+                if isinstance(event, DataReceived):
+                    self.mark.put(len(event.data))
+                self._owner.heard_idle(event.connection)
+            case _:
+                self.early.append(event)
+
+
+@dataclass(slots=True)
+class Step:
+    """One handshake. `whom` and `stage` are for a person, `timeout` is the option that bounds it."""
+
+    whom: str
+    stage: str
+    timeout: str
+    make: Callable[[], Tunnel]
+
+
+class Opening:
+    """`dial` or `upgrade`, once."""
+
+    def __init__(self, owner: Owner, reach: Reach, route: Route, is_forwarded: bool) -> None:
+        self._owner, self._stack, self.reach = owner, owner.stack, reach
+        self.followers: list[Reach] = []  # they can share what this one gets
+        origin = reach.origin
+        self.connection = Connection(
+            Side.SERVER,
+            (origin.host, origin.port),
+            opened_at=self._stack.wall_time(),
+            transport=origin.transport,
+            via=route,
+            is_forwarded=is_forwarded,
+        )
+        self._dial: Dial | None = None
+        self._steps: list[Step] = []
+        self._step: Step | None = None
+        self._tunnel: Tunnel | None = None
+        self._head: Unclaimed | None = None
+
+    def dial(self) -> None:
+        self._dial = Dial(self._owner, self.connection)
+        self._stack.alarms[self._too_late] = self._stack.now + self._owner.settings.connect_timeout
+        self._owner.ask(self._dial, then=self._dialled)
+
+    def _dialled(self, answer: Connection | ConnectFailed) -> None:
+        self._dial = None
+        if isinstance(answer, ConnectFailed):
+            answer.connection = self.connection
+            return self._fail(answer)
+        self._head = Unclaimed(self._owner, answer)
+        self._head.opening = self
+        self._stack.open(answer, (), self._head)
+        self._steps = [*self._hop_steps(), *self._tls_steps()]
+        self.opened()
+
+    def upgrade(self, connection: Connection, head: Unclaimed) -> None:
+        """TLS on a connection that was opened before it was known what would be spoken."""
+        self.connection, self._head, head.opening = connection, head, self
+        self._steps = self._tls_steps()
+        self.opened()
+
+    def _hop_steps(self) -> list[Step]:
+        connection, make = self.connection, self._owner.make
+        steps: list[Step] = []
+        for index, hop in enumerate(connection.via):
+            is_last = index == len(connection.via) - 1
+            to = connection.peer if is_last else connection.via[index + 1].address
+            assert to is not None
+            if hop.scheme == "https":
+                steps.append(Step(str(hop), "TLS handshake", "tls_handshake_timeout", lambda hop=hop: make.tls_with_hop(hop)))  # type: ignore[misc]
+            if not (is_last and connection.is_forwarded):
+                stage = "CONNECT" if hop.speaks_http else hop.scheme.rstrip("ah").upper()
+                steps.append(Step(str(hop), stage, "connect_timeout", lambda hop=hop, to=to: make.through_hop(hop, to)))  # type: ignore[misc]
+        return steps
+
+    def _tls_steps(self) -> list[Step]:
+        reach = self.reach
+        if not reach.origin.is_tls:
+            return []
+        tls = Step(
+            self._origin_named(),
+            "TLS handshake",
+            "tls_handshake_timeout",
+            lambda: self._owner.make.tls(reach.origin, reach.alpn_offers),
+        )
+        return [tls]
+
+    def _origin_named(self) -> str:
+        authority, via = self.reach.origin.authority, self.connection.via
+        return f"{authority} (by way of {', '.join(map(str, via))})" if via else authority
+
+    def opened(self) -> None:
+        """What was begun last is done, up to the top of the pipe."""
+        assert self._head is not None
+        if not self._steps:
+            self._stop()
+            self._head.opening = None
+            return self._owner.has_opened(self, self._head)
+        step = self._step = self._steps.pop(0)
+        tunnel = self._tunnel = step.make()
+        self._stack.pipes[self.connection].put([tunnel], self._head)
+        self._stack.alarms[self._too_late] = self._stack.now + float(getattr(self._owner.settings, step.timeout))
+        tunnel.receive(Opened(self.connection))
+
+    def lost(self, reason: str) -> None:
+        stage = self._tunnel.stage if self._tunnel is not None else ""
+        self._fail(self._failed(reason or "the server closed the connection", stage))
+
+    def withdraw(self) -> None:
+        """Nobody wants it any more."""
+        self._stop()
+        if self._dial is not None:
+            self._owner.withdraw(self._dial)
+        elif self._head is not None:
+            self._head.opening = None
+            self._owner.wire(Close(self.connection, "no longer wanted"))
+
+    def _too_late(self) -> None:
+        settings = self._owner.settings
+        if self._dial is not None:
+            self._owner.withdraw(self._dial)
+            return self._fail(self._failed(f"no connection within {settings.connect_timeout:g} s (connect_timeout)"))
+        step = self._step
+        assert step is not None
+        self._owner.wire(Close(self.connection, "too late"))
+        self._fail(self._failed(f"not finished within {getattr(settings, step.timeout):g} s ({step.timeout})"))
+
+    def _failed(self, reason: str, stage: str = "") -> ConnectFailed:
+        if self._step is not None:
+            return ConnectFailed(self._step.whom, stage or self._step.stage, reason, self.connection)
+        via = self.connection.via
+        return ConnectFailed(str(via[0]) if via else self.reach.origin.authority, "connect", reason, self.connection)
+
+    def _fail(self, failed: ConnectFailed) -> None:
+        self._stop()
+        self.connection.error = failed.reason
+        self._owner.has_failed(self, failed)
+
+    def _stop(self) -> None:
+        self._stack.alarms.pop(self._too_late, None)

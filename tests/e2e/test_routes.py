@@ -1,0 +1,220 @@
+"""Over other proxies: our own as an http, https and socks parent of another, and parents that fail in every way there is."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import StartProxy, run
+from tests.support.any_http import AnyHttp
+from tests.support.certificates import ServerCertificate, TestAuthority
+from tests.support.nginx import Nginx, content
+from tests.support.programs import free_port
+from tests.support.proxy import Flow, Proxy
+from tests.support.raw_server import Peer, RawServer, connect
+from tests.support.tunnel import through
+
+SOCKS_PORT = free_port()
+BODY = content("routes", 1024)
+pytestmark = pytest.mark.needs_curl
+
+
+@pytest.fixture(scope="module", autouse=True)
+def file(nginx: Nginx) -> None:
+    (nginx.www / "routes.bin").write_bytes(BODY)
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory: pytest.TempPathFactory, confdir: Path, authority: TestAuthority) -> Iterator[Proxy]:
+    """Wants credentials."""
+    folder = tmp_path_factory.mktemp("parent")
+    modes = ("-m", "regular", "-m", f"socks5@{SOCKS_PORT}")
+    with Proxy(folder, *modes, "--proxyauth", "me:pw", confdir=confdir, trusted_ca=authority.ca_file) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[int]:
+    """The port of an HTTP proxy that does CONNECT and no more."""
+
+    def lead_on(peer: Peer) -> None:
+        host, _, port = peer.read_head().split(b" ")[1].decode().rpartition(":")
+        with connect(int(port), host) as onward:
+            peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=pump, args=(onward, peer))
+            back.start()
+            pump(peer, onward)
+            back.join(10)
+
+    def pump(source: Peer, sink: Peer) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.read():
+                sink.send(data)
+            sink.socket.shutdown(socket.SHUT_WR)
+
+    with RawServer(lead_on) as server:
+        yield server.port
+
+
+class Child(Proxy):
+    """`ports`: of its listeners, by name."""
+
+    ports: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory, parent: Proxy, relay: int) -> Iterator[Child]:
+    """Goes over the parent, and trusts what that shows."""
+    folder = tmp_path_factory.mktemp("child")
+    ports = {name: free_port() for name in ("http", "https", "without")}
+    modes = {
+        "http": f"upstream:http://me:pw@127.0.0.1:{parent.port}@{ports['http']}",
+        "https": f"upstream:https://me:pw@localhost:{parent.port}@{ports['https']}",
+        "without": f"upstream:http://127.0.0.1:{parent.port}@{ports['without']}",
+    }
+    arguments = [word for mode in modes.values() for word in ("-m", mode)]
+    socks = f"socks5h://me:pw@127.0.0.1:{SOCKS_PORT}"
+    arguments += ["--route", f"^127.0.0.1: {socks}", "--route", f"^127.0.0.2: {socks},http://127.0.0.1:{relay}"]
+    with Child(
+        folder, "-m", f"regular@{free_port()}", *arguments, confdir=folder / "home", trusted_ca=parent.ca_file, port=ports["http"]
+    ) as proxy:
+        proxy.ports = ports
+        yield proxy
+
+
+def curl(proxy: Proxy, port: int, *arguments: str) -> bytes:
+    return run(["curl", "-sS", "--cacert", proxy.ca_file, "-x", f"http://127.0.0.1:{port}", *arguments])
+
+
+@pytest.mark.parametrize("way", ["http", "https"])
+def test_over_an_http_or_https_parent(child: Child, parent: Proxy, certificate: ServerCertificate, way: str) -> None:
+    """Plain requests, requests in a tunnel, HTTPS in HTTP/1 and HTTP/2."""
+    with AnyHttp(certificate) as origin:
+        for scheme, more in (("http", ""), ("http", "-p"), ("https", "--http1.1"), ("https", "--http2")):
+            path = f"/?{way}{scheme}{more}"
+            port = origin.tls.port if scheme == "https" else origin.plain.port
+            assert curl(child, child.ports[way], *more.split(), f"{scheme}://localhost:{port}{path}") == b"ok"
+            seen = parent.flow(path)
+            assert seen["request"]["http_version"] == ("HTTP/2.0" if more == "--http2" else "HTTP/1.1")
+            flow = child.flow(path)
+            assert flow["server"]["via"] == [f"{way}://{'127.0.0.1' if way == 'http' else 'localhost'}:{parent.port}"]
+            assert "pw" not in flow["mode"]
+
+
+def test_over_a_socks_parent_and_a_chain_whatever_the_mode(child: Child, parent: Proxy, certificate: ServerCertificate) -> None:
+    with AnyHttp(certificate) as origin:
+        for scheme, more in (("http", "--http1.1"), ("https", "--http2")):
+            port = origin.tls.port if scheme == "https" else origin.plain.port
+            path = f"/?socks{scheme}"
+            assert curl(child, child.ports["http"], more, f"{scheme}://127.0.0.1:{port}{path}") == b"ok"
+            assert parent.flow(path)["mode"].startswith("socks5")
+            assert child.flow(path)["server"]["via"] == [f"socks5h://127.0.0.1:{SOCKS_PORT}"]
+
+
+def test_socks_clients(parent: Proxy, nginx: Nginx, certificate: ServerCertificate) -> None:
+    """curl by SOCKS5 with and without the right password, and SOCKS4a, which cannot log in; then what may go through."""
+    address = f"127.0.0.1:{SOCKS_PORT}"
+    for scheme in ("http", "https"):
+        url = f"{nginx.url(scheme)}/routes.bin?direct{scheme}"
+        way = ("-x", f"socks5h://me:pw@{address}", "--cacert", parent.ca_file)
+        assert run(["curl", "-sS", *way, url]) == BODY
+        assert parent.flow(f"/routes.bin?direct{scheme}")["mode"] == f"socks5@{SOCKS_PORT}"
+    for proxy in (f"socks5h://me:no@{address}", f"socks5h://{address}", f"socks4a://me@{address}"):
+        failed = subprocess.run(["curl", "-sS", "-x", proxy, nginx.http_url], capture_output=True, timeout=20)
+        assert failed.returncode == 97, failed.stderr
+
+
+def test_socks4_and_a_server_that_speaks_first(start_proxy: StartProxy, nginx: Nginx) -> None:
+    proxy = start_proxy("-m", "socks5")
+    way = ("curl", "-sS", "-x")
+    assert run([*way, f"socks4a://127.0.0.1:{proxy.port}", f"{nginx.http_url}/routes.bin?4a"]) == BODY
+    assert run([*way, f"socks4://127.0.0.1:{proxy.port}", f"http://127.0.0.1:{nginx.http_port}/routes.bin?4"]) == BODY
+    assert run([*way, f"socks5://127.0.0.1:{proxy.port}", f"{nginx.http_url}/routes.bin?5"]) == BODY
+    with RawServer(lambda peer: peer.send(b"220 hello\r\n")) as server, connect(proxy.port) as client:
+        client.send(b"\5\1\0\5\1\0\3\x09localhost" + server.port.to_bytes(2, "big"))
+        assert client.read_exactly(12) == b"\5\0\5\0\0\1" + bytes(6)
+        assert client.read_until(b"\r\n") == b"220 hello\r\n"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"], ids=["socks", "socks, then http"])
+def test_a_raw_conversation_over_one_parent_and_over_two(child: Child, parent: Proxy, host: str) -> None:
+    def chat(peer: Peer) -> None:
+        peer.send(b"220 hello\r\n")
+        peer.send(b"250 " + peer.read_until(b"\r\n"))
+
+    with RawServer(chat, host=host) as server, through(child.ports["http"], host, server.port) as client:
+        assert client.read_until(b"\r\n") == b"220 hello\r\n"
+        client.send(b"QUIT\r\n")
+        assert client.read_until(b"\r\n") == b"250 QUIT\r\n"
+
+
+def test_a_parent_that_wants_credentials(child: Child, parent: Proxy, nginx: Nginx) -> None:
+    port = child.ports["without"]
+    status = curl(child, port, "-o", "/dev/null", "-w", "%{http_code}", f"{nginx.http_url}/routes.bin?without")
+    assert status == b"407" and child.flow("/routes.bin?without")["response"]["status_code"] == 407
+    with connect(port) as client:
+        client.send(b"CONNECT localhost:1 HTTP/1.1\r\n\r\n")
+        head, body = client.read_response()
+    assert head.startswith(b"HTTP/1.1 502 ") and b"CONNECT: it wants credentials (Basic)" in body
+    with_client = curl(child, port, "--proxy-user", "me:pw", f"{nginx.http_url}/routes.bin?own")
+    assert with_client == BODY, "the client may log in itself"
+
+
+def _hang_up(peer: Peer) -> None:
+    peer.read_head()
+
+
+def _garbage(peer: Peer) -> None:
+    peer.read_head()
+    peer.send(b"SSH-2.0-OpenSSH_9.2\r\n")
+    peer.read()
+
+
+def _silence(peer: Peer) -> None:
+    peer.read_to_end()
+
+
+def test_parents_that_fail_are_named_with_how_far_it_came(
+    tmp_path: Path, confdir: Path, authority: TestAuthority, certificate: ServerCertificate
+) -> None:
+    """Down, silent, closing in the middle, talking nonsense, no TLS where it was to be, a name that is not there."""
+    with (
+        RawServer(_hang_up) as hangs_up,
+        RawServer(_garbage) as talks_nonsense,
+        RawServer(_silence) as is_silent,
+        RawServer(_silence, certificate) as has_tls,
+    ):
+        down = free_port()
+        cases = {
+            "down.test": (f"http://127.0.0.1:{down}", "connect: connection refused"),
+            "closes.test": (f"http://127.0.0.1:{hangs_up.port}", "CONNECT: it closed the connection without an answer"),
+            "odd.test": (f"http://127.0.0.1:{talks_nonsense.port}", "CONNECT: it answered what is not HTTP/1: 'SSH-2.0"),
+            "silent.test": (f"http://127.0.0.1:{is_silent.port}", "CONNECT: not finished within 0.5 s (connect_timeout)"),
+            "socks.test": (f"socks5h://127.0.0.1:{is_silent.port}", "SOCKS5: not finished within 0.5 s (connect_timeout)"),
+            "plain.test": (f"https://localhost:{talks_nonsense.port}", "TLS handshake: not finished within 0.6 s"),
+            "chain.test": (f"https://localhost:{has_tls.port},http://two:1", "CONNECT: not finished within 0.5 s"),
+            "stranger.test": (f"https://127.0.0.2:{has_tls.port}", "connect: connection refused"),
+        }
+        routes = [word for host, (way, _) in cases.items() for word in ("--route", f"^{host}: {way}")]
+        times = ["--set", "connect_timeout=0.5", "--set", "tls_handshake_timeout=0.6"]
+        with Proxy(tmp_path, *routes, *times, confdir=confdir, trusted_ca=authority.ca_file) as proxy:
+            clients = {host: connect(proxy.port) for host in cases}
+            for host, client in clients.items():
+                client.send(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+            for host, (way, reason) in cases.items():
+                head, body = clients[host].read_response()
+                clients[host].close()
+                said = f"{way.partition(',')[0]}: {reason}"
+                assert head.startswith(b"HTTP/1.1 502 ") and said in html.unescape(body.decode()), (host, body)
+
+                def is_it(flow: Flow, host: str = host) -> bool:
+                    return bool(flow["request"]["host"] == host)
+
+                assert proxy.flow_where(is_it)["error"]["message"].startswith(said)
