@@ -193,7 +193,8 @@ def judge(proxy: RecordedProxy, visitors: list[Visitor], memory: Memory, results
         f" {max(result['slowest'] for result in results):.2f} s; memory {early / 1e6:.1f} -> {late / 1e6:.1f} MB,"
         f" at most {memory.most / 1e6:.1f}; {descriptors(proxy)} descriptors at the end"
     )
-    assert [failure for visitor in visitors for failure in visitor.failures] == []
+    failures = [failure for visitor in visitors for failure in visitor.failures]
+    assert not failures, f"{failures}; what the proxy says of them: {list(proxy.incomplete.items())[:3]}"
     assert len(seen) > SECONDS and all(not result["failures"] and result["attempts"] for result in results), results
     assert not proxy.incomplete, list(proxy.incomplete.items())[:3]
     assert is_told, f"{len(seen)} exchanges were complete for the visitors, {len(proxy.complete)} are in the record"

@@ -221,7 +221,7 @@ class Http1Downstream(Layer):
         if self._is_congested:
             serving.sink_congested(self.connection)
         serving.start()
-        if rest and self._reader is not None:
+        if rest and self._reader is not None and not self._is_closed:  # it may have been answered already, for good
             self._read_body(rest)
 
     def _read_body(self, data: bytes) -> None:

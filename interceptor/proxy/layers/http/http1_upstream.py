@@ -258,7 +258,7 @@ class Http1Upstream(Layer):
         self._reader = reader
         rest, self._held = bytes(self._held), bytearray()
         self._exchange.response_part(ResponseStarted(response, reader.announced))
-        if rest:
+        if rest and self._reader is not None:  # the exchange may have given up on such a head
             self._read_body(rest)
 
     def _read_body(self, data: bytes) -> None:
