@@ -1,6 +1,6 @@
 """What is done with files of flows without a console: `interceptor convert`, `export` and `show`.
 
-    file, file … ─▸ recognised by their first bytes ─▸ --filter ─▸ a file in another format | exports | lines on standard output
+    file, session … ─▸ recognised by their first bytes ─▸ --filter ─▸ a file in another format | exports | lines
 
 One flow is in memory at a time. A file that is written is there as a whole or as it was before. What a source holds and cannot be
 read is said on standard error; a damaged source ends with status 1. Long work shows how far it is, on a terminal.
@@ -8,6 +8,7 @@ read is said on standard error; a damaged source ends with status 1. Long work s
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -52,7 +53,7 @@ class Files:
         stream, size = _opened(path)
         with stream:
             try:
-                for flow in read_flows(stream, lambda what: self.say(f"{path}: {what}")):
+                for flow in self._flows(path, stream):
                     self._read_count += 1
                     flow.id = self._read_count
                     if self._shows:
@@ -62,6 +63,18 @@ class Files:
                         yield flow
             except UserError as error:
                 raise UserError(f"{path}: {error.message}") from None
+
+    def _flows(self, path: str, stream: BinaryIO) -> Iterator[Flow]:
+        def skipped(what: str) -> None:
+            self.say(f"{path}: {what}")
+
+        if isinstance(stream, io.BufferedReader) and stream.peek(16).startswith(b"SQLite format 3\0"):
+            from interceptor.session.session_flows import flows_of_session
+
+            if path == "-":
+                raise UserError("a session cannot be read from standard input; name its file")
+            return flows_of_session(Path(path).expanduser(), skipped)
+        return read_flows(stream, skipped)
 
     def say(self, what: str) -> None:
         if not self._is_quiet:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -15,9 +16,13 @@ import pytest
 
 from interceptor.cli import main
 from interceptor.file_verbs import Files
+from interceptor.model.flow import HttpFlow
 from interceptor.session.formats.mitmproxy_flow import write_flow
 from interceptor.session.formats.recognised import read_file
 from interceptor.session.formats.replaced_file import replacing
+from interceptor.session.session import Session
+from interceptor.session.session_file import SessionFile
+from interceptor.session.spool import Spool
 from interceptor.specs.errors import UserError
 from tests.session.formats.flows import FIXTURE, http, tcp, told, websocket
 from tests.tui.some_flows import http_flow
@@ -106,6 +111,32 @@ def test_what_cannot_be_done_says_why(flows: Path, tmp_path: Path, capsys: pytes
     assert "--to har" in said(capsys, "convert", flows, "-")[2]
     assert "~nope" in said(capsys, "convert", flows, tmp_path / "out", "--filter", "~nope")[2]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_session_is_read_also_while_it_is_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "some.session", tmp_path / "out.mitm"
+    session = Session(SessionFile.open(path), Spool().new_body)
+    flows = [http(), tcp(), http_flow(body=b"large" * 100_000)]
+    for number, flow in enumerate(flows, 1):
+        flow.id = number
+    session.write(flows)
+    session.flush()
+    assert session.settle(30)
+    for is_open in (True, False):
+        assert said(capsys, "show", path, "--cut", "type,response.status_code")[1].splitlines()[1:] == [
+            "http,404",
+            "tcp,",
+            "http,200",
+        ]
+        assert said(capsys, "convert", "-q", path, out)[0] == 0
+        last = list(read_file(str(out), print))[-1]
+        assert isinstance(last, HttpFlow) and last.response is not None
+        assert last.response.body.read() == b"large" * 100_000
+        if is_open:
+            session.close()
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE t(x)")
+    assert "some other program" in said(capsys, "show", tmp_path / "other.db")[2]
 
 
 # -- a file as a whole ----------------------------------------------------------------------------------------------------
