@@ -2,8 +2,8 @@
 
     Flow ─▸ mitmproxy_write ─▸ dict ─▸ tnetstring ─▸ file        file ─▸ tnetstring ─▸ dict ─▸ mitmproxy_read ─▸ Flow
 
-Written is version 21 (mitmproxy 11 and later). Read is that and what came before, down to version 4 (mitmproxy 3.1). Not in the
-file, because it has no place for it: informational responses, what a TCP message was before an edit, where a flow is held.
+Written is version 21 (mitmproxy 11 and later). Read is that and all that came before, down to mitmproxy 0.11 (mitmproxy_old). Not
+in the file, because it has no place for it: informational responses, what a TCP message was before an edit, where a flow is held.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from interceptor.model.flow import Flow
+from interceptor.session.formats.mitmproxy_old import Handshakes, is_old, modernised
 from interceptor.session.formats.mitmproxy_read import ConnectionCache, NotOurs, flow_from_state
 from interceptor.session.formats.mitmproxy_write import VERSION, state_of_flow
 from interceptor.session.formats.tnetstring import LARGEST, Malformed, read_values, write_value
 from interceptor.specs.errors import UserError
 
-OLDEST: Final = 4
+_OLDEST_NUMBERED: Final = 4
 
 
 def write_flow(stream: BinaryIO, flow: Flow) -> None:
@@ -34,7 +35,7 @@ def read_flows(stream: BinaryIO, skipped: Callable[[str], None], largest: int = 
 
     UserError, with the byte offset, where the file is damaged or cut off: what stands before that has been yielded.
     """
-    cache = ConnectionCache()
+    cache, handshakes = ConnectionCache(), Handshakes()
     values = read_values(stream, largest)
     while True:
         try:
@@ -50,7 +51,9 @@ def read_flows(stream: BinaryIO, skipped: Callable[[str], None], largest: int = 
         state = {key.decode("utf-8", "replace") if isinstance(key, bytes) else key: value for key, value in state.items()}
         _check_version(state.get("version"), offset)
         try:
-            yield flow_from_state(state, cache)
+            if is_old(state.get("version")):
+                state = modernised(state)
+            yield flow_from_state(handshakes.see(state), cache)
         except NotOurs as error:
             skipped(f"Left out, at byte {offset}: {error}.")
         except (ValueError, TypeError, LookupError, OverflowError) as error:
@@ -58,9 +61,11 @@ def read_flows(stream: BinaryIO, skipped: Callable[[str], None], largest: int = 
 
 
 def _check_version(version: object, offset: int) -> None:
-    readable = f"versions {OLDEST} to {VERSION} are read"
-    if not isinstance(version, int) or isinstance(version, bool) or version < OLDEST:
+    readable = f"those of mitmproxy 0.11 and later, up to version {VERSION}, are read"
+    if is_old(version):
+        return
+    if not isinstance(version, int) or isinstance(version, bool) or version < _OLDEST_NUMBERED:
         named = ".".join(str(part) for part in version[:3]) if isinstance(version, list) else str(version)
-        raise UserError(f"This flow file is of version {named}; {readable}: load it with mitmproxy and save it again.", offset)
+        raise UserError(f"This flow file is of version {named}; {readable}.", offset)
     if version > VERSION:
         raise UserError(f"This flow file is of version {version}, newer than this program knows; {readable}.", offset)

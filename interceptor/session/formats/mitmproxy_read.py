@@ -46,7 +46,7 @@ class ConnectionCache:
 
     def connection(self, side: Side, state: State) -> Connection | None:
         """The same object for the same state; None if the state says nothing."""
-        key = side, _text(state.get("id"))
+        key = side, _text(state.get("id") or "")  # before version 5 there is none
         known = self._connections.get(key)
         if known is not None and known[0] == state:
             return known[1]
@@ -76,7 +76,7 @@ def flow_from_state(state: State, cache: ConnectionCache) -> Flow:
         case "udp":
             flow = _raw_flow(UdpFlow(0), state)
         case "websocket":
-            raise NotOurs("the messages of a WebSocket, which files before version 12 keep apart from their request")
+            raise NotOurs("the messages of a WebSocket without the request that it began with")
         case "dns":
             raise NotOurs("a DNS query, which this version does not show")
         case _:

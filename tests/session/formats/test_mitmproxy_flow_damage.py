@@ -62,7 +62,9 @@ def test_names_of_older_versions_are_understood(version: int) -> None:
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ([0, 18, 1], "version 0.18.1; versions 4 to 21"),
+        ([0, 10, 1], "version 0.10.1; those of mitmproxy 0.11 and later, up to version 21"),
+        ([4, 0, 2], "version 4.0.2;"),
+        (["0", 18], "version 0.18;"),
         (3, "version 3;"),
         (22, "version 22, newer"),
         (None, "None"),
@@ -108,7 +110,7 @@ def test_what_stands_before_the_damage_is_read() -> None:
     [
         ({"request": None}, "NoneType stands where a dict belongs"),
         ({"type": "carrier pigeon"}, "unknown kind 'carrier pigeon'"),
-        ({"type": "websocket"}, "before version 12"),
+        ({"type": "websocket"}, "without the request"),
         ({"client_conn": []}, "list stands where a dict belongs"),
         ({"comment": 5}, "int stands where text belongs"),
         ({"timestamp_created": 1e300}, "no time that a calendar has"),
@@ -162,3 +164,82 @@ def test_no_damage_raises_anything_else(data: st.DataObject) -> None:
     except UserError as error:
         assert error.position is not None and 0 <= error.position <= len(raw)
     write(*flows)  # and what was read can be written
+
+
+def ancient_state(version: list[int]) -> dict[object, object]:
+    """As mitmproxy wrote it then: in Python 2, where every text was bytes, up to 0.17; addresses in dicts up to 1.0."""
+    number = version[0] * 100 + version[1]
+    in_dict = number <= 100
+
+    def address(host: str, port: int) -> object:
+        pair = [host.encode(), port]
+        return {"address": pair, "use_ipv6": False} if in_dict else pair
+
+    conn: State = {"ssl_established": True, "timestamp_ssl_setup": 1.2, "timestamp_start": 1.0, "timestamp_end": 2.0}
+    times: State = {"timestamp_start": 1.5, "timestamp_end": 1.75, "headers": [[b"a", b"b"]]}
+    content = b"content" if number <= 13 or number >= 16 else b"body"
+    http_version = {"httpversion": [1, 1]} if number <= 13 else {"http_version": b"HTTP/1.1"}
+    resolved = "peer_address" if number == 17 else "ip_address"
+    request: State = {"method": b"GET", "scheme": b"http", "host": b"h.example", "port": 80, "path": b"/", "is_replay": True}
+    request["form_in" if number <= 13 else "first_line_format"] = b"relative"
+    response: State = (
+        {"code": 200, "msg": b"OK"} if number <= 13 else {"status_code": 200, "msg" if number <= 15 else "reason": b"OK"}
+    )
+    server: State = {"address": address("h.example", 443), "source_address": address("10.0.0.2", 6), "cert": None}
+    server |= {"sni": b"h.example", "timestamp_tcp_setup": 1.1, "via": None, "state": []}
+    if number >= 17:
+        server[resolved] = address("192.0.2.1", 443)
+    state: dict[object, object] = {
+        "version": version,
+        "type": b"http",
+        "id": b"y",
+        "error": None,
+        "intercepted": False,
+        "marked": True,
+        "client_conn": conn | {"address": address("10.0.0.1", 5), "clientcert": None},
+        "server_conn": conn | server,
+        "request": times | request | http_version | {content.decode(): b"c"},
+        "response": times | response | http_version | {content.decode(): b"d"},
+    }
+    if number >= 19:
+        state |= {"mode": "regular", "metadata": {}}
+    return in_bytes(state) if number <= 17 else state
+
+
+def in_bytes(state: dict[object, object]) -> dict[object, object]:
+    return {
+        key.encode() if isinstance(key, str) else key: in_bytes(value) if isinstance(value, dict) else value
+        for key, value in state.items()
+    }
+
+
+@pytest.mark.parametrize("version", [[0, minor] for minor in range(11, 20)] + [[1, 0, 1], [2, 0, 2], [3, 0, 4]], ids=str)
+def test_versions_that_were_lists_of_numbers(version: list[int]) -> None:
+    (flow,), notices = read(packed(ancient_state(version)))
+    assert notices == []
+    assert isinstance(flow, HttpFlow) and flow.response is not None
+    assert (flow.request.url, flow.request.http_version, flow.request.body.read()) == ("http://h.example/", "HTTP/1.1", b"c")
+    assert (flow.response.status_code, flow.response.reason, flow.response.body.read()) == (200, b"OK", b"d")
+    assert (flow.response.http_version, flow.replay_of) == ("HTTP/1.1", 0)
+    one, other = flow.client, flow.server
+    assert one is not None and other is not None
+    assert (one.peer, other.peer, other.local) == (("10.0.0.1", 5), ("h.example", 443), ("10.0.0.2", 6))
+    if version >= [0, 17]:
+        assert other.resolved == ("192.0.2.1", 443)
+
+
+def test_messages_of_a_websocket_that_were_a_flow_of_their_own() -> None:
+    begun = old_state(11) | {"metadata": {"websocket": True}, "id": "begun"}
+    spoken: dict[object, object] = {
+        **{key: value for key, value in begun.items() if key not in ("request", "response")},
+        "type": "websocket", "id": "z", "metadata": {"websocket_handshake": "begun"},
+        "messages": [[1, True, "hello", 3.0, False], [2, False, b"\xff", 4.0, False]],
+        "close_sender": "server", "close_code": 1000, "close_reason": "bye",
+    }  # fmt: skip
+    alone = spoken | {"metadata": {"websocket_handshake": "none"}}
+    flows, notices = read(packed(begun) + packed(spoken) + packed(alone))
+    assert len(flows) == 2 and len(notices) == 1 and "without the request" in notices[0]
+    both = flows[1]
+    assert isinstance(both, HttpFlow) and both.websocket is not None and both.request.url == "http://h.example/"
+    assert [(each.from_client, each.body.read()) for each in both.websocket.messages] == [(True, b"hello"), (False, b"\xff")]
+    assert (both.websocket.closed_by_client, both.websocket.close_code, both.websocket.timestamp_end) == (False, 1000, 2.0)
