@@ -240,6 +240,8 @@ def _complete_option_value(word: str, world: World, before: Sequence[str]) -> It
             yield from [
                 (each, "now" if each == current else "") for each in definition.choices if not (is_list and each in before)
             ]
+        elif definition.beginnings:
+            yield from [item for item in definition.beginnings.items() if item[0] not in before]
         elif current and definition.kind != "list":
             yield current, "now"
 

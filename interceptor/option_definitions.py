@@ -10,7 +10,8 @@ so reading an option costs a plain attribute lookup. Only the small standard lib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, cast, overload
 
 from interceptor.specs.errors import UserError
@@ -33,9 +34,10 @@ class OptionError(UserError):
 
 
 class OptionDefinition(Generic[T]):
-    """One option. `kind` is "bool", "int", "float", "str" or "list" (of texts); `is_optional` means that None is a value."""
+    """One option. `kind` is "bool", "int", "float", "str" or "list" (of texts); `is_optional` means that None is a value.
+    `beginnings` are what a value can begin with, for completion, each with a word on it."""
 
-    __slots__ = ("_check", "choices", "default", "group", "help", "is_optional", "kind", "name")
+    __slots__ = ("_check", "beginnings", "choices", "default", "group", "help", "is_optional", "kind", "name")
 
     def __init__(
         self,
@@ -47,10 +49,12 @@ class OptionDefinition(Generic[T]):
         optional: bool,
         choices: Sequence[str] = (),
         check: Check | None = None,
+        beginnings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = ""
         self.kind, self.default, self.group, self.help = kind, default, group, help
         self.is_optional, self.choices, self._check = optional, tuple(choices), check
+        self.beginnings = beginnings
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -179,10 +183,13 @@ def optional_text(
 
 
 def texts(
-    default: Sequence[str], group: str, help: str, *, choices: Sequence[str] = (), check: Check | None = None
+    default: Sequence[str], group: str, help: str, *, choices: Sequence[str] = (), check: Check | None = None,
+    beginnings: Mapping[str, str] = MappingProxyType({}),
 ) -> OptionDefinition[Sequence[str]]:
     """With `choices`, each entry is one of them."""
-    return OptionDefinition("list", tuple(default), group, help, optional=False, choices=choices, check=check)
+    return OptionDefinition(
+        "list", tuple(default), group, help, optional=False, choices=choices, check=check, beginnings=beginnings
+    )
 
 
 def whole(default: int, low: int, high: int, group: str, help: str) -> OptionDefinition[int]:

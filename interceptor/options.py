@@ -65,12 +65,29 @@ class _Declared:
         "proxy",
         "Ways in: regular, socks5, upstream:http://proxy:3128, reverse:https://example.com, each with @[host:]port.",
         check=are_modes,
+        beginnings={
+            "regular": "clients know an HTTP proxy",
+            "socks5": "clients know a SOCKS proxy",
+            "transparent": "the system leads connections here",
+            "upstream:http://": "regular, over another proxy",
+            "reverse:https://": "clients take us for that server",
+            "reverse:tcp://": "the same, for any protocol",
+            "reverse:udp://": "the same, for datagrams",
+        },
     )
     route = texts(
         [],
         "proxy",
         "Ways out: [pattern ]proxies for hosts that match, or direct: socks5h://user:password@host,http://host:80.",
         check=are_routes,
+        beginnings={
+            "direct": "over no proxy",
+            "http://": "over an HTTP proxy",
+            "https://": "over one that speaks TLS",
+            "socks5h://": "over a SOCKS5 proxy, which resolves names",
+            "socks5://": "the same, names are resolved here",
+            "socks4a://": "over a SOCKS4 proxy, which resolves names",
+        },
     )
     http_connect_send_host_header = switch(True, "proxy", "Send a Host field with the CONNECT to an http or https proxy.")
     listen_host = text("127.0.0.1", "proxy", "Address to listen on; 0.0.0.0 lets other machines in.")

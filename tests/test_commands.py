@@ -195,6 +195,9 @@ def test_arguments_are_completed_by_type(commands: Commands) -> None:
     assert completed(commands, "view.order ") == ["view.order time", "view.order size"]
     assert completed(commands, "set console_mou") == ["set console_mouse"]
     assert "set console_palette solarized_light" in completed(commands, "set console_palette ")
+    assert "set mode regular upstream:http://" in completed(commands, "set mode regular up")
+    assert "set mode regular regular" not in completed(commands, "set mode regular ")
+    assert "set route socks5h://" in completed(commands, "set route socks")
     assert completed(commands, "set showhost t") == ["set showhost true", "set showhost toggle"]
     assert completed(commands, "view.load x 1 ") == ["view.load x 1 true", "view.load x 1 false"]
     assert completed(commands, "ask ok? flow.mark @f") == ["ask ok? flow.mark @focus"]

@@ -61,6 +61,7 @@ class Listeners:
         self._listeners: list[Listener] = []
         self._epoch_offset = time() - monotonic()
         self._has_warned = False
+        self._paused: set[socket.socket] = set()  # there are no file descriptors for those who knock
         self._refused: set[str] = set()  # hosts that sent datagrams, and were told of
 
     @property
@@ -161,6 +162,7 @@ class Listeners:
     def _pause_accepting(self, listener: Listener, sock: socket.socket, error: OSError) -> None:
         loop = self._services.loop
         loop.remove_reader(sock.fileno())
+        self._paused.add(sock)
         loop.call_later(_PAUSE_SECONDS, self._resume_accepting, listener, sock)
         if not self._has_warned:
             self._has_warned = True
@@ -169,6 +171,7 @@ class Listeners:
             )
 
     def _resume_accepting(self, listener: Listener, sock: socket.socket) -> None:
+        self._paused.discard(sock)
         if listener in self._listeners and sock.fileno() >= 0:
             self._services.loop.add_reader(sock.fileno(), self._accept, listener, sock)
 
@@ -296,6 +299,20 @@ class Listeners:
                 if label + shown not in texts:
                     texts.append(label + shown)
         return texts
+
+    def report(self) -> str:
+        """For a person: each listener with its mode, its addresses and how it fares; then how many clients are here."""
+        lines = []
+        for listener in self._listeners:
+            mode = listener.mode
+            addresses = ", ".join(f"{bracketed(host)}:{port}" for host, port in listener.addresses)
+            state = "waits for free file descriptors (ulimit -n)" if self._paused & {*listener.sockets} else "accepts"
+            lines.append(f"{mode.label}\n    at {addresses}, {' and '.join(mode.transports).upper()}: {state}")
+        if not lines:
+            lines.append("Nothing is listened to: see the options server and mode.")
+        clients = self.active_connections
+        lines.append(f"{clients} client{'s' * (clients != 1)} connected. :set mode … changes what is listened to.")
+        return "\n\n".join(lines)
 
     def local_address(self) -> tuple[str, int] | None:
         """(host, port) under which programs on this machine reach the first listener that is a proxy to them; None: no such."""

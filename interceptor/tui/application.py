@@ -55,6 +55,10 @@ class Listening(Protocol):
         """One short text for each address that is listened on."""
         ...
 
+    def report(self) -> str:
+        """Every listener: its mode, its addresses, and how it fares."""
+        ...
+
     @property
     def active_connections(self) -> int:
         """Clients that are connected now."""

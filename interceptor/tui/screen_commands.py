@@ -24,6 +24,7 @@ from interceptor.tui.options_screen import Desk as OptionsDesk
 from interceptor.tui.options_screen import OptionsScreen
 from interceptor.tui.panes import LAYOUTS, Panes
 from interceptor.tui.screens import Screen, Step
+from interceptor.tui.text_screen import TextScreen
 
 
 class Desk(OptionsDesk, Protocol):
@@ -64,6 +65,7 @@ class ScreenCommands:
             "console.keymap.load": self.keymap_load,
             "browser.start": self.browser_start,
             "proxyserver.active_connections": self.active_connections,
+            "proxyserver.listeners": self.listeners,
             "readfile.reading": self.reading,
             "console.layout.cycle": self.layout_cycle,
             "console.layout.options": self.layout_options,
@@ -184,6 +186,10 @@ class ScreenCommands:
     def active_connections(self) -> int:
         """How many clients are connected."""
         return self._console.app.listeners.active_connections
+
+    def listeners(self) -> None:
+        """Show the listeners: their modes, where they listen, and how they fare."""
+        self._console.push(TextScreen("Listeners", self._console.app.listeners.report().encode()))
 
     def reading(self) -> bool:
         """Whether rfile is still being read."""

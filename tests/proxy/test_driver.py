@@ -326,6 +326,8 @@ def test_a_running_flow_is_killed(run: Callable[[Main], None]) -> None:
             client.writer.write(get(port))
             await until(lambda: running.flows and running.flows[0].server)
             assert running.listeners.active_connections == 1
+            [address] = running.listeners.describe()
+            assert running.listeners.report().startswith(f"regular\n    at {address}, TCP: accepts\n\n1 client connected.")
             assert running.listeners.kill(running.flows[0].id, "Killed by the user.")
             assert await client.reader.read() == b"" and running.errors() == ["Killed by the user."]
             assert not running.listeners.kill(running.flows[0].id, "again")

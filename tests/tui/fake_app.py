@@ -87,6 +87,9 @@ class FakeListeners:
     def describe(self) -> Sequence[str]:
         return ["127.0.0.1:8080"]
 
+    def report(self) -> str:
+        return "regular\n    at 127.0.0.1:8080, TCP: accepts"
+
 
 class FakeApp:
     def __init__(self, folder: Path, schedule: Schedule | None = None, **options: object) -> None:

@@ -273,6 +273,8 @@ def test_that_there_is_no_flow_is_said(console: Console) -> None:
 def test_what_the_program_does_is_asked(console: Console) -> None:
     assert run(console, "proxyserver.active_connections") == 2
     assert run(console, "readfile.reading") is False
+    run(console, "proxyserver.listeners")
+    assert console.top.title == "Listeners" and b"127.0.0.1:8080, TCP: accepts" in b"\n".join(console.top.render((80, 10)).text)
 
 
 def test_paths_of_cuts_are_completed_also_behind_a_comma(console: Console) -> None:
