@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from interceptor.addons.finished import has_ended
@@ -95,7 +95,7 @@ class ClientReplay:
     def flows_added(self, flows: list[Flow]) -> None:
         self.flows_changed(flows)
 
-    def flows_returned(self, flows: list[Flow]) -> None:
+    def flows_returned(self, flow_ids: Sequence[int], live: list[Flow]) -> None:
         """They were sent some other time."""
 
     def flows_changed(self, flows: list[Flow]) -> None:
@@ -104,9 +104,9 @@ class ClientReplay:
             self._running.difference_update([flow for flow in ours if _is_over(flow)])
             self._go_on()
 
-    def flows_removed(self, flows: list[Flow]) -> None:
-        if not self._running.isdisjoint(flows):
-            self._running.difference_update(flows)
+    def flows_removed(self, flow_ids: Sequence[int]) -> None:
+        if gone := {flow for flow in self._running if flow.id in set(flow_ids)}:
+            self._running -= gone
             self._go_on()
 
 

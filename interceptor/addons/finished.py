@@ -29,15 +29,16 @@ class FinishedFlows:
         self._running.update(dict.fromkeys(flows))
         self._look_at(flows)
 
-    def flows_returned(self, flows: list[Flow]) -> None:
-        self._running.update((flow, None) for flow in flows if flow.is_live)
+    def flows_returned(self, flow_ids: Sequence[int], live: list[Flow]) -> None:
+        self._running.update(dict.fromkeys(live))
 
     def flows_changed(self, flows: list[Flow]) -> None:
         self._look_at([flow for flow in flows if flow in self._running])
 
-    def flows_removed(self, flows: list[Flow]) -> None:
-        for flow in flows:
-            self._running.pop(flow, None)
+    def flows_removed(self, flow_ids: Sequence[int]) -> None:
+        gone = set(flow_ids)
+        for flow in [flow for flow in self._running if flow.id in gone]:
+            del self._running[flow]
 
     def _look_at(self, flows: list[Flow]) -> None:
         ended = sorted((flow for flow in flows if has_ended(flow)), key=lambda flow: flow.id)

@@ -327,10 +327,10 @@ class Scripts:
         if self._calls.has("update") and (changed := [each for each in flows if each not in own]):
             self._calls.tell("update", [self._traffic.facade(flow) for flow in changed])
 
-    def flows_returned(self, flows: list[Flow]) -> None:
+    def flows_returned(self, flow_ids: Sequence[int], live: list[Flow]) -> None:
         """Nothing: they have had their hooks."""
 
-    def flows_removed(self, flows: list[Flow]) -> None:
+    def flows_removed(self, flow_ids: Sequence[int]) -> None:
         """Nothing: what is off the list lives on."""
 
     # --- once, over flows that are there ----------------------------------------------------------------------

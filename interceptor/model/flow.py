@@ -36,7 +36,7 @@ class FlowError:
     timestamp: float
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Flow:
     """What every kind of flow has."""
 

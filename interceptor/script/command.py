@@ -99,7 +99,7 @@ def facades_of(value: Any, facade: Facade) -> Any:
         return facade(value)
     if isinstance(value, FilePath):
         return str(value)
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return [facades_of(each, facade) for each in value]
     return value
 

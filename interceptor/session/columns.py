@@ -16,6 +16,21 @@ from interceptor.model.flow import Flow, HttpFlow
 from interceptor.model.http import Request
 from interceptor.session.orders import FAILED_STATUS, NO_STATUS, ORDERS
 from interceptor.session.record_parts import Malformed, Parts, joined, table_bytes
+from interceptor.specs.filter_columns import (
+    ERROR,
+    HELD,
+    HTTP,
+    LIVE,
+    MARKED,
+    MODIFIED,
+    NO_WORD,
+    REPLAYED,
+    RESPONSE,
+    SENT_AGAIN,
+    TCP,
+    UDP,
+    WEBSOCKET,
+)
 
 COLUMNS: Final = (
     ("created", "d"), ("duration", "d"), ("size", "Q"), ("status", "i"), ("method", "I"), ("host", "I"), ("target", "I"),
@@ -24,11 +39,8 @@ COLUMNS: Final = (
 """Name and kind of array. `host` is the one that the client named, `target` the one that is connected to; `type` is the media
 type that the list is sorted by, the other two are the whole Content-Type fields."""
 
-NO_WORD: Final = 0xFFFFFFFF
 _LONGEST_TYPE: Final = 80
 
-HTTP, TCP, UDP = 1, 2, 4
-RESPONSE, ERROR, WEBSOCKET, MARKED, SENT_AGAIN, REPLAYED, MODIFIED, LIVE, HELD = 8, 16, 32, 64, 128, 256, 512, 1024, 2048
 _KINDS: Final = {"http": HTTP, "tcp": TCP, "udp": UDP}
 HAPPENS: Final = LIVE | HELD
 """Flags that are not true of a flow any more when its session is opened."""

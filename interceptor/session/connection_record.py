@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from interceptor.model.body import Body, MemoryBody
-from interceptor.model.connection import Address, Connection, Side, TlsFacts
+from interceptor.model.connection import Address, Connection, Hop, Side, TlsFacts
 from interceptor.session.record_parts import Malformed, Parts
 from interceptor.session.stored_body import DIGEST_BYTES
 
@@ -22,6 +22,9 @@ def packed_connection(connection: Connection) -> tuple[list[bytes], list[tuple[i
     for name in ("peer", "resolved", "local"):
         if address := getattr(connection, name):
             facts[name] = address
+    if connection.via:  # without the password
+        facts["via"] = [[hop.scheme, hop.host, hop.port, hop.user] for hop in connection.via]
+        facts["is_forwarded"] = connection.is_forwarded
     tls = connection.tls
     if tls is None:
         return [json.dumps(facts).encode()], []
@@ -51,6 +54,8 @@ def _unpacked(record: bytes, certificates: Callable[[bytes, int], bytes]) -> Con
         if name in facts:
             setattr(connection, name, facts[name])
     connection.peer, connection.resolved, connection.local = (_address(facts.get(name)) for name in ("peer", "resolved", "local"))
+    connection.via = tuple([Hop(scheme, host, port, user) for scheme, host, port, user in facts.get("via", ())])
+    connection.is_forwarded = bool(facts.get("is_forwarded"))
     if "tls" in facts:
         tls = connection.tls = TlsFacts(**{name: value for name, value in facts["tls"].items() if name in _TLS})
         tls.alpn, tls.hello = parts.next(), parts.next()

@@ -7,20 +7,22 @@ as long as it can be brought back.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, Final
 
-from interceptor.session.columns import COLUMNS, HAPPENS, Row
+from interceptor.session.columns import COLUMNS, HAPPENS, Row, Words
 
 _GROWS_BY: Final = 4_096
-_FLAGS: Final = [name for name, _ in COLUMNS].index("flags")
+_NAMES: Final = [name for name, _ in COLUMNS]
+_FLAGS: Final = _NAMES.index("flags")
 
 
 class FlowTable:
     """`columns` are in the order of `COLUMNS`; `size` places are in use; `count` flows are on the list."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Words | None = None) -> None:
+        self.words = words if words is not None else Words()
         self.base = 0
         self.size = 0
         self.count = 0
@@ -53,6 +55,19 @@ class FlowTable:
         place = flow_id - self.base
         if 0 <= place < self.size:
             self.blocks[place] = block
+
+    def column(self, name: str) -> array[Any]:
+        """The same array as long as this table lives."""
+        return self.columns[_NAMES.index(name)]
+
+    def number_key(self, name: str) -> Callable[[int], Any]:
+        """By the numbers of flows."""
+        column = self.column(name)
+        return lambda flow_id: column[flow_id - self.base]
+
+    def text_key(self, name: str) -> Callable[[int], Any]:
+        column, texts = self.column(name), self.words.texts
+        return lambda flow_id: texts[column[flow_id - self.base]]
 
     def set_row(self, flow_id: int, row: Row) -> None:
         place = self._place(flow_id)
@@ -138,16 +153,10 @@ class FlowTable:
         return place
 
     def _grow(self, count: int, in_front: bool) -> None:
-        for index, column in enumerate(self.columns):
-            more = array(column.typecode, bytes(column.itemsize * count))
-            self.columns[index] = more + column if in_front else column
-            if not in_front:
-                column.extend(more)
-        blocks = array("I", bytes(4 * count))
+        """In place, since filters and orders hold on to the columns."""
+        at = 0 if in_front else len(self.listed)
+        for column in (*self.columns, self.blocks):
+            column[at:at] = array(column.typecode, bytes(column.itemsize * count))
+        self.listed[at:at] = self.hidden[at:at] = bytes(count)
         if in_front:
-            self.blocks, self.listed, self.size = blocks + self.blocks, bytearray(count) + self.listed, self.size + count
-            self.hidden = bytearray(count) + self.hidden
-        else:
-            self.blocks.extend(blocks)
-            self.listed.extend(bytes(count))
-            self.hidden.extend(bytes(count))
+            self.size += count

@@ -31,15 +31,14 @@ class Keeping:
 
     def changed(self, flow: Flow) -> None:
         """It is to be written as it is when its turn comes."""
-        if self.session.is_written:
-            self._waiting[flow.id] = flow
+        self._waiting[flow.id] = flow
 
     def has(self, flow_id: int) -> bool:
         return flow_id in self._waiting or flow_id in self._writing
 
     @property
     def has_work(self) -> bool:
-        return bool(self._waiting or self._writing or self.session.has_news_to_come)
+        return self.session.is_written and bool(self._waiting or self._writing or self.session.has_news_to_come)
 
     def work(self) -> None:
         session = self.session

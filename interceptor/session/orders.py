@@ -14,6 +14,9 @@ from interceptor.model.flow import Flow, HttpFlow
 
 Key = float | str
 
+TEXT_ORDERS: Final = ("method", "host", "type")
+"""Those whose keys are texts that many flows share."""
+
 NO_STATUS: Final = 0
 FAILED_STATUS: Final = -1
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from interceptor.model.flow import Flow
+from interceptor.session.flows import Flows
+from interceptor.session.judging import judge_of
 from interceptor.session.store import Store
 from interceptor.session.view import View
 from interceptor.specs.errors import UserError
@@ -25,22 +27,25 @@ class Selection:
         """The flows that `@all`, `@marked`, …, `@1,2` or a filter names. UserError if it is none of these."""
         match spec:
             case "@all":
-                return list(self._store)
+                return Flows(self._store, list(self._store.table.ids()))
             case "@focus":
                 return [self._view.focus] if self._view.focus is not None else []
             case "@shown":
-                return list(self._view)
+                return self._view.flows()
             case "@hidden":
-                return list(self._view.hidden())
+                return self._view.hidden()
             case "@marked":
-                return [flow for flow in self._store if flow.marker]
+                return self._where(judge_of(self._store, None, is_marked_only=True))
             case "@unmarked":
-                return [flow for flow in self._store if not flow.marker]
+                is_marked = judge_of(self._store, None, is_marked_only=True)
+                return self._where(lambda flow_id: not is_marked(flow_id))
         if spec.startswith("@"):
             numbers = spec[1:].split(",")
             if not all(number.strip().isdecimal() for number in numbers):
                 raise UserError(f"no flows are called {spec!r}; try @focus, @shown, @marked, @all or a filter")
             found = [self._store.get(int(number)) for number in numbers]
             return [flow for flow in found if flow is not None]
-        wanted = self._parse(spec)
-        return [flow for flow in self._store if wanted is None or wanted.matches(flow)]
+        return self._where(judge_of(self._store, self._parse(spec)))
+
+    def _where(self, judge: Callable[[int], bool]) -> Flows:
+        return Flows(self._store, [flow_id for flow_id in self._store.table.ids() if judge(flow_id)])

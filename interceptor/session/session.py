@@ -19,9 +19,9 @@ from typing import Any, Final
 from interceptor.model.body import Body
 from interceptor.model.connection import Connection
 from interceptor.model.flow import Flow
-from interceptor.session.columns import Row, Words, read_index, row_of
+from interceptor.session.columns import read_index
 from interceptor.session.connection_record import packed_connection, unpacked_connection
-from interceptor.session.flow_record import Packed, packed, unpacked
+from interceptor.session.flow_record import packed, unpacked
 from interceptor.session.flow_table import FlowTable
 from interceptor.session.id_ranges import read_ranges, written_ranges
 from interceptor.session.record_parts import Malformed
@@ -61,7 +61,7 @@ class Session:
         self.failure = ""
         """Why the file cannot be written at the moment; "" if it can."""
         self._warn, self._tell, self._clock = warn, tell, clock
-        self._words = Words()
+        self._words = self.table.words
         self._words_written = 0
         self._numbers: weakref.WeakKeyDictionary[Connection, int] = weakref.WeakKeyDictionary()
         self._connections: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
@@ -70,6 +70,7 @@ class Session:
         self._again_at = 0.0
         self._look_at = 0.0
         self._is_probing = False
+        self._unkept_kinds: set[str] = set()
         try:
             self.states = file.states()
             self._words.extend(file.words())
@@ -90,10 +91,6 @@ class Session:
     def last_id(self) -> int:
         """The highest number that a flow of it has had."""
         return max(self.table.base + self.table.size - 1, int(self.states.get("last_id", 0)), 0)
-
-    @property
-    def words(self) -> Words:
-        return self._words
 
     @property
     def is_written(self) -> bool:
@@ -119,15 +116,15 @@ class Session:
 
     # Into the file
 
-    def row(self, flow: Flow) -> Row:
-        return row_of(flow, self._words)
-
     def write(self, flows: Iterable[Flow]) -> None:
-        """As they are now. Call only if there `has_room`."""
-        self._jobs.flows += [(self._packed(flow), row_of(flow, self._words)) for flow in flows]
-
-    def _packed(self, flow: Flow) -> Packed:
-        return packed(flow, self._number)
+        """As they are now, with the columns that the table has. Call only if there `has_room`."""
+        for flow in flows:
+            try:
+                self._jobs.flows.append((packed(flow, self._number), self.table.row(flow.id)))
+            except Exception as error:  # one flow that has no form must not keep the others out
+                if flow.kind not in self._unkept_kinds:
+                    self._unkept_kinds.add(flow.kind)
+                    self._warn(f"Flow {flow.id} ({flow.kind}) stays in memory only, and others like it: {error!r}")
 
     def note(self, name: str, value: Any) -> None:
         """What there is to know of the session as a whole; JSON."""

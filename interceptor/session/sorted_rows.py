@@ -1,129 +1,142 @@
-"""Flows in ascending order of one key, found and moved quickly among a hundred thousand.
+"""Flows in ascending order of one key, found and moved quickly among a million: their ids, some hundred bytes each.
 
-    (flow, belongs) ─▸ bring_in_line ─▸ one sorted list of (key, id, flow), with a dict beside it
+    (id, belongs) ─▸ bring_in_line ─▸ one sorted array of ids, with the key of each beside it
 
 Finding is O(log n). A few rows are put in and taken out one by one, which moves memory; more of them together cost one copy of
-the list, whose pieces between them are copied whole. Equal keys stand in order of arrival.
+the array, whose pieces between them are copied whole. Equal keys stand in order of arrival. The key is the one that a flow had
+when it was brought in line last: until then it stays where it is, whatever changes.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from interceptor.model.flow import Flow
-
 _FEW: Final = 8
-_Row = tuple[Any, int, Flow]  # key, id, flow: the id is never equal, so flows are not compared
 
 
 class SortedRows:
-    def __init__(self, key_of: Callable[[Flow], Any]) -> None:
-        self.key_of = key_of
-        self._rows: list[_Row] = []
-        self._row_of: dict[Flow, _Row] = {}
+    def __init__(self, key_of: Callable[[int], Any], order: str = "") -> None:
+        """`order` is what the key is called."""
+        self.key_of, self.order = key_of, order
+        self._ids: array[int] = array("Q")
+        self._keys: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._ids)
 
-    def __contains__(self, flow: object) -> bool:
-        return flow in self._row_of
+    def __contains__(self, flow_id: object) -> bool:
+        return flow_id in self._keys
 
-    def __getitem__(self, index: int) -> Flow:
-        return self._rows[index][2]
+    def __getitem__(self, index: int) -> int:
+        return self._ids[index]
 
-    def __iter__(self) -> Iterator[Flow]:
-        """As they are now, whatever is put in meanwhile."""
-        return (row[2] for row in self._rows[:])
+    def ids(self) -> array[int]:
+        """As they are now, in order."""
+        return self._ids[:]
 
-    def __reversed__(self) -> Iterator[Flow]:
-        return (row[2] for row in self._rows[::-1])
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ids[:])
 
-    def flows(self) -> list[Flow]:
+    def unordered(self) -> list[int]:
         """In no particular order: quicker than to iterate."""
-        return list(self._row_of)
+        return list(self._keys)
 
-    def index(self, flow: Flow) -> int | None:
+    def index(self, flow_id: int) -> int | None:
         """None if it is not here."""
-        row = self._row_of.get(flow)
-        return None if row is None else bisect_left(self._rows, row)
+        key = self._keys.get(flow_id)
+        return None if key is None else self._find(key, flow_id)
 
-    def place_for(self, flow: Flow) -> int:
+    def place_for(self, flow_id: int) -> int:
         """How many rows come before the place of a flow that is not here."""
-        return bisect_left(self._rows, (self.key_of(flow), flow.id))
+        return self._find(self.key_of(flow_id), flow_id)
 
-    def bring_in_line(self, judged: Iterable[tuple[Flow, bool]]) -> list[Flow]:
+    def bring_in_line(self, judged: Iterable[tuple[int, bool]]) -> list[int]:
         """What belongs here and what does not; a key that has changed moves its flow. Returns the flows that were not here."""
-        come: list[_Row] = []
-        gone: list[_Row] = []
-        new: list[Flow] = []
-        key_of, row_of = self.key_of, self._row_of
-        for flow, belongs in dict(judged).items():
-            row = row_of.get(flow)
+        come: list[tuple[Any, int]] = []
+        gone: list[int] = []
+        new: list[int] = []
+        key_of, keys = self.key_of, self._keys
+        wanted: dict[int, Any] = {}
+        for flow_id, belongs in dict(judged).items():
+            key = keys.get(flow_id)
             if belongs:
-                key = key_of(flow)
-                if row is None:
-                    new.append(flow)
-                elif row[0] == key and row[1] == flow.id:
+                fresh = key_of(flow_id)
+                if key is None:
+                    new.append(flow_id)
+                elif key == fresh:
                     continue
                 else:
-                    gone.append(row)
-                row_of[flow] = fresh = (key, flow.id, flow)
-                come.append(fresh)
-            elif row is not None:
-                del row_of[flow]
-                gone.append(row)
+                    gone.append(self._find(key, flow_id))
+                wanted[flow_id] = fresh
+                come.append((fresh, flow_id))
+            elif key is not None:
+                gone.append(self._find(key, flow_id))
+                wanted[flow_id] = None
         self._take_out(gone)
-        self._put_in(sorted(come))
+        for flow_id, key in wanted.items():
+            if key is None:
+                del keys[flow_id]
+            else:
+                keys[flow_id] = key
+        come.sort()
+        self._put_in(come)
         return new
 
-    def remove(self, flows: Iterable[Flow]) -> None:
+    def remove(self, flow_ids: Iterable[int]) -> None:
         """Those that are not here are ignored."""
-        self._take_out([row for row in (self._row_of.pop(flow, None) for flow in flows) if row is not None])
+        gone = [flow_id for flow_id in flow_ids if flow_id in self._keys]
+        self._take_out([self._find(self._keys[flow_id], flow_id) for flow_id in gone])
+        for flow_id in gone:
+            del self._keys[flow_id]
 
     def forget(self, count: int) -> bool:
         """Of rows that nobody looks at any more: so many at most, since to free a hundred thousand takes a while. True if there
         are no more."""
-        del self._rows[-count:]
-        for _ in range(min(count, len(self._row_of))):
-            self._row_of.popitem()
-        return not self._rows and not self._row_of
+        del self._ids[:]
+        for _ in range(min(count, len(self._keys))):
+            self._keys.popitem()
+        return not self._keys
 
-    def _take_out(self, gone: list[_Row]) -> None:
-        rows = self._rows
+    def _find(self, key: Any, flow_id: int) -> int:
+        keys, ids = self._keys, self._ids
+        if not ids or (keys[ids[-1]], ids[-1]) < (key, flow_id):
+            return len(ids)
+        return bisect_left(ids, (key, flow_id), key=lambda each: (keys[each], each))
+
+    def _take_out(self, gone: list[int]) -> None:
+        """The rows in those places."""
         if len(gone) <= _FEW:
-            for row in gone:
-                del rows[bisect_left(rows, row)]
+            for place in sorted(gone, reverse=True):
+                del self._ids[place]
             return
-        kept: list[_Row] = []
-        start = 0
-        for place in sorted([bisect_left(rows, row) for row in gone]):
-            kept += rows[start:place]
+        ids, kept, start = self._ids, array("Q"), 0
+        for place in sorted(gone):
+            kept += ids[start:place]
             start = place + 1
-        kept += rows[start:]
-        self._rows = kept
+        self._ids = kept + ids[start:]
 
-    def _put_in(self, come: list[_Row]) -> None:
-        """`come` is sorted."""
-        rows = self._rows
+    def _put_in(self, come: list[tuple[Any, int]]) -> None:
+        """`come` is sorted; the keys are known already."""
         if not come:
             return
-        if not rows or rows[-1] < come[0]:
-            rows += come
+        keys, ids = self._keys, self._ids
+        key, first = come[0]
+        if not ids or (keys[ids[-1]], ids[-1]) < (key, first):
+            ids.extend([flow_id for _, flow_id in come])
         elif len(come) <= _FEW:
-            for row in come:
-                insort(rows, row)
-        elif len(come) * 8 > len(rows):
-            rows += come
-            rows.sort()
+            for key, flow_id in come:
+                ids.insert(self._find(key, flow_id), flow_id)
+        elif len(come) * 8 > len(ids):
+            ids.extend([flow_id for _, flow_id in come])
+            self._ids = array("Q", sorted(ids, key=lambda each: (keys[each], each)))
         else:
-            merged: list[_Row] = []
-            start = 0
-            for row in come:
-                place = bisect_left(rows, row, start)
-                merged += rows[start:place]
-                merged.append(row)
+            merged, start = array("Q"), 0
+            for key, flow_id in come:
+                place = bisect_left(ids, (key, flow_id), start, key=lambda each: (keys[each], each))
+                merged += ids[start:place]
+                merged.append(flow_id)
                 start = place
-            merged += rows[start:]
-            self._rows = merged
+            self._ids = merged + ids[start:]

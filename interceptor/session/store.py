@@ -17,12 +17,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Protocol
+from typing import Any
 
 from interceptor.model.body import SPOOL_FROM, Body, MemoryBody
-from interceptor.model.flow import Flow, HttpFlow, WebSocketMessage
+from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, WebSocketMessage
 from interceptor.model.http import Message
 from interceptor.model.records import (
     BodyData,
@@ -34,40 +33,20 @@ from interceptor.model.records import (
     Record,
     WebSocketMessageData,
 )
-from interceptor.session.fields import FieldPool
-from interceptor.session.flow_table import FlowTable
+from interceptor.session.columns import row_of
 from interceptor.session.growing import announces_much, count_spoken, growing_bodies, moved, replace_body, spooled
 from interceptor.session.keeping import WORK_SECONDS, Keeping
+from interceptor.session.listing import AT_HAND, MEMORY_LIMIT, Listing, Schedule
 from interceptor.session.messages import BYTES_PER_MESSAGE, MessageLog, WebSocketLog
+from interceptor.session.orders import ORDERS, TEXT_ORDERS
 from interceptor.session.session import Session
 from interceptor.session.spool import Spool, SpooledBody
 from interceptor.session.stored_body import StoredBody
-from interceptor.session.weight import FLOW_BYTES, bytes_of, move_bodies
-
-Schedule = Callable[[float, Callable[[], None]], object]
-"""Calls the function once, that many seconds later, in the same thread: `asyncio`'s `call_later`."""
-
-MEMORY_LIMIT: Final = 256 * 1024 * 1024
-BATCH_SECONDS: Final = 1 / 30
-_WARN_EVERY_SECONDS: Final = 60.0
-_MOVED_TOGETHER: Final = 64
-_LOOKED_AT_TO_DROP: Final = 256
+from interceptor.session.weight import FLOW_BYTES, bytes_of
 
 
-class Listener(Protocol):
-    """Is told of batches. A flow is told as removed only if it was told as added before, and so on."""
-
-    def flows_added(self, flows: list[Flow]) -> None: ...
-    def flows_changed(self, flows: list[Flow]) -> None: ...
-    def flows_removed(self, flows: list[Flow]) -> None: ...
-
-    def flows_returned(self, flows: list[Flow]) -> None:
-        """They are on the list again, or from before: they were added, or told of, some other time."""
-        ...
-
-
-class Store:
-    """The flows of one session; a `model.records.Recorder`. `warn` is told what a person should know, at most once a minute."""
+class Store(Listing):
+    """The flows of one session; a `model.records.Recorder`."""
 
     def __init__(
         self,
@@ -78,31 +57,7 @@ class Store:
         warn: Callable[[str], None] = lambda message: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.schedule = schedule
-        self.spool = spool if spool is not None else Spool(warn=warn)
-        self.memory_limit = memory_limit
-        self.bytes_in_memory = 0
-        self._warn = warn
-        self._clock = clock
-        self._warned_at: float | None = None
-        self._dropped = 0  # flows, since the log was told
-        self._flows: dict[int, Flow] = {}
-        self._is_in_order = True
-        self.table = FlowTable()
-        self.keeping: Keeping | None = None
-        self._is_work_scheduled = False
-        self._hidden_live: dict[int, Flow] = {}
-        self._weights: dict[int, int] = {}  # of the same keys: what each is counted with in bytes_in_memory
-        self._last_id = 0
-        self._pool = FieldPool()
-        self._ended: deque[int] = deque()  # may be dropped, oldest first; ids that are gone are skipped
-        self._with_bodies: deque[int] = deque()  # ended, and may have bodies in memory
-        self._listeners: list[Listener] = []
-        self._added: dict[Flow, None] = {}
-        self._changed: dict[Flow, None] = {}
-        self._removed: dict[Flow, None] = {}
-        self._returned: dict[Flow, None] = {}
-        self._is_scheduled = False
+        super().__init__(schedule, spool, memory_limit=memory_limit, warn=warn, clock=clock)
         self._recorders: dict[type[Record], Callable[..., None]] = {
             BodyData: self._body_data,
             MessageData: self._message_data,
@@ -209,16 +164,12 @@ class Store:
 
     # What the user does
 
-    def next_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
-
     def add(self, flow: Flow) -> None:
         """Joins the list in the place that its id gives it; an id of 0, or one that another flow has, is replaced by the next."""
-        if self._flows.get(flow.id) is flow:
+        if flow in self:
             self.touch(flow)
             return
-        if flow.id in self._flows:
+        if self.table.is_known(flow.id) and self._elsewhere.get(flow.id) is not flow:
             flow.id = 0
         self._list(flow, bytes_of(flow, None if flow.is_live else self._pool))
         if not flow.is_live:
@@ -227,7 +178,9 @@ class Store:
 
     def touch(self, flow: Flow) -> None:
         """It was changed by someone other than the wire: weighs it anew, tells the views."""
-        if self._flows.get(flow.id) is flow:
+        if flow in self:
+            if flow.id not in self._flows:
+                self._have_at_hand(flow)
             self._weigh(flow)
             self._note_change(flow)
             if not flow.is_live:
@@ -235,62 +188,115 @@ class Store:
 
     def remove(self, flows: Iterable[Flow]) -> None:
         """Off the list; flows that are not on it are ignored. Live ones go on, unseen."""
-        for flow in list(flows):
-            if self._flows.get(flow.id) is flow:
-                self._unlist(flow)
-                if flow.is_live and self.keeping is not None:
-                    self._hidden_live[flow.id] = flow
+        self.hide([flow.id for flow in list(flows) if flow in self])
+
+    def hide(self, flow_ids: Iterable[int]) -> list[int]:
+        """The same by number. Those that were on the list."""
+        hidden = [flow_id for flow_id in flow_ids if flow_id in self.table]
+        for flow_id in hidden:
+            self._unlist(flow_id)
+        self._hidden_changed()
+        return hidden
+
+    def put_back(self, flow_ids: Iterable[int]) -> None:
+        """Onto the list again, in their old places; those that nothing is known of any more are ignored."""
+        for flow_id in flow_ids:
+            if flow_id in self.table or not self.table.is_known(flow_id):
+                continue
+            flow = self._hidden_live.pop(flow_id, None) or self._elsewhere.get(flow_id)
+            if flow is not None:
+                self._list(flow, bytes_of(flow))
+                if not flow.is_live:
+                    self._may_go(flow)
+            elif self.table.block_of(flow_id):
+                self.table.list(flow_id)
+                self._note_return(flow_id)
+        self._hidden_changed()
+
+    def clear(self) -> None:
+        self.hide(self.table.ids())
+
+    def get(self, flow_id: int) -> Flow | None:
+        """The flow of that number, if it is on the list; the same object as long as somebody refers to it."""
+        flow = self._flows.get(flow_id)
+        if flow is None and flow_id in self.table:
+            flow = self._found(flow_id)
+            self._have_at_hand(flow)
+        return flow
+
+    def peek(self, flow_id: int) -> Flow:
+        """The same for one that is on the list, for whoever looks at many: it is not kept at hand."""
+        return self._flows.get(flow_id) or self._found(flow_id)
+
+    def __len__(self) -> int:
+        return self.table.count
+
+    def __iter__(self) -> Iterator[Flow]:
+        return (self.peek(flow_id) for flow_id in self.table.ids() if flow_id in self.table)
+
+    def __contains__(self, flow: object) -> bool:
+        if not isinstance(flow, Flow) or flow.id not in self.table:
+            return False
+        return self._flows.get(flow.id) is flow or self._elsewhere.get(flow.id) is flow
+
+    def _found(self, flow_id: int) -> Flow:
+        flow = self._elsewhere.get(flow_id)
+        if flow is None and self.session is not None:
+            flow = self.session.load(flow_id)
+        if flow is None:
+            flow = self._unreadable(flow_id)
+        self._elsewhere[flow_id] = flow
+        return flow
+
+    def _unreadable(self, flow_id: int) -> Flow:
+        problem = self.session.file.problem if self.session is not None else "it is gone"
+        created = self.table.column("created")[flow_id - self.table.base]
+        error = FlowError(f"This flow cannot be read from its session: {problem}.", created)
+        return TcpFlow(flow_id, created_at=created, error=error)
+
+    def _have_at_hand(self, flow: Flow) -> None:
+        self._flows[flow.id] = flow
+        weight = self._weights[flow.id] = bytes_of(flow)
+        self.bytes_in_memory += weight
+        self._may_go(flow)
+        if len(self._flows) > AT_HAND + AT_HAND // 8:
+            self._let_go()
+
+    def _hidden_changed(self) -> None:
         if self.keeping is not None:
             self.keeping.session.note_hidden()
             self._work_soon()
-
-    def clear(self) -> None:
-        self.remove(self._flows.values())
-
-    def get(self, flow_id: int) -> Flow | None:
-        return self._flows.get(flow_id)
-
-    def __len__(self) -> int:
-        return len(self._flows)
-
-    def __iter__(self) -> Iterator[Flow]:
-        if not self._is_in_order:
-            self._flows = dict(sorted(self._flows.items()))
-            self._is_in_order = True
-        return iter(list(self._flows.values()))
-
-    def __contains__(self, flow: object) -> bool:
-        return isinstance(flow, Flow) and self._flows.get(flow.id) is flow
 
     def weight_of(self, flows: Iterable[Flow]) -> int:
         """About how many bytes of memory these flows take; for those who keep them alive."""
         return sum(self._weights.get(flow.id) or bytes_of(flow) for flow in flows)
 
-    # The session that the flows belong to
+    def key_of(self, order: str) -> Callable[[int], Any]:
+        """What the list is sorted by in that order, by the numbers of flows; of the session that is open now."""
+        self._renew_columns()
+        if order in TEXT_ORDERS:
+            return self.table.text_key(order)
+        if order == "url":
+            url = ORDERS["url"]
+            return lambda flow_id: url(self.peek(flow_id))
+        return self.table.number_key({"time": "created"}.get(order, order))
 
-    @property
-    def session(self) -> Session | None:
-        """None: flows are in memory only."""
-        return self.keeping.session if self.keeping is not None else None
+    # The session that the flows belong to
 
     def open(self, session: Session) -> None:
         """What is in that session is on the list from now on, and what happens goes into it. Flows that are here already are
         written, too, under the numbers that they have: that is for a session which is empty, or before there is any flow."""
         assert self.keeping is None
         keeping = self.keeping = Keeping(session, self._body_is_stored)
-        here = list(self._flows.values())
         self.table = session.table
         self._last_id = max(self._last_id, session.last_id)
-        for flow_id in list(self.table.ids()):
-            if (flow := session.load(flow_id)) is not None:
-                self._list(flow, bytes_of(flow, self._pool))
-                del self._added[flow]
-                self._returned[flow] = None
-                self._may_go(flow)
-        for flow in here:
+        for flow in self._flows.values():
             self.table.list(flow.id)
+            self.table.set_row(flow.id, row_of(flow, self.table.words))
             if not flow.is_live:
                 keeping.changed(flow)
+        self._is_anew = True
+        self._tell()
         self._work_soon()
 
     def close(self) -> int:
@@ -300,6 +306,8 @@ class Store:
             return 0
         keeping, self.keeping = self.keeping, None
         live = [flow for flow in self._flows.values() if flow.is_live] + list(self._hidden_live.values())
+        for flow in live:
+            self.table.set_row(flow.id, row_of(flow, self.table.words))
         return keeping.close(live)
 
     def note(self, name: str, value: Any) -> None:
@@ -321,141 +329,14 @@ class Store:
     def _work(self) -> None:
         self._is_work_scheduled = False
         if self.keeping is not None:
-            self.keeping.session.note("flows", len(self._flows))
+            if self._changed or self._added:
+                self._tell()  # the columns are to be those of the flows as they are written
+            self.keeping.session.note("flows", len(self))
             self.keeping.work()
             if self.keeping.has_work:
                 self._work_soon()
 
     def _body_is_stored(self, flow_id: int, body: Body, stored: StoredBody) -> None:
-        if (flow := self._flows.get(flow_id)) is not None:
+        flow = self._flows.get(flow_id) or self._elsewhere.get(flow_id) or self._hidden_live.get(flow_id)
+        if flow is not None:
             replace_body(flow, body, stored)
-
-    # Whoever wants to know
-
-    def subscribe(self, listener: Listener) -> None:
-        self._listeners.append(listener)
-
-    def unsubscribe(self, listener: Listener) -> None:
-        self._listeners.remove(listener)
-
-    def flush(self) -> None:
-        """Keeps the limits, and tells the listeners now what they would be told within a thirtieth of a second."""
-        self._tell()
-        if self.bytes_in_memory > self.memory_limit:  # after all have been told of what goes: it may have been printed or saved
-            self._make_room()
-            self._tell()
-        self._forget_ids()
-        self.spool.reclaim()
-
-    def _tell(self) -> None:
-        removed, added, changed, returned = (list(each) for each in (self._removed, self._added, self._changed, self._returned))
-        self._removed.clear()
-        self._returned.clear()
-        self._added.clear()
-        self._changed.clear()
-        for listener in list(self._listeners):
-            if removed:
-                listener.flows_removed(removed)
-            if returned:
-                listener.flows_returned(returned)
-            if changed:  # they came before those that were added
-                listener.flows_changed(changed)
-            if added:
-                listener.flows_added(added)
-
-    def _note_change(self, flow: Flow) -> None:
-        if flow not in self._added and flow not in self._returned:
-            self._changed[flow] = None
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self.schedule(BATCH_SECONDS, self._tick)
-
-    def _tick(self) -> None:
-        self._is_scheduled = False
-        self.flush()
-
-    # The list and its weight
-
-    def _list(self, flow: Flow, weight: int) -> None:
-        flow_id = flow.id
-        if not flow_id:
-            flow_id = flow.id = self.next_id()
-        elif flow_id > self._last_id:
-            self._last_id = flow_id
-        elif flow_id < self._last_id:
-            self._is_in_order = False
-        self._flows[flow_id] = flow
-        self.table.list(flow_id)
-        self._hidden_live.pop(flow_id, None)
-        self._weights[flow_id] = weight
-        self.bytes_in_memory += weight
-        if flow in self._removed:
-            del self._removed[flow]
-        else:
-            self._added[flow] = None
-        self._note_change(flow)
-
-    def _unlist(self, flow: Flow) -> None:
-        del self._flows[flow.id]
-        self.table.unlist(flow.id)
-        self.bytes_in_memory -= self._weights.pop(flow.id)
-        self._changed.pop(flow, None)
-        if flow in self._added:
-            del self._added[flow]
-        elif flow in self._returned:
-            del self._returned[flow]
-        else:
-            self._removed[flow] = None
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self.schedule(BATCH_SECONDS, self._tick)
-
-    def _weigh(self, flow: Flow, pool: FieldPool | None = None) -> None:
-        weight = bytes_of(flow, pool)
-        self.bytes_in_memory += weight - self._weights[flow.id]
-        self._weights[flow.id] = weight
-
-    def _may_go(self, flow: Flow) -> None:
-        self._ended.append(flow.id)
-        self._with_bodies.append(flow.id)
-
-    def _forget_ids(self) -> None:
-        """Of flows that are gone, so that a long session which is cleared now and then does not collect them."""
-        for ids in (self._ended, self._with_bodies):
-            if len(ids) > 2 * len(self._flows) + 1_000:
-                kept = [flow_id for flow_id in ids if flow_id in self._flows]
-                ids.clear()
-                ids.extend(kept)
-
-    def _make_room(self) -> None:
-        while self.bytes_in_memory > self.memory_limit and self._with_bodies and self.spool.has_room:
-            ids = [self._with_bodies.popleft() for _ in range(min(_MOVED_TOGETHER, len(self._with_bodies)))]
-            flows = [flow for flow in map(self._flows.get, ids) if flow is not None]
-            before = [bytes_of(flow) for flow in flows]
-            if not move_bodies(flows, self.spool):
-                self._with_bodies.extendleft(reversed(ids))
-                break
-            for flow, weight in zip(flows, before, strict=True):
-                moved = weight - bytes_of(flow)
-                self._weights[flow.id] -= moved
-                self.bytes_in_memory -= moved
-        if self.bytes_in_memory > self.memory_limit:
-            self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        looked_at = 0
-        while self.bytes_in_memory > self.memory_limit and self._ended and looked_at < _LOOKED_AT_TO_DROP:
-            flow = self._flows.get(self._ended.popleft())
-            if flow is None:
-                continue
-            if flow.marker or flow.held or flow.is_live:
-                looked_at += 1
-                self._ended.append(flow.id)
-                continue
-            self._unlist(flow)
-            self._dropped += 1
-        now = self._clock()
-        if self._dropped and (self._warned_at is None or now - self._warned_at >= _WARN_EVERY_SECONDS):
-            limit = self.memory_limit // (1024 * 1024)
-            self._warn(f"The oldest {self._dropped} flows were dropped to stay below {limit} MiB; mark what is to be kept.")
-            self._warned_at, self._dropped = now, 0

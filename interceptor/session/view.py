@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, overload
 
 from interceptor.model.flow import Flow
+from interceptor.session.flows import Flows
+from interceptor.session.judging import judge_of
 from interceptor.session.orders import ORDERS
 from interceptor.session.sorted_rows import SortedRows
 from interceptor.session.store import Store
@@ -29,7 +31,11 @@ SLICE_SECONDS: Final = 0.005
 _PLACED_TOGETHER: Final = 256
 _FORGOTTEN_TOGETHER: Final = 8192
 
-_Judged = tuple[Flow, bool]  # whether it is to be shown
+_MANY: Final = 4_096
+_TOGETHER: Final = 64
+"""So many are judged between two looks at the clock, when there are many."""
+
+_Judged = tuple[int, bool]  # whether it is to be shown
 
 
 class View:
@@ -39,17 +45,19 @@ class View:
         self._store = store
         self._clock = clock
         self._order = "time"
-        self._rows = SortedRows(ORDERS[self._order])
+        self._table = store.table
+        self._rows = self._new_rows()
+        self._judge = judge_of(store, None)
         self._coming: SortedRows | None = None  # the rows in an order that was asked for, not whole yet
-        self._to_place: deque[Flow] = deque()  # what they lack
+        self._to_place: deque[int] = deque()  # what they lack
         self._going: list[SortedRows] = []  # rows that are shown no more, forgotten by and by
         self._filter: Filter | None = None
         self._is_marked_only = False
         self._is_reversed = False
         self._wanted_focus: Flow | None = None
         self._is_following = self._is_follow_paused = False
-        self._newest: Flow | None = None  # of those shown; None: to be looked for
-        self._to_judge: deque[Flow] = deque()
+        self._newest: int | None = None  # of those shown; None: to be looked for
+        self._to_judge: deque[int] = deque()
         self._is_work_scheduled = False
         self._callbacks: list[Callable[[], None]] = []
         store.subscribe(self)
@@ -67,22 +75,30 @@ class View:
     def __getitem__(self, index: int | slice) -> Flow | Sequence[Flow]:
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self._rows)))]
-        return self._rows[~index if self._is_reversed else index]
+        return self._flow(self._rows[~index if self._is_reversed else index])
 
     def __iter__(self) -> Iterator[Flow]:
-        return reversed(self._rows) if self._is_reversed else iter(self._rows)
+        return iter(self.flows())
 
     def __contains__(self, flow: object) -> bool:
-        return flow in self._rows
+        return isinstance(flow, Flow) and flow.id in self._rows
+
+    def flows(self) -> Flows:
+        """Those that are shown now, in order: fetched when they are looked at."""
+        ids = self._rows.ids()
+        return Flows(self._store, ids[::-1] if self._is_reversed else ids)
+
+    def _flow(self, flow_id: int) -> Flow:
+        return self._store.get(flow_id) or self._store.peek(flow_id)  # it may have left the list, and the view not know yet
 
     def index(self, flow: Flow) -> int | None:
         """Its row, or None if it is not shown."""
-        place = self._rows.index(flow)
+        place = self._rows.index(flow.id)
         return place if place is None or not self._is_reversed else len(self._rows) - 1 - place
 
     def hidden(self) -> Sequence[Flow]:
         """Flows of the store that are not shown, in order of arrival."""
-        return [flow for flow in self._store if flow not in self._rows]
+        return Flows(self._store, [flow_id for flow_id in self._store.table.ids() if flow_id not in self._rows])
 
     @property
     def hidden_count(self) -> int:
@@ -155,16 +171,18 @@ class View:
     def focus(self) -> Flow | None:
         """The flow under the cursor; None only if nothing is shown."""
         wanted = self._wanted_focus
-        if wanted in self._rows or not self._rows:
-            return wanted if self._rows else None
+        if not self._rows:
+            return None
+        if wanted is not None and wanted.id in self._rows:
+            return wanted
         return self[0] if wanted is None else self._neighbour(wanted)
 
     @focus.setter
     def focus(self, flow: Flow | None) -> None:
         """A flow that is not shown leaves the focus where it is. Pauses following unless it is the newest."""
-        if flow is None or flow in self._rows:
+        if flow is None or flow.id in self._rows:
             self._wanted_focus = flow
-            self._is_follow_paused = self._is_following and flow is not None and flow is not self._newest_shown()
+            self._is_follow_paused = self._is_following and flow is not None and flow.id != self._newest_shown()
             self._settle_focus()
             self._tell()
 
@@ -178,7 +196,7 @@ class View:
         self._is_following = is_following
         self._is_follow_paused = False
         if is_following and (newest := self._newest_shown()) is not None:
-            self._wanted_focus = newest
+            self._wanted_focus = self._flow(newest)
             self._tell()
 
     @property
@@ -190,18 +208,18 @@ class View:
         """Until the focus is moved to the newest flow: somebody looks at one flow closely."""
         self._is_follow_paused = self._is_following
 
-    def _newest_shown(self) -> Flow | None:
+    def _newest_shown(self) -> int | None:
         if self._newest is None and self._rows:
-            self._newest = max(self._rows.flows(), key=lambda flow: flow.id)
+            self._newest = max(self._rows.unordered())
         return self._newest
 
     def _neighbour(self, gone: Flow) -> Flow:
-        place = self._rows.place_for(gone)
-        return self._rows[max(0, place - 1) if self._is_reversed else min(place, len(self._rows) - 1)]
+        place = self._rows.place_for(gone.id)
+        return self._flow(self._rows[max(0, place - 1) if self._is_reversed else min(place, len(self._rows) - 1)])
 
     def _settle_focus(self) -> None:
         wanted = self._wanted_focus
-        if wanted in self._rows or self._to_judge:
+        if (wanted is not None and wanted.id in self._rows) or self._to_judge:
             return
         if self._rows:
             self._wanted_focus = self.focus
@@ -211,24 +229,32 @@ class View:
     # What the store says
 
     def flows_added(self, flows: list[Flow]) -> None:
-        self._judge_or_queue(flows)
+        self._judge_or_queue([flow.id for flow in flows])
 
-    def flows_returned(self, flows: list[Flow]) -> None:
-        self._judge_or_queue(flows)
+    def flows_returned(self, flow_ids: Sequence[int], live: list[Flow]) -> None:
+        if self._table is not self._store.table:
+            self._refilter()
+        elif len(flow_ids) > _MANY:
+            self._to_judge.extend(flow_ids)
+            self._work_soon()
+        else:
+            self._judge_or_queue(list(flow_ids))
 
     def flows_changed(self, flows: list[Flow]) -> None:
         if self._filter is None or not self._filter.needs_body:
-            self._judge_or_queue(flows)
+            self._judge_or_queue([flow.id for flow in flows])
             return
-        again = [flow for flow in flows if self._is_worth_looking(flow)]
-        shown = [flow for flow in set(flows).difference(again) if flow in self._rows]
-        self._place([(flow, bool(flow.marker) or not self._is_marked_only) for flow in shown])
-        self._judge_or_queue(again)
+        again = {flow.id for flow in flows if self._is_worth_looking(flow)}
+        shown = [flow for flow in flows if flow.id not in again and flow.id in self._rows]
+        self._place([(flow.id, bool(flow.marker) or not self._is_marked_only) for flow in shown])
+        self._judge_or_queue(list(again))
 
-    def flows_removed(self, flows: list[Flow]) -> None:
-        self._rows.remove(flows)
+    def flows_removed(self, flow_ids: Sequence[int]) -> None:
+        if len(flow_ids) > _MANY and len(self._store) == 0:
+            self._refilter()  # quicker than to take them out
+        self._rows.remove(flow_ids)
         if self._coming is not None:
-            self._coming.remove(flows)
+            self._coming.remove(flow_ids)
         if self._newest not in self._rows:
             self._newest = None
         if not self._rows:
@@ -240,42 +266,43 @@ class View:
         """Whether a filter that looks into bodies is to be asked about a change."""
         if not flow.is_live or flow.held is not None:
             return True
-        return self._is_marked_only and bool(flow.marker) and flow not in self._rows
+        return self._is_marked_only and bool(flow.marker) and flow.id not in self._rows
 
     # Judging and placing
 
-    def _judge(self, flow: Flow) -> _Judged:
-        if self._is_marked_only and not flow.marker:
-            return flow, False
-        return flow, self._filter is None or self._filter.matches(flow)
-
-    def _judge_or_queue(self, flows: list[Flow]) -> None:
+    def _judge_or_queue(self, flow_ids: list[int]) -> None:
         if self._filter is not None and self._filter.needs_body:
-            self._to_judge.extend(flows)
+            self._to_judge.extend(flow_ids)
             if not self._is_work_scheduled:
                 self._work(SLICE_SECONDS)
             return
-        self._place([self._judge(flow) for flow in flows])
+        judge = self._judge
+        self._place([(flow_id, judge(flow_id)) for flow_id in flow_ids])
         self._settle_focus()
         self._tell()
 
     def _refilter(self) -> None:
         self._going.append(self._rows)
-        self._rows = SortedRows(ORDERS[self._order])
+        self._table = self._store.table
+        self._rows = self._new_rows()
+        self._judge = judge_of(self._store, self._filter, self._is_marked_only)
         self._newest, self._coming = None, None
         self._to_place.clear()
-        self._to_judge = deque(self._store)
+        self._to_judge = deque(self._table.ids())
         if self._wanted_focus is not None:
-            self._to_judge.appendleft(self._wanted_focus)  # so that it stays, if it stays
+            self._to_judge.appendleft(self._wanted_focus.id)  # so that it stays, if it stays
         self._work(SLICE_SECONDS)
 
     def _reorder(self) -> None:
         self._coming = None
         self._to_place.clear()
-        if self._rows.key_of is not ORDERS[self._order]:
-            self._coming = SortedRows(ORDERS[self._order])
-            self._to_place.extend(self._rows.flows())
+        if self._rows.order != self._order:
+            self._coming = self._new_rows()
+            self._to_place.extend(self._rows.unordered())
         self._work(SLICE_SECONDS)
+
+    def _new_rows(self) -> SortedRows:
+        return SortedRows(self._store.key_of(self._order), self._order)
 
     def _work(self, budget_seconds: float | None) -> None:
         """One slice, and the next one scheduled; all of it if there is no budget."""
@@ -285,23 +312,31 @@ class View:
             self._place_some(self._coming, deadline)
         if self._going and self._going[-1].forget(_FORGOTTEN_TOGETHER):
             self._going.pop()
-        if (self._to_judge or self._to_place or self._going) and not self._is_work_scheduled:
-            self._is_work_scheduled = True
-            self._store.schedule(0.0, self._next_slice)
+        if self._to_judge or self._to_place or self._going:
+            self._work_soon()
         self._settle_focus()
         self._tell()
+
+    def _work_soon(self) -> None:
+        if not self._is_work_scheduled:
+            self._is_work_scheduled = True
+            self._store.schedule(0.0, self._next_slice)
 
     def _next_slice(self) -> None:
         self._is_work_scheduled = False
         self._work(SLICE_SECONDS)
 
     def _judge_some(self, deadline: float | None) -> None:
-        queue, clock, store = self._to_judge, self._clock, self._store
+        queue, clock, table, judge, rows = self._to_judge, self._clock, self._table, self._judge, self._rows
         judged: list[_Judged] = []
         while queue:
-            flow = queue.popleft()
-            if flow in store:
-                judged.append(self._judge(flow))
+            for _ in range(_TOGETHER if len(queue) > _MANY else 1):
+                flow_id = queue.popleft()
+                if flow_id not in table:
+                    continue
+                belongs = judge(flow_id)
+                if belongs or flow_id in rows:
+                    judged.append((flow_id, belongs))
             if deadline is not None and clock() >= deadline:
                 break
         self._place(judged)
@@ -311,7 +346,7 @@ class View:
         queue = self._to_place
         while queue:
             together = [queue.popleft() for _ in range(min(_PLACED_TOGETHER, len(queue)))]
-            coming.bring_in_line([(flow, True) for flow in together if flow in self._rows])
+            coming.bring_in_line([(flow_id, True) for flow_id in together if flow_id in self._rows])
             if deadline is not None and self._clock() >= deadline:
                 break
         if not queue:
@@ -328,11 +363,11 @@ class View:
             self._newest = None
         if not new:
             return
-        newest = max(new, key=lambda flow: flow.id)
+        newest = max(new)
         if self._newest is not None or len(new) == len(self._rows):
-            self._newest = newest if self._newest is None or newest.id > self._newest.id else self._newest
-        if self._is_following and not self._is_follow_paused and newest.id > (self._wanted_focus.id if self._wanted_focus else 0):
-            self._wanted_focus = newest
+            self._newest = newest if self._newest is None or newest > self._newest else self._newest
+        if self._is_following and not self._is_follow_paused and newest > (self._wanted_focus.id if self._wanted_focus else 0):
+            self._wanted_focus = self._store.get(newest)
 
     def _tell(self) -> None:
         for callback in self._callbacks:

@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 
 from interceptor.model.flow import Flow
 from interceptor.specs.errors import UserError
+from interceptor.specs.filter_columns import COLUMN_TESTS, ColumnMaker, all_of, any_of, none_of
 from interceptor.specs.filter_operators import OPERATORS, Operator
 from interceptor.specs.filter_ranges import Clock, is_tls_version
 from interceptor.specs.filter_terms import Predicate, Settings
@@ -54,6 +55,8 @@ class Filter:
     written_out: str
     needs_body: bool = field(compare=False)
     matches: Predicate = field(compare=False, repr=False)
+    by_columns: ColumnMaker | None = field(compare=False, repr=False, default=None)
+    """Makes the same test for the places of a table of columns; it may not know (None). None: it would never know."""
 
     def __str__(self) -> str:
         return self.written_out
@@ -72,7 +75,8 @@ def parse(text: str, ignore_case: bool = True, clock: Clock | None = None) -> Fi
     """UserError with the position if it is not a filter. `clock` tells the time that ages (`~time <5m`) count back from."""
     expression = _Reader(text).read()
     settings = Settings(ignore_case, clock or _wall_clock)
-    return Filter(text, expression.written(), expression.needs_body(), expression.compiled(settings))
+    matches = expression.compiled(settings)  # says what is wrong, and where
+    return Filter(text, expression.written(), expression.needs_body(), matches, expression.by_columns(settings))
 
 
 def operators() -> Sequence[OperatorHelp]:
@@ -111,6 +115,11 @@ class _Term(NamedTuple):
             raise UserError(error.message, self.position + inside) from None
 
 
+    def by_columns(self, settings: Settings) -> ColumnMaker | None:
+        make = COLUMN_TESTS.get(self.operator.name)
+        return None if make is None else make(self.argument, settings)
+
+
 class _Not(NamedTuple):
     operand: _Expression
 
@@ -123,6 +132,9 @@ class _Not(NamedTuple):
     def compiled(self, settings: Settings) -> Predicate:
         test = self.operand.compiled(settings)
         return lambda flow: not test(flow)
+
+    def by_columns(self, settings: Settings) -> ColumnMaker | None:
+        return none_of(self.operand.by_columns(settings))
 
 
 class _All(NamedTuple):
@@ -148,6 +160,9 @@ class _All(NamedTuple):
 
         return matches
 
+    def by_columns(self, settings: Settings) -> ColumnMaker | None:
+        return all_of([each.by_columns(settings) for each in self.operands])
+
 
 class _Any(NamedTuple):
     operands: tuple[_Expression, ...]
@@ -171,6 +186,9 @@ class _Any(NamedTuple):
             return False
 
         return matches
+
+    def by_columns(self, settings: Settings) -> ColumnMaker | None:
+        return any_of([each.by_columns(settings) for each in self.operands])
 
 
 _Expression = _Term | _Not | _All | _Any

@@ -238,8 +238,8 @@ def content_type(of_request: bool, of_response: bool) -> Maker:
     return make
 
 
-_ASSET: Final = r"^(text/css|(text|application)/(x-)?javascript|image/|font/|application/(x-)?font)"
-is_asset: Final = content_type(False, True)(_ASSET, Settings(True, lambda: 0.0))
+ASSET: Final = r"^(text/css|(text|application)/(x-)?javascript|image/|font/|application/(x-)?font)"
+is_asset: Final = content_type(False, True)(ASSET, Settings(True, lambda: 0.0))
 
 
 def address(addresses: Callable[[Flow], Iterator[Address | None]]) -> Maker:

@@ -175,7 +175,7 @@ class Console:
         """Asks if something would be lost."""
         held = len(self.app.intercept.held())
         is_kept = self.app.options.save_stream_file or self.app.session_life.is_kept
-        unsaved = 0 if is_kept else sum(1 for flow in self.app.store if flow not in self.flow_commands.saved)
+        unsaved = 0 if is_kept else self.flow_commands.unsaved_count()
         if not held and not unsaved:
             self.quit()
             return
@@ -307,7 +307,8 @@ class Console:
     def flows_added(self, flows: list[Flow]) -> None:
         self.invalidate()
 
-    flows_returned = flows_added
+    def flows_returned(self, flow_ids: Sequence[int], live: list[Flow]) -> None:
+        self.invalidate()
 
     def flows_changed(self, flows: list[Flow]) -> None:
         for screen in self.stack:
@@ -315,11 +316,11 @@ class Console:
                 screen.detail.refresh()
         self.invalidate()
 
-    def flows_removed(self, flows: list[Flow]) -> None:
-        self.flow_commands.saved.difference_update(flows)
-        self.flow_settings.forget(flows)
+    def flows_removed(self, flow_ids: Sequence[int]) -> None:
+        self.flow_commands.saved.difference_update(flow_ids)
+        self.flow_settings.forget(flow_ids)
         screen = self.flow_screen()
-        if screen is not None and screen.flow in flows:
+        if screen is not None and screen.flow is not None and screen.flow.id in flow_ids:
             if (following := self.app.view.focus) is not None:
                 screen.detail.show(following)
             else:

@@ -40,8 +40,8 @@ Format = Annotated[str, Choices(format_names)]
 
 
 class ExportCommands:
-    def __init__(self, app: Application, console: Surroundings, saved: set[Flow]) -> None:
-        """`saved` are the flows that are in a file."""
+    def __init__(self, app: Application, console: Surroundings, saved: set[int]) -> None:
+        """`saved` are the numbers of flows that are in a file."""
         self._app, self._console, self._saved = app, console, saved
 
     def register(self) -> None:

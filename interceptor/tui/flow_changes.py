@@ -72,20 +72,21 @@ class FlowChanges:
         self._undo.push("revert", lambda: put(list(before)), lambda: put(list(after)))
         return len(edited)
 
-    def remove(self, flows: Sequence[Flow], label: str) -> None:
+    def remove(self, flow_ids: Sequence[int], label: str) -> None:
         """Off the list; live ones go on. The views know at once: the next key is meant for what is then under the cursor."""
-        gone = list(flows)
+        # what is in no file would be lost without somebody who refers to it
+        is_in_file = self._store.session is not None
+        only_here = [] if is_in_file else [self._store.peek(each) for each in flow_ids if each in self._store.table]
 
         def put_back() -> None:
-            for flow in gone:
-                self._store.add(flow)
+            self._store.put_back(flow.id for flow in only_here) if only_here else self._store.put_back(flow_ids)
             self._store.flush()
 
         def take_off() -> None:
-            self._store.remove(gone)
+            self._store.hide(flow_ids)
             self._store.flush()
 
-        weight = self._store.weight_of(gone)
+        weight = self._store.weight_of(only_here)
         take_off()
         self._undo.push(label, put_back, take_off, weight=weight)
 

@@ -20,6 +20,7 @@ from interceptor.model.encoding import decode_content, encode_content
 from interceptor.model.flow import Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Headers, Request
 from interceptor.session.export.cut import Cuts, cut, json_lines
+from interceptor.session.flows import Flows, ids_of
 from interceptor.specs.errors import UserError
 from interceptor.tui import edit_flow
 from interceptor.tui.application import Application
@@ -48,7 +49,7 @@ class FlowCommands:
     ) -> None:
         """`start` runs a coroutine beside the rest and shows what it raises."""
         self._app, self._changes, self._tell, self._start = app, changes, tell, start
-        self.saved: set[Flow] = set()
+        self.saved: set[int] = set()
         """Flows that are in a file."""
 
     def register(self) -> None:
@@ -223,8 +224,10 @@ class FlowCommands:
 
     def remove(self, flows: Sequence[Flow]) -> None:
         """Delete flows from the list; held ones stay."""
-        gone = [flow for flow in flows if flow.held is None]
-        stayed = len(flows) - len(gone)
+        held = {flow.id for flow in self._app.intercept.held()}
+        ids = ids_of(flows)
+        gone = [flow_id for flow_id in ids if flow_id not in held]
+        stayed = len(ids) - len(gone)
         if gone:
             self._changes.remove(gone, f"deletion of {_count(len(gone))}")
         text = f"{_count(len(gone))} deleted; u brings {'it' if len(gone) == 1 else 'them'} back" if gone else ""
@@ -234,11 +237,12 @@ class FlowCommands:
 
     def clear(self) -> None:
         """Delete all flows from the list."""
-        self.remove(list(self._app.store))
+        self.remove(Flows(self._app.store, list(self._app.store.table.ids())))
 
     def clear_unmarked(self) -> None:
         """Delete all flows that are not marked."""
-        self.remove([flow for flow in self._app.store if not flow.marker])
+        resolve = self._app.commands.flow_resolver
+        self.remove(resolve("@unmarked") if resolve is not None else [])
 
     # -- files ------------------------------------------------------------------------------------------------------------
 
@@ -267,7 +271,7 @@ class FlowCommands:
                     if wanted is not None and not wanted.matches(flow):
                         continue
                     self._app.store.add(flow)
-                    self.saved.add(flow)
+                    self.saved.add(flow.id)
                     loaded.append(flow)
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
@@ -279,6 +283,10 @@ class FlowCommands:
                     lambda: self._add_all(loaded),
                 )
         self._tell(f"{_count(len(loaded))} loaded from {path}")
+
+    def unsaved_count(self) -> int:
+        """How many flows of the list are in no file that was asked for."""
+        return sum(1 for flow_id in self._app.store.table.ids() if flow_id not in self.saved)
 
     def _add_all(self, flows: Sequence[Flow]) -> None:
         for flow in flows:

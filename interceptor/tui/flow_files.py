@@ -17,7 +17,7 @@ _SLICE: Final = 50
 """So many flows are written before the loop gets its turn."""
 
 
-async def save_flows(flows: Sequence[Flow], path: Path, saved: set[Flow], format: str = "", key_log: str | None = None) -> str:
+async def save_flows(flows: Sequence[Flow], path: Path, saved: set[int], format: str = "", key_log: str | None = None) -> str:
     """What to tell the user; `saved` gets those that are in the file and will not change. UserError if it cannot be written."""
     from interceptor.session.formats.replaced_file import replacing
     from interceptor.session.formats.written import format_of
@@ -31,11 +31,11 @@ async def save_flows(flows: Sequence[Flow], path: Path, saved: set[Flow], format
         return await _added(flows, path, saved)
     with replacing(path) as stream:
         written, note = await _written(flows, stream, name, key_log)
-    saved.update(flow for flow in written if not flow.is_live)
+    saved.update(flow.id for flow in written if not flow.is_live)
     return f"{_count(len(written))} saved in {path}{note}"
 
 
-async def _added(flows: Sequence[Flow], path: Path, saved: set[Flow]) -> str:
+async def _added(flows: Sequence[Flow], path: Path, saved: set[int]) -> str:
     try:
         with path.expanduser().open("ab") as stream:
             end = stream.tell()
@@ -47,7 +47,7 @@ async def _added(flows: Sequence[Flow], path: Path, saved: set[Flow]) -> str:
                 raise
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
-    saved.update(flow for flow in written if not flow.is_live)
+    saved.update(flow.id for flow in written if not flow.is_live)
     return f"{_count(len(written))} added to {path}{note}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from interceptor.model.flow import Flow
@@ -28,8 +29,10 @@ class FlowSettings:
     def toggle(self, flow: Flow, key: str) -> None:
         self.set(flow, key, "false" if self.is_on(flow, key) else ON)
 
-    def forget(self, flows: list[Flow]) -> None:
+    def forget(self, flow_ids: Sequence[int]) -> None:
         """They are gone."""
-        gone = {flow.id for flow in flows}
+        if not self._values:
+            return
+        gone = set(flow_ids)
         for key in [key for key in self._values if key[0] in gone]:
             del self._values[key]

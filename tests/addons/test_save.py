@@ -57,7 +57,7 @@ def test_each_flow_is_written_once_when_it_has_ended(tmp_path: Path, store: Stor
     store.listener.flows_changed([running])
     store.listener.flows_changed([running])
     store.listener.flows_added([http(3, "/gone", is_live=True), http(4, "/c", is_live=True)])
-    store.listener.flows_removed([flow for flow in save._finished.running if flow.id == 3])
+    store.listener.flows_removed([3])
     save.close()
     assert saved(path) == ["/a", "/b", "/c"]
 

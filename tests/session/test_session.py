@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -180,14 +180,14 @@ def test_those_who_listen_are_told_of_old_flows_apart_from_new_ones(start: Start
             told.append(("added", [flow.id for flow in flows]))
 
         def flows_changed(self, flows: list[Flow]) -> None: ...
-        def flows_removed(self, flows: list[Flow]) -> None: ...
-        def flows_returned(self, flows: list[Flow]) -> None:
-            told.append(("returned", [flow.id for flow in flows]))
+        def flows_removed(self, flow_ids: Sequence[int]) -> None: ...
+        def flows_returned(self, flow_ids: Sequence[int], live: list[Flow]) -> None:
+            told.append(("returned", list(flow_ids)))
 
     second.store.subscribe(Listener())
     second.flow("/new")
     second.store.flush()
-    assert told == [("returned", [1]), ("added", [2])]
+    assert told == [("added", [2])]
 
 
 # --- bodies

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,11 @@ class Told:
     def flows_changed(self, flows: list[Flow]) -> None:
         self.said.append(("changed", [flow.id for flow in flows]))
 
-    def flows_removed(self, flows: list[Flow]) -> None:
-        self.said.append(("removed", [flow.id for flow in flows]))
+    def flows_removed(self, flow_ids: Sequence[int]) -> None:
+        self.said.append(("removed", list(flow_ids)))
 
-    def flows_returned(self, flows: list[Flow]) -> None:
-        self.said.append(("returned", [flow.id for flow in flows]))
+    def flows_returned(self, flow_ids: Sequence[int], live: list[Flow]) -> None:
+        self.said.append(("returned", list(flow_ids)))
 
     def news(self) -> list[tuple[str, list[int]]]:
         said, self.said = self.said, []
@@ -303,7 +304,7 @@ def test_a_removed_live_flow_goes_on_unseen_and_its_body_stays_whole(store: Stor
     assert (answer(flow).body.read(), flow.is_live, flow.error) == (b"before after", True, None)
     store.add(flow)
     store.flush()
-    assert told.news() == [("added", [1])]
+    assert told.news() == [("returned", [1])]
     assert store.bytes_in_memory > 0
 
 

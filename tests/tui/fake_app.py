@@ -25,8 +25,9 @@ from interceptor.model.flow import Flow, HeldMessage, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
 from interceptor.session.formats.recognised import read_file
+from interceptor.session.listing import Schedule
 from interceptor.session.selection import Selection
-from interceptor.session.store import Schedule, Store
+from interceptor.session.store import Store
 from interceptor.session.undo import Undo
 from interceptor.session.view import View
 from interceptor.specs.errors import UserError

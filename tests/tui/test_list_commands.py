@@ -120,7 +120,7 @@ def test_a_whole_body_is_asked_for_by_flow_and_seen(console: Console) -> None:
     screen.render((80, 20))
     run(console, "view.settings.setval.toggle @focus fullcontents")
     assert console.flow_settings.is_on(flow, "fullcontents")
-    console.flows_removed([flow])
+    console.flows_removed([flow.id])
     assert not console.flow_settings.is_on(flow, "fullcontents")
 
 
