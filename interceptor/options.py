@@ -225,7 +225,7 @@ class _Declared:
         True, "limits", "Keep bodies above stream_large_bodies and those that scripts stream; off keeps their size alone."
     )
     body_size_limit = optional_text("limits", "Refuse bodies above this size.", check=is_size)
-    store_memory_limit = text("256m", "limits", "Memory for flows; when full, the oldest go that are in no session.", check=is_size)
+    store_memory_limit = text("256m", "limits", "Memory for flows; when full, those in no session go.", check=is_size)
     spool_directory = optional_text(
         "limits", "Folder for large bodies while the program runs; unset is the system's temporary folder."
     )
