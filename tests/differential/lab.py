@@ -177,7 +177,11 @@ class _Lab:
     async def _through_the_proxy(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, Services]:
         loop, seen = asyncio.get_running_loop(), self._seen
         services = Services(
-            loop, seen, HangUps(loop), lambda text, error: seen.reports.append(f"{text}: {error!r}"), lambda host, port: False
+            loop,
+            seen,
+            HangUps(loop),
+            lambda text, error: seen.reports.append(f"{text}: {error!r}"),
+            lambda host, port, transport: False,
         )
         services.decider = seen
         ingress = Ingress("regular", None if self._case.way is Way.PROXY else Origin("tcp", "127.0.0.1", port))
