@@ -111,6 +111,21 @@ class FlowTable:
             if 0 <= place < self.size:
                 self.hidden[place] = self.blocks[place] = 0
 
+    def trim(self) -> None:
+        """Lets go of the first places if nothing is known of many of them any more: flows come and are dropped for weeks. Call
+        when everybody has been told of what was dropped."""
+        count = self.listed.find(1)
+        if 0 <= count < _GROWS_BY:
+            return
+        known = [place for place in (count, self.hidden.find(1)) if place >= 0]
+        count = min(known, default=self.size)
+        if count < _GROWS_BY:
+            return
+        for each in (*self.columns, self.blocks, self.listed, self.hidden):
+            del each[:count]
+        self.base += count
+        self.size -= count
+
     def put_block(self, block: int, ids: Sequence[int], tables: Sequence[array[Any]]) -> None:
         """What a block of the file has, all of it on the list."""
         if not ids:

@@ -118,6 +118,8 @@ class Listing:
             self._make_room()
             self._tell()
         self._forget_ids()
+        if self.keeping is None:
+            self.table.trim()
         self.spool.reclaim()
 
     def _tell(self) -> None:

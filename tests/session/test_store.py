@@ -17,7 +17,9 @@ from interceptor.model.http import Response
 from interceptor.model.records import BodyData, FlowChanged, FlowEnded, FlowStarted, MessageData
 from interceptor.session.spool import BodySlice, Spool, SpooledBody
 from interceptor.session.store import Store
+from interceptor.session.view import View
 from interceptor.session.weight import bytes_of
+from interceptor.specs.filter import parse
 from tests.session.support import Time, http_flow
 
 
@@ -487,3 +489,20 @@ def test_what_has_to_go_is_told_of_first(time: Time, tmp_path: Path) -> None:
     store.flush()
     assert finished == [running.id, *(flow.id for flow in others)]
     assert len(store) == 0 and told.news()[-1][0] == "removed"
+
+
+def test_of_flows_that_were_dropped_nothing_is_kept_however_many_there_are(time: Time, tmp_path: Path) -> None:
+    store = Store(time.schedule, Spool(tmp_path), memory_limit=400_000, clock=time)
+    view = View(store, time)
+    for number in range(20_000):
+        ended(store, f"/{number}", body=b"")
+        if number % 100 == 99:
+            time.passes(1.0)
+    assert 0 < len(store) < 1_000
+    assert store.table.size < 10_000 and len(store.table.listed) < 20_000
+    kept = [flow.request.path for flow in store if isinstance(flow, HttpFlow)]
+    assert kept == [f"/{number}" for number in range(20_000 - len(kept), 20_000)]
+    view.set_filter(parse("~u /19999$ & ~m GET"))
+    while time.passes(1.0):
+        pass
+    assert [flow.request.path for flow in view if isinstance(flow, HttpFlow)] == ["/19999"]
