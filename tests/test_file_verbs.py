@@ -17,6 +17,7 @@ import pytest
 from interceptor.cli import main
 from interceptor.file_verbs import Files
 from interceptor.model.flow import HttpFlow
+from interceptor.session.columns import row_of
 from interceptor.session.formats.mitmproxy_flow import write_flow
 from interceptor.session.formats.recognised import read_file
 from interceptor.session.formats.replaced_file import replacing
@@ -119,6 +120,8 @@ def test_a_session_is_read_also_while_it_is_in_use(tmp_path: Path, capsys: pytes
     flows = [http(), tcp(), http_flow(body=b"large" * 100_000)]
     for number, flow in enumerate(flows, 1):
         flow.id = number
+        session.table.set_row(number, row_of(flow, session.table.words))
+        session.table.list(number)
     session.write(flows)
     session.flush()
     assert session.settle(30)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,6 +40,8 @@ class SessionLife:
         self._is_ended = False
         self._has_warned = False
         self._making: asyncio.Task[None] | None = None
+        self._guard = threading.Lock()  # of the two below, which the thread that makes a file looks at
+        self._made: SessionFile | None = None  # and not taken up yet
         options.subscribe(self._options_changed)
 
     @property
@@ -74,9 +77,14 @@ class SessionLife:
 
     def close(self) -> str:
         """What a person should know of the end; "" if all is well."""
-        self._is_ended = True
         if self._making is not None:
             self._making.cancel()
+        with self._guard:
+            self._is_ended = True
+            if self._made is not None:
+                self._made.close()
+                with suppress(OSError):
+                    remove_session(self._made.path)
         session = self._store.session
         lost = self._store.close()
         if session is None or not session.is_written:
@@ -115,6 +123,7 @@ class SessionLife:
                     self._warn(f"No session can be made: {reason}. Flows stay in memory only until one can be.")
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
+            self._made = None
             self._begin(Session(file, self._store.spool.new_body, self._warn, self._tell))
             if self._has_warned:
                 self._tell(f"Flows are kept in the session {self.name} now; nothing was lost.")
@@ -123,9 +132,13 @@ class SessionLife:
     def _unnamed_file(self) -> SessionFile:
         confdir = self._options.confdir_path
         path = unnamed_path(confdir, time.time())
-        make_folder(path)
-        prune_unnamed(confdir)
-        return SessionFile.open(path)
+        with self._guard:  # whoever ends waits for this one
+            if self._is_ended:
+                raise UserError("the program ends")
+            make_folder(path)
+            prune_unnamed(confdir)
+            self._made = SessionFile.open(path)
+            return self._made
 
     # What the user was doing
 
