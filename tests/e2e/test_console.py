@@ -417,7 +417,7 @@ def test_control_characters_from_the_wire_do_not_reach_the_terminal(start: Start
     console.press("q", "E")
     console.see("Events")
     console.press("q", "g")
-    console.edit("a", "OWNED")
+    console.edit("a", "Edit request-body")
     console.press("esc")
     console.see_no("Edit request-body")
     console.edit("8", "X-Evil")

@@ -142,6 +142,7 @@ def _talk(console: Console, url: str) -> None:
         console.press("delete")
         console.see("message dropped", "dropped")
         console.press("I")
+        console.see("[Xi:")
         client.send("first first third")
         assert client.recv(timeout=10) == "first first third"
 
