@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from interceptor.launch.browser import Browsers
     from interceptor.proxy.driver import Services
     from interceptor.proxy.listeners import Listeners
+    from interceptor.proxy.names import SystemNames
     from interceptor.proxy.tls_service import TlsService
     from interceptor.specs.filter import Filter
 
@@ -123,6 +124,14 @@ class App:
     def _keylog_path(self) -> str | None:
         return self.options.tls_keylog_file or os.environ.get("SSLKEYLOGFILE") or os.environ.get("MITMPROXY_SSLKEYLOGFILE")
 
+    @cached_property
+    def names(self) -> SystemNames:
+        from interceptor.proxy.names import SystemNames
+
+        names = SystemNames()
+        names.configure(self.options.dns_name_servers, self.options.dns_use_hosts_file)
+        return names
+
     @property
     def listeners(self) -> Listeners:
         assert self._listeners is not None, "not started"
@@ -188,6 +197,7 @@ class App:
             loop, self.store, HangUps(loop), self._report, self._is_own_address, self.options.connect_addr
         )
         services.connection_ended = Garbage(loop.call_soon, lambda: len(self.store)).connection_ended
+        services.look_up = self.names.look_up
         self._listeners = Listeners(services, self.settings, iter(self.store.next_id, None))
         if not (self.options.confdir_path / "interceptor-ca.pem").exists():
             self.authority  # noqa: B018 - made before there is a port: who waits for the port finds the CA's files
@@ -268,6 +278,7 @@ class App:
                 routes=Routes(parse_rules(options.route)),
                 upstream_auth=_user_and_password(options.upstream_auth),
                 http_connect_send_host_header=options.http_connect_send_host_header,
+                strip_ech=options.strip_ech,
             )
         return self._settings
 
@@ -275,6 +286,7 @@ class App:
         self._rules_changed()
         assert self._services is not None
         self._services.local_host = options.connect_addr
+        self.names.configure(options.dns_name_servers, options.dns_use_hosts_file)
         if "tls_keylog_file" in names:
             self.keylog.open(self._keylog_path)
         if names & _TLS_OPTIONS:

@@ -18,7 +18,7 @@ from interceptor.contentviews.visible import escape_control
 from interceptor.model.body import Body, passed_size
 from interceptor.model.connection import Address, bracketed
 from interceptor.model.encoding import credible_size
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow, WebSocketData
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow, WebSocketData
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.specs.sizes import format_size
 
@@ -80,6 +80,8 @@ class FlowText:
         ]
         if isinstance(flow, HttpFlow):
             words += self._http_words(flow)
+        elif isinstance(flow, DnsFlow):
+            words += self._dns_words(flow)
         elif isinstance(flow, TcpFlow):
             server = flow.server.peer if flow.server is not None else None
             words += [flow.kind.upper(), self._paint("url", _address(server)), f"{flow.message_count} messages"]
@@ -103,6 +105,14 @@ class FlowText:
         elif flow.error is None:
             yield "<< no response"
 
+    def _dns_words(self, flow: DnsFlow) -> Iterator[str]:
+        yield self._paint("method", "DNS")
+        yield self._paint("url", one_line(f"{flow.request.type_name} {flow.request.name}"))
+        if flow.response is not None:
+            yield "<<"
+            yield self._paint("good" if flow.response.rcode == 0 else "bad", flow.response.rcode_name)
+            yield one_line(", ".join(flow.response.answers()[:20]))
+
     # details
 
     def _details(self, flow: Flow) -> Iterator[str]:
@@ -118,6 +128,11 @@ class FlowText:
                 yield from self._message(flow.request, flow.response)
             if flow.websocket is not None and self.detail >= 3:
                 yield from self._websocket(flow.websocket)
+        elif isinstance(flow, DnsFlow) and self.detail >= 2:
+            for message in (flow.request, flow.response):
+                if message is not None:
+                    yield from (one_line(line) for line in message.text().splitlines())
+                    yield ""
         elif isinstance(flow, TcpFlow) and self.detail >= 3:
             messages = ((each.from_client, each.body.read(), each.is_dropped) for each in flow.messages)
             yield from self._messages(messages, len(flow.messages))

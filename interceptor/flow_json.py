@@ -16,8 +16,9 @@ from interceptor.contentviews.visible import escape_character
 from interceptor.dump_text import duration
 from interceptor.model.body import Body, passed_size
 from interceptor.model.connection import Address, Connection, TlsFacts, bracketed
+from interceptor.model.dns import DnsMessage
 from interceptor.model.encoding import PartialContent, TooLarge, credible_size, decode_content
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
 from interceptor.model.http import Headers, Message, Request, Response
 
 BODY_START: Final = 64 * 1024
@@ -55,10 +56,31 @@ def flow_object(flow: Flow, detail: int = 1) -> Object:
     }
     if isinstance(flow, HttpFlow):
         result |= _http(flow, most)
+    elif isinstance(flow, DnsFlow):
+        result["request"] = _dns_message(flow.request, most)
+        result["response"] = _dns_message(flow.response, most) if flow.response is not None else None
     elif isinstance(flow, TcpFlow):
         result |= {"message_count": flow.message_count, "byte_count": flow.byte_count}
         if most != 0:
             result["messages"] = [_raw_message(each, most) for each in flow.messages]
+    return result
+
+
+def _dns_message(message: DnsMessage, most: int | None) -> Object:
+    result: Object = {
+        "id": message.id,
+        "opcode": message.opcode,
+        "rcode": message.rcode_name,
+        "is_truncated": message.is_truncated,
+        "name": _clean(message.name),
+        "type": message.type_name,
+        "size": len(message.wire),
+        "time": _time(message.timestamp),
+    }
+    if message.is_response:
+        result["answers"] = [_clean(each) for each in message.answers()]
+    if most != 0:
+        result["text"] = _clean(message.text())
     return result
 
 

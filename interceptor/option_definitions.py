@@ -260,6 +260,16 @@ def are_routes(values: Sequence[str]) -> None:
             raise OptionError(error.message, error.position, value) from None
 
 
+def are_servers(values: Sequence[str]) -> None:
+    from interceptor.specs.servers import parse_server
+
+    for value in values:
+        try:
+            parse_server(value)
+        except UserError as error:
+            raise OptionError(error.message, error.position, value) from None
+
+
 def are_patterns(values: Sequence[str]) -> None:
     import re
 

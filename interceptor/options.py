@@ -23,6 +23,7 @@ from interceptor.option_definitions import (
     are_patterns,
     are_routes,
     are_rules,
+    are_servers,
     is_address,
     is_filter,
     is_size,
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "OptionDefinition", "Options", "Subscriber"]
 
-GROUPS = ("proxy", "hosts", "access", "rules", "scripts", "tls", "certificates", "limits", "flows", "files", "console", "dump")
+GROUPS = (
+    "proxy", "hosts", "access", "rules", "scripts", "tls", "certificates", "dns", "limits", "flows", "files", "console", "dump",
+)  # fmt: skip
 """In the order in which people are shown them."""
 
 _TLS_VERSIONS = ("UNBOUNDED", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
@@ -210,6 +213,12 @@ class _Declared:
         "rsa", "certificates", "Key type of a CA that is made anew; ec is not known to old devices.", choices=("rsa", "ec")
     )
     key_size = whole(2048, 2048, 8192, "certificates", "Bits of the RSA key of a CA that is made anew.")
+
+    dns_name_servers = texts(
+        [], "dns", "Name servers that mode dns asks, instead of the system's: 9.9.9.9, [::1]:5353.", check=are_servers
+    )
+    dns_use_hosts_file = switch(True, "dns", "Answer queries for addresses from the hosts file, in mode dns.")
+    strip_ech = switch(True, "dns", "Take the keys for Encrypted ClientHello out of DNS answers, so that TLS shows names.")
 
     tcp_timeout = seconds(600, "limits", "Seconds after which a silent connection is closed.")
     udp_timeout = seconds(20, "limits", "Seconds after which a conversation of datagrams in which nothing is said is over.")

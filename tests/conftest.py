@@ -109,6 +109,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_ipv6": _ipv6,
     "needs_autobahn": _autobahn,
     "needs_dejavu": _dejavu,
+    "needs_dig": _program("dig"),
     "needs_namespaces": _namespaces,
     "needs_java": _program("java"),
 }

@@ -4,7 +4,7 @@
 
 An addon is any object with methods named after hooks: `client_connected(client, mode)`, `socks5_auth(client, user, password)`,
 `http_connect(flow)`, `requestheaders(flow)`, `request(flow)`, `responseheaders(flow)`, `response(flow)`,
-`tcp_message(flow, from_client, data)`, `udp_message(flow, from_client, data)`,
+`tcp_message(flow, from_client, data)`, `udp_message(flow, from_client, data)`, `dns_request(flow)`, `dns_response(flow)`,
 `websocket_message(flow, from_client, opcode, data)`.
 Each returns a verdict, None for no say, or a coroutine that does: then this hook alone waits for it. The first that is not a
 `Forward` ends the round. An addon whose say comes and goes has an attribute `hooks`, the names of those that it has a say in now,
@@ -29,6 +29,9 @@ from interceptor.model.hooks import (
     Collect,
     ConnectRequested,
     DatagramReceived,
+    DnsHook,
+    DnsRequest,
+    DnsResponse,
     Forward,
     Hook,
     HttpHook,
@@ -53,6 +56,8 @@ NAMES: Final[dict[type[Hook], str]] = {
     ResponseReady: "response",
     MessageReceived: "tcp_message",
     DatagramReceived: "udp_message",
+    DnsRequest: "dns_request",
+    DnsResponse: "dns_response",
     WebSocketMessageBegun: "websocket_message_begun",
     WebSocketMessageReceived: "websocket_message",
 }
@@ -193,6 +198,8 @@ class Chain:
                 arguments = flow, from_client, opcode, data if verdict.data is None else verdict.data
             case HttpHook(flow=flow):
                 arguments = (flow,)
+            case DnsHook(flow=dns_flow):
+                arguments = (dns_flow,)
             case ClientConnected(client=client, mode=mode):
                 arguments = client, mode
             case SocksLogin(client=client, user=user, password=password):

@@ -27,10 +27,11 @@ from interceptor.model.flow import (
 from interceptor.model.hooks import (
     FORWARD,
     Collect,
+    DnsHook,
+    DnsResponse,
     Drop,
     Forward,
     Hook,
-    HttpHook,
     Kill,
     MessageReceived,
     RequestHead,
@@ -130,6 +131,9 @@ class Intercept:
             case RequestReady(flow=flow) | ResponseReady(flow=flow) if self._matches(flow):
                 self._hold(Hold(hook, flow, answer))
                 return None
+            case DnsHook(flow=dns_flow) if self._matches(dns_flow):
+                self._hold(Hold(hook, dns_flow, answer))
+                return None
             case MessageReceived(is_injected=False) | WebSocketMessageReceived():
                 content = verdict.data if verdict.data is not None else hook.data
                 if self._matches(hook.flow, _saying_only(hook, content)):
@@ -181,4 +185,4 @@ def _saying_only(hook: MessageReceived | WebSocketMessageBegun, content: bytes) 
 def _point(hook: Hook) -> HoldPoint:
     if isinstance(hook, (MessageReceived, WebSocketMessageReceived)):
         return HoldPoint.MESSAGE
-    return HoldPoint.RESPONSE if isinstance(hook, HttpHook) and isinstance(hook, ResponseReady) else HoldPoint.REQUEST
+    return HoldPoint.RESPONSE if isinstance(hook, (ResponseReady, DnsResponse)) else HoldPoint.REQUEST

@@ -49,6 +49,11 @@ def answer_message(flow: Flow, message: Spoken) -> Verdict | None:
     return Forward(data=message.content) if message.content != message.received else None
 
 
+def answer_dns(flow: Flow) -> Verdict | None:
+    """An answer that a script has put there is on the flow."""
+    return Kill(KILLED) if flow.is_killed else None
+
+
 def answer_client(client: Client) -> Verdict | None:
     return Kill(client.error) if client.error else None
 
@@ -63,6 +68,8 @@ DECISIONS: Final[dict[str, Answer]] = {
     "tcp_message": answer_message,
     "udp_message": answer_message,
     "websocket_message": answer_message,
+    "dns_request": answer_dns,
+    "dns_response": answer_dns,
 }
 """Hook -> the verdict on what it was asked about, when all handlers have been called."""
 
@@ -79,6 +86,7 @@ NOTICES: Final = (
     "udp_start",
     "udp_end",
     "udp_error",
+    "dns_error",
     "websocket_start",
     "websocket_end",
 )
@@ -90,8 +98,7 @@ NOT_HERE: Final = frozenset(
     (
         "next_layer", "tls_clienthello", "tls_start_client", "tls_start_server", "tls_established_client",
         "tls_established_server", "tls_failed_client", "tls_failed_server", "quic_start_client", "quic_start_server",
-        "http_connect_upstream", "http_connected", "http_connect_error", "socks5_auth", "dns_request", "dns_response",
-        "dns_error", "add_log",
+        "http_connect_upstream", "http_connected", "http_connect_error", "socks5_auth", "add_log",
     )
 )  # fmt: skip
 """Hooks of mitmproxy that are not asked here: a script that has one is told so when it is loaded."""

@@ -20,12 +20,13 @@ from interceptor.addons.intercept import Intercept
 from interceptor.addons.script_calls import ScriptCalls
 from interceptor.addons.script_hooks import DECISIONS, answer_request, answer_response
 from interceptor.model.connection import Connection
+from interceptor.model.flow import DnsFlow, HttpFlow, Opcode, TcpFlow, UdpFlow
 from interceptor.model.flow import Flow as Record
-from interceptor.model.flow import HttpFlow, Opcode, TcpFlow, UdpFlow
 from interceptor.model.hooks import Collect, Forward, Verdict
 from interceptor.model.records import FlowChanged, FlowEnded, FlowStarted, Recorder
 from interceptor.model.records import Record as Recorded
 from interceptor.script.connection import Client, Server
+from interceptor.script.dns import DNSFlow
 from interceptor.script.flow import Flow
 from interceptor.script.hooks import ServerConnectionHookData
 from interceptor.script.http import HTTPFlow, Message
@@ -123,6 +124,14 @@ class ScriptTraffic:
     def udp_message(self, flow: TcpFlow, from_client: bool, data: bytes) -> Said | Coroutine[Any, Any, Said]:
         return self._asked_about("udp_message", flow, UDPMessage(from_client, data, time.time()))
 
+    def dns_request(self, flow: DnsFlow) -> Said | Coroutine[Any, Any, Said]:
+        facade = self.facade(flow)
+        return self._asked("dns_request", facade, facade)
+
+    def dns_response(self, flow: DnsFlow) -> Said | Coroutine[Any, Any, Said]:
+        facade = self.facade(flow)
+        return self._asked("dns_response", facade, facade)
+
     def websocket_message_begun(self, flow: HttpFlow) -> Said:
         return Forward(Collect.WHOLE)
 
@@ -197,6 +206,10 @@ class ScriptTraffic:
     def _flow_ended(self, flow: Record) -> None:
         self._intercept.hold_no_more(flow)
         facade = self._facades.pop(flow, None)
+        if isinstance(flow, DnsFlow):
+            if flow.error is not None:
+                self._calls.tell("dns_error", facade or self.made(flow))
+            return
         if facade is None and isinstance(flow, TcpFlow):
             return  # the row of a connection that never was a conversation
         facade = facade or self.made(flow)
@@ -245,6 +258,8 @@ class ScriptTraffic:
     def made(self, flow: Record) -> Flow:
         if isinstance(flow, HttpFlow):
             return HTTPFlow(flow, self)
+        if isinstance(flow, DnsFlow):
+            return DNSFlow(flow, self)
         if isinstance(flow, UdpFlow):
             return UDPFlow(flow, self)
         assert isinstance(flow, TcpFlow)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 
 from interceptor.model.body import Body
 from interceptor.model.connection import Connection
+from interceptor.model.dns import DnsMessage
 from interceptor.model.http import Request, Response
 
 NOTED_BY_RULES: Final = "rules"
@@ -204,3 +205,31 @@ class UdpFlow(TcpFlow):
     """The same for datagrams: each message is one."""
 
     kind: ClassVar[str] = "udp"
+
+
+@dataclass(eq=False, slots=True)
+class DnsFlow(Flow):
+    """A DNS query and its answer. A `response` that is there before the query was sent is the answer."""
+
+    kind: ClassVar[str] = "dns"
+
+    request: DnsMessage = field(kw_only=True)
+    response: DnsMessage | None = None
+    original: tuple[DnsMessage, DnsMessage | None] | None = None  # as received, if edited since
+
+    def backup(self) -> None:
+        if self.original is None:
+            self.original = self.request, self.response
+        elif self.original[1] is None and self.response is not None:
+            self.original = self.original[0], self.response
+        self.is_modified = True
+
+    def revert(self) -> None:
+        """A response that was not edited stays."""
+        if self.original is not None:
+            self.request = self.original[0]
+            self.response = self.original[1] or self.response
+            self.original, self.is_modified = None, False
+
+    def bytes_held(self) -> int:
+        return len(self.request.wire) + (len(self.response.wire) if self.response is not None else 0)

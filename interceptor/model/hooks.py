@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Protocol
 
 from interceptor.model.connection import Connection
-from interceptor.model.flow import Flow, HttpFlow, Opcode, TcpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, Opcode, TcpFlow
 from interceptor.model.http import Response
 
 
@@ -105,6 +105,21 @@ class WebSocketMessageReceived(WebSocketMessageBegun):
     """A whole message, inflated, before it is sent on (mitmproxy: websocket_message). Edit by `Forward(data=…)`."""
 
     data: bytes
+
+
+@dataclass(slots=True, eq=False)
+class DnsHook(Hook):
+    flow: DnsFlow
+
+
+@dataclass(slots=True, eq=False)
+class DnsRequest(DnsHook):
+    """A DNS query, before it is sent (mitmproxy: dns_request). A response on the flow answers it."""
+
+
+@dataclass(slots=True, eq=False)
+class DnsResponse(DnsHook):
+    """Its answer, before the client gets it (mitmproxy: dns_response)."""
 
 
 class Collect(Enum):

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from interceptor.model.body import Body
-from interceptor.model.connection import Connection, Origin
+from interceptor.model.connection import Address, Connection, Origin
 from interceptor.model.hooks import Hook, Verdict
 from interceptor.proxy.core.effects import Ask
 from interceptor.proxy.core.events import Receiver
@@ -104,6 +105,22 @@ class RunHook(Ask[Verdict]):
     """To the chain of addons, by way of the driver."""
 
     hook: Hook
+
+
+@dataclass(slots=True)
+class NamesFound:
+    """`addresses` is what this machine's hosts file has for the name, packed, None if nothing."""
+
+    servers: Sequence[Address]
+    addresses: Sequence[bytes] | None = None
+
+
+@dataclass(slots=True)
+class LookUp(Ask[NamesFound]):
+    """Which name servers there are, and what is known of a name without asking one ("": of none). Answered within the turn
+    (`Stack.answers`)."""
+
+    name: str
 
 
 @dataclass(slots=True)

@@ -104,6 +104,8 @@ class Assembly:
                 self._http1(client, ingress, waiting)
             case Next.HTTP2:
                 self._http2(client, ingress, waiting)
+            case Next.DNS:
+                self._dns(client, ingress, waiting)
             case Next.RELAY:
                 self._relay(ingress, client, server, waiting, is_ignored=False)
             case Next.IGNORE:
@@ -134,6 +136,14 @@ class Assembly:
         self.stack.pipes[client].put((), codec)
         codec.start()
         _receive(codec, waiting)
+
+    def _dns(self, client: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None:
+        from interceptor.proxy.layers.dns import Dns
+
+        layer = Dns(self.stack, self._settings, ingress, client)
+        self.stack.pipes[client].put((), layer)
+        layer.start()
+        _receive(layer, waiting)
 
     # --- Assembling: for the router ---------------------------------------------------------------------------
 

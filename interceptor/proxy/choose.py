@@ -29,12 +29,15 @@ class Next(Enum):
     TLS = "TLS"
     HTTP1 = "HTTP/1"
     HTTP2 = "HTTP/2"
+    DNS = "DNS"
     RELAY = "raw bytes"
     IGNORE = "raw bytes, not recorded"
 
 
 def choose_unheard(ingress: Ingress, client: Connection, settings: Settings) -> Next | None:
     """Before anything has come: where the way in has said what is spoken; None if the first bytes shall."""
+    if ingress.is_dns:
+        return Next.DNS
     if client.transport == "udp":
         names = origin_names(ingress)
         is_allowed = not settings.allow_hosts or matches(settings.allow_hosts, names)

@@ -19,7 +19,7 @@ from interceptor.model.connection import Address, Connection, Side, bracketed
 from interceptor.model.flow import FlowError, HttpFlow, WebSocketMessage
 from interceptor.model.hooks import FORWARD, ConnectionWatcher, Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
-from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, Resolve, RunHook
+from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, LookUp, MintFailed, MintLeaf, NamesFound, ReadBody, Resolve, RunHook
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.effects import (
     Ask,
@@ -82,6 +82,7 @@ class Services:
     redirected: set[Way] = field(default_factory=set)  # to us; the way is the one that the client meant
     decider: Decider = field(init=False)
     tls: Minting = field(init=False)
+    look_up: Callable[[LookUp], NamesFound] = lambda ask: NamesFound(())
 
 
 class Driver:
@@ -100,6 +101,7 @@ class Driver:
         self._ways: dict[Connection, Way] = {}  # of connections to servers
         self._is_draining = self._is_over = False
         self._stack.answers[RunHook] = self._verdict_nobody_gives
+        self._stack.answers[LookUp] = services.look_up
         services.drivers.add(self)
 
     @property

@@ -24,6 +24,7 @@ class Ingress:
     is_reverse: bool = False
     is_redirected: bool = False
     is_socks: bool = False  # it must say by SOCKS where its bytes go
+    is_dns: bool = False  # the way in takes DNS and nothing else
     is_tls: bool = False  # the client's bytes came through TLS that we ended
 
 

@@ -350,7 +350,8 @@ class Listeners:
 
 
 def _ingress(mode: Mode) -> Ingress:
-    return Ingress(mode.shown, mode.origin, is_reverse=mode.origin is not None, is_socks=mode.name == "socks5")
+    name, origin = mode.name, mode.origin
+    return Ingress(mode.shown, origin, is_reverse=origin is not None, is_socks=name == "socks5", is_dns=mode.is_dns)
 
 
 def _bound_stream_socket(family: int, address: Any, is_transparent: bool) -> socket.socket:

@@ -60,3 +60,4 @@ class Settings:
     routes: Routes = field(default_factory=Routes)
     upstream_auth: tuple[str, str] | None = None  # user and password for the proxy of an upstream mode
     http_connect_send_host_header: bool = True
+    strip_ech: bool = True

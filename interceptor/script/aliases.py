@@ -33,6 +33,7 @@ _MODULES: Final = {
     "tcp": "tcp",
     "types": "types",
     "udp": "udp",
+    "dns": "dns",
     "websocket": "websocket",
 }
 """Name below `mitmproxy` -> name below `interceptor.script`."""

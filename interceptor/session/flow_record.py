@@ -21,7 +21,8 @@ from typing import Any, Final, Protocol
 from interceptor.model.arrivals import Arrivals
 from interceptor.model.body import Body, MemoryBody
 from interceptor.model.connection import Connection
-from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, UdpFlow, WebSocketData
+from interceptor.model.dns import DnsMessage
+from interceptor.model.flow import DnsFlow, Flow, FlowError, HttpFlow, TcpFlow, UdpFlow, WebSocketData
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.session.conversation_record import pack_messages, unpacked_messages, unpacked_socket_messages
 from interceptor.session.record_parts import Malformed, Parts, as_bytes, joined, table_bytes, texts_bytes
@@ -36,9 +37,10 @@ _HTTP: Final = struct.Struct("<BQQI")  # flags, client's stream, server's stream
 _MESSAGE: Final = struct.Struct("<BBIqdd")  # flags, how its body is kept, fields, port or status, start, end
 _SOCKET: Final = struct.Struct("<bqqqd")  # who closed, code, bytes from client and server, end
 _TCP: Final = struct.Struct("<QQ")
+_DNS: Final = struct.Struct("<Bdddd")  # flags, times of request, response, and both as received
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
-_KINDS: Final[dict[str, int]] = {"http": 0, "tcp": 1, "udp": 2}
+_KINDS: Final[dict[str, int]] = {"http": 0, "tcp": 1, "udp": 2, "dns": 3}
 _IS_LIVE, _IS_MODIFIED, _HAS_MORE = 1, 2, 4
 _HAS_RESPONSE, _IS_UPGRADED, _HAS_SOCKET, _HAS_ORIGINAL, _HAS_ORIGINAL_RESPONSE = 1, 2, 4, 8, 16
 _HAS_TRAILERS, _HAS_NOT_SENT, _HAS_ARRIVALS, _IS_ABSOLUTE, _ODD_FIELDS = 1, 2, 4, 8, 16
@@ -115,6 +117,8 @@ def packed(flow: Flow, number: ConnectionNumbers) -> Packed:
         record.parts.append(more)
     if isinstance(flow, HttpFlow):
         _pack_http(record, flow)
+    elif isinstance(flow, DnsFlow):
+        _pack_dns(record, flow)
     elif isinstance(flow, TcpFlow):
         record.parts.append(_TCP.pack(flow.message_count, flow.byte_count))
         pack_messages(record, flow.messages, flow.is_live)
@@ -166,6 +170,17 @@ def _pack_http(record: Packed, flow: HttpFlow) -> None:
         record.parts.append(_SOCKET.pack(closer, code, *spoken, _time(socket.timestamp_end)))
         record.parts.append(as_bytes(socket.close_reason))
         pack_messages(record, socket.messages, flow.is_live)
+
+
+def _pack_dns(record: Packed, flow: DnsFlow) -> None:
+    messages = flow.request, flow.response, *(flow.original or (None, None))
+    flags = (
+        (_HAS_RESPONSE if messages[1] is not None else 0)
+        | (_HAS_ORIGINAL if messages[2] is not None else 0)
+        | (_HAS_ORIGINAL_RESPONSE if messages[3] is not None else 0)
+    )
+    record.parts.append(_DNS.pack(flags, *(each.timestamp if each is not None else 0.0 for each in messages)))
+    record.parts += [each.wire for each in messages if each is not None]
 
 
 def _pack_message(record: Packed, message: Message, is_live: bool) -> None:
@@ -254,9 +269,21 @@ class _Reader:
     def _kind_of_flow(self, kind: int, flow_id: int) -> Flow:
         if kind == _KINDS["http"]:
             return self._http(flow_id)
+        if kind == _KINDS["dns"]:
+            return self._dns(flow_id)
         flow = (UdpFlow if kind == _KINDS["udp"] else TcpFlow)(flow_id)
         flow.message_count, flow.byte_count = self._parts.numbers(_TCP)
         flow.messages = unpacked_messages(self._parts, self.body, self._sources.new_spooled)
+        return flow
+
+    def _dns(self, flow_id: int) -> DnsFlow:
+        flags, *times = self._parts.numbers(_DNS)
+        flow = DnsFlow(flow_id, request=DnsMessage(self._parts.next(), times[0]))
+        if flags & _HAS_RESPONSE:
+            flow.response = DnsMessage(self._parts.next(), times[1])
+        if flags & _HAS_ORIGINAL:
+            request = DnsMessage(self._parts.next(), times[2])
+            flow.original = request, DnsMessage(self._parts.next(), times[3]) if flags & _HAS_ORIGINAL_RESPONSE else None
         return flow
 
     def _http(self, flow_id: int) -> HttpFlow:

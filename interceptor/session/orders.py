@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Final
 
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow
 
 Key = float | str
 
@@ -32,12 +32,16 @@ def _method(flow: Flow) -> str:
 def _url(flow: Flow) -> str:
     if isinstance(flow, HttpFlow):
         return flow.request.pretty_url
+    if isinstance(flow, DnsFlow):
+        return flow.request.name.lower()
     return f"{flow.kind}://{_host(flow)}"
 
 
 def _host(flow: Flow) -> str:
     if isinstance(flow, HttpFlow):
         return flow.request.pretty_host.lower()
+    if isinstance(flow, DnsFlow):
+        return flow.request.name.lower()
     if flow.server is not None and flow.server.peer is not None:
         return flow.server.peer[0].lower()
     return ""
@@ -50,6 +54,8 @@ def _size(flow: Flow) -> float:
 def _status(flow: Flow) -> float:
     if isinstance(flow, HttpFlow) and flow.response is not None:
         return flow.response.status_code
+    if isinstance(flow, DnsFlow) and flow.response is not None:
+        return flow.response.rcode
     return FAILED_STATUS if flow.error is not None else NO_STATUS
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from interceptor.model.body import MemoryBody
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Message
 from interceptor.session.fields import FIELD_BYTES, FieldPool
 from interceptor.session.messages import MessageLog, WebSocketLog
@@ -44,6 +44,8 @@ def bytes_of(flow: Flow, pool: FieldPool | None = None) -> int:
                 weight += sum(each.body.size for each in spoken.long_messages() if type(each.body) is MemoryBody)
             else:
                 weight += sum(_MESSAGE_BYTES + each.body.size for each in spoken)
+    elif isinstance(flow, DnsFlow):
+        weight += flow.bytes_held()
     elif isinstance(flow, TcpFlow):
         if type(flow.messages) is MessageLog:
             weight += flow.messages.bytes_in_memory

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from interceptor.model.flow import HttpFlow
+from interceptor.model.flow import DnsFlow, HttpFlow
 from interceptor.specs import filter_terms as terms
 
 
@@ -36,8 +36,8 @@ def _said(by_client: bool) -> terms.Maker:
     return terms.fact(lambda flow: terms.has_message(flow, by_client))
 
 
-_has_response: Final = terms.fact(lambda flow: isinstance(flow, HttpFlow) and flow.response is not None)
-_has_no_response: Final = terms.fact(lambda flow: isinstance(flow, HttpFlow) and flow.response is None)
+_has_response: Final = terms.fact(lambda flow: isinstance(flow, (HttpFlow, DnsFlow)) and flow.response is not None)
+_has_no_response: Final = terms.fact(lambda flow: isinstance(flow, (HttpFlow, DnsFlow)) and flow.response is None)
 _is_websocket: Final = terms.fact(lambda flow: isinstance(flow, HttpFlow) and flow.websocket is not None)
 _was_sent_again: Final = terms.fact(lambda flow: flow.replay_of is not None)
 _was_answered_by_replay: Final = terms.fact(lambda flow: flow.metadata.get("is_replay") == "response")
@@ -47,8 +47,8 @@ _ALL: Final = (
     Operator("all", "", "every flow", "~all", terms.fact(lambda flow: True)),
     Operator("a", "", "the response is an asset: CSS, JavaScript, image or font", "!~a", terms.fact(terms.is_asset)),
     Operator("e", "", "ended with an error", "~e", terms.fact(lambda flow: flow.error is not None)),
-    Operator("q", "", "HTTP without a response so far", "~q", _has_no_response),
-    Operator("s", "", "HTTP with a response", "~s & ~m POST", _has_response),
+    Operator("q", "", "HTTP or DNS without a response so far", "~q", _has_no_response),
+    Operator("s", "", "HTTP or DNS with a response", "~s & ~m POST", _has_response),
     Operator("http", "", "is HTTP", "~http", _kind("http")),
     Operator("tcp", "", "is raw TCP", "~tcp", _kind("tcp")),
     Operator("udp", "", "is raw UDP", "~udp", _kind("udp")),

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from interceptor.model.body import passed_size
 from interceptor.model.connection import Address, Connection, bracketed
 from interceptor.model.encoding import PartialContent, TooLarge, credible_size, decode_content
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Message
 from interceptor.specs.errors import UserError
 from interceptor.specs.filter_ranges import Bare, Clock, Test, amount_test, port, status_test, time_test, tls_rank, tls_version
@@ -44,9 +44,12 @@ Maker = Callable[[str, Settings], Predicate]
 
 
 def url_of(flow: Flow) -> str | None:
-    """What `~u` matches: the URL with the host that the client named; for bytes that nobody parses where they go."""
+    """What `~u` matches: the URL with the host that the client named; of a DNS query its name; for bytes that nobody parses where
+    they go."""
     if isinstance(flow, HttpFlow):
         return flow.request.pretty_url
+    if isinstance(flow, DnsFlow):
+        return flow.request.name
     if flow.server is not None and flow.server.peer is not None:
         return f"{flow.kind}://{_address_text(flow.server.peer)}"
     return None
@@ -74,6 +77,9 @@ def size_of(flow: Flow, of_request: bool) -> int | None:
         if socket is not None:
             spoken = socket.bytes_from_client if of_request else socket.bytes_from_server
         return passed_size(message.body) + spoken
+    if isinstance(flow, DnsFlow):
+        said = flow.request if of_request else flow.response
+        return len(said.wire) if said is not None else None
     if isinstance(flow, TcpFlow):
         return sum(each.body.size for each in flow.messages if each.from_client is of_request)
     return None
@@ -115,6 +121,10 @@ def _contents(flow: Flow, of_request: bool, of_response: bool) -> Iterator[bytes
         for spoken in flow.websocket.messages if flow.websocket is not None else ():
             if of_request if spoken.from_client else of_response:
                 yield spoken.body.read(0, BODY_LIMIT)
+    elif isinstance(flow, DnsFlow):
+        for told in (flow.request if of_request else None, flow.response if of_response else None):
+            if told is not None:
+                yield told.text().encode()
     elif isinstance(flow, TcpFlow):
         for said in flow.messages:
             if of_request if said.from_client else of_response:
@@ -183,6 +193,8 @@ def domain(pattern: str, settings: Settings) -> Predicate:
 
 
 def _raw_hosts(flow: Flow) -> Iterator[str]:
+    if isinstance(flow, DnsFlow):
+        yield flow.request.name
     if flow.server is not None and flow.server.peer is not None:
         yield flow.server.peer[0]
     if flow.client is not None and flow.client.tls is not None and flow.client.tls.server_name:

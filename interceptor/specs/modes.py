@@ -4,6 +4,7 @@
     regular@8081       reverse:tcp://db.example.com:5432     reverse:example.com  (https is meant)
     transparent        transparent@0.0.0.0:8080             upstream:http://proxy.example:3128
     socks5@1081        reverse:udp://192.0.2.7:5060@5060    upstream:https://user:password@proxy.example
+    dns@127.0.0.1:53   reverse:dns://192.0.2.53
 
 A mode says how clients reach us and where the origin is. What is not said about the address stays None here; who makes the
 listener fills in the options' host and port. Port 0 means: any free one.
@@ -22,13 +23,16 @@ from interceptor.specs.errors import UserError
 from interceptor.specs.hosts import ascii_host, read_port
 from interceptor.specs.routes import parse_hop, without_password
 
-HERE: Final = "regular, upstream, socks5, transparent and reverse (to http, https, tcp, tls or udp)"
-ELSEWHERE: Final = ("wireguard", "local", "osproxy", "tun", "dns")
+HERE: Final = "regular, upstream, socks5, transparent, dns and reverse (to http, https, tcp, tls, udp or dns)"
+ELSEWHERE: Final = ("wireguard", "local", "osproxy", "tun")
 """Modes that exist in this family of programs and that people will try; refused by name, not as a spelling mistake."""
 EXPLICIT: Final = ("regular", "upstream")
 """Modes of clients that know that they speak to a proxy over HTTP."""
-REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls", "udp")
-_ELSEWHERE_SCHEMES: Final = ("http3", "dtls", "quic", "dns")
+REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls", "udp", "dns")
+_ELSEWHERE_SCHEMES: Final = ("http3", "dtls", "quic")
+
+_DNS: Final = 53, ("udp", "tcp")
+"""Port and transports of DNS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ class Mode:
             return self.text.rpartition("@")[0] or self.text
         return f"{self.name}:{self.hop}"
 
+    @property
+    def is_dns(self) -> bool:
+        """Clients ask DNS queries there, and nothing else."""
+        return self.name == "dns" or (self.origin is not None and self.origin.scheme == "dns")
+
     def __str__(self) -> str:
         return self.text
 
@@ -73,10 +82,10 @@ def parse_mode(text: str) -> Mode:
     name, _, data = spec.partition(":")
     name = name.strip().lower()
     data = data.strip()
-    if name in ("regular", "transparent"):
+    if name in ("regular", "transparent", "dns"):
         if ":" in spec:
             raise UserError(f"Mode {name} takes nothing after its name but @[host:]port, and {data!r} is there.", len(name))
-        return Mode(text, name, None, host, port)
+        return Mode(text, name, None, host, port, *(_DNS if name == "dns" else ()))
     if name == "socks5":
         if ":" in spec:
             raise UserError(f"Mode socks5 takes nothing after its name but @[host:]port, and {data!r} is there.", len(name))
@@ -85,12 +94,14 @@ def parse_mode(text: str) -> Mode:
         return Mode(text, name, None, host, port, hop=_upstream_hop(data, len("upstream:")))
     if name == "reverse":
         origin = _reverse_origin(data, len("reverse:"))
+        if origin.scheme == "dns":
+            return Mode(text, name, origin, host, port, *_DNS)
         return Mode(text, name, origin, host, port, transports=(origin.transport,))
     if name in ELSEWHERE:
         raise UserError(f"Mode {name} is not in this version, which has {HERE}.", 0)
     import difflib  # only for mistakes
 
-    close = difflib.get_close_matches(name, ("regular", "transparent", "reverse", "upstream", "socks5"), 1)
+    close = difflib.get_close_matches(name, ("regular", "transparent", "reverse", "upstream", "socks5", "dns"), 1)
     meant = f" Did you mean {close[0]}?" if close else ""
     raise UserError(f"There is no mode {name!r}: the modes are {HERE}.{meant}", 0)
 

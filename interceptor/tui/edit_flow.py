@@ -14,8 +14,9 @@ from enum import Enum
 from typing import Final, Protocol
 
 from interceptor.contentviews.rendered import ContentFacts
+from interceptor.model.dns import DnsMessage, failure
 from interceptor.model.encoding import TooLarge, decode_content, encode_content
-from interceptor.model.flow import Flow, HeldMessage, HoldPoint, HttpFlow
+from interceptor.model.flow import DnsFlow, Flow, HeldMessage, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.specs.errors import UserError
 from interceptor.tui import forms
@@ -98,11 +99,18 @@ PARTS: Final[tuple[Part, ...]] = (
     Part("request-body ($EDITOR)", PartKind.TEXT, "l", "request", is_external=True),
     Part("response-body ($EDITOR)", PartKind.TEXT, "m", "response", is_external=True),
 )
-_BY_NAME: Final = {part.name: part for part in PARTS}
+DNS_PARTS: Final = (
+    Part("dns-request", PartKind.TEXT, "1", "request", view="dns"),
+    Part("dns-response", PartKind.TEXT, "2", "response", view="dns"),
+)
+_BY_NAME: Final = {part.name: part for part in (*PARTS, *DNS_PARTS)}
 
 
 def parts(flow: Flow) -> Sequence[Part]:
-    """What can be edited on this flow now. Of anything but HTTP only the comment."""
+    """What can be edited on this flow now. Of anything but HTTP and DNS only the comment. A DNS answer can be
+    edited also where there is none yet."""
+    if isinstance(flow, DnsFlow):
+        return [*DNS_PARTS, _BY_NAME["comment"]]
     if not isinstance(flow, HttpFlow):
         return [_BY_NAME["comment"]]
     wanted = {part.name for part in PARTS}
@@ -184,6 +192,10 @@ def read_content(flow: Flow, part: Part) -> bytes:
     """The body without its content coding; as it is if it is not in that coding; b"" if it can be replaced only."""
     if part.content is not None:
         return part.content.read()
+    if isinstance(flow, DnsFlow):
+        if part.subject == "request":
+            return flow.request.wire
+        return flow.response.wire if flow.response is not None else failure(flow.request.wire, 0)
     message = message_of(flow, part)
     _refuse_if_growing(flow, message)
     return b"" if is_replaceable_only(flow, message) else _decoded(message)[0]
@@ -193,16 +205,25 @@ def write_content(flow: Flow, part: Part, content: bytes) -> None:
     """A new body in the old one's content coding. Content-Length follows."""
     if part.content is not None:
         return part.content.write(content)
+    if isinstance(flow, DnsFlow):
+        return _set_dns(flow, part, content)
     message = message_of(flow, part)
     _refuse_if_growing(flow, message)
     _set_decoded(message, content, is_coded=is_replaceable_only(flow, message) or _decoded(message)[1])
 
 
 def facts_of(flow: Flow, part: Part) -> ContentFacts:
-    if part.content is not None:
+    if part.content is not None or isinstance(flow, DnsFlow):
         return ContentFacts()
     assert isinstance(flow, HttpFlow)
     return ContentFacts.of(flow.request, message_of(flow, part))
+
+
+def _set_dns(flow: DnsFlow, part: Part, wire: bytes) -> None:
+    if part.subject == "request":
+        flow.request = DnsMessage(wire, flow.request.timestamp)
+    else:
+        flow.response = DnsMessage(wire, flow.response.timestamp if flow.response is not None else flow.request.timestamp)
 
 
 def _decoded(message: Message) -> tuple[bytes, bool]:

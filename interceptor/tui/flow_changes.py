@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from interceptor.model.flow import Flow, HeldMessage, HttpFlow
+from interceptor.model.flow import DnsFlow, Flow, HeldMessage, HttpFlow
 from interceptor.session.store import Store
 from interceptor.session.undo import Undo
 from interceptor.specs.errors import UserError
@@ -55,7 +55,7 @@ class FlowChanges:
 
     def revert(self, flows: Sequence[Flow]) -> int:
         """Back to what was received; how many had been edited."""
-        edited = [flow for flow in flows if isinstance(flow, HttpFlow) and flow.original is not None]
+        edited = [flow for flow in flows if isinstance(flow, (HttpFlow, DnsFlow)) and flow.original is not None]
         if not edited:
             return 0
         before = [(flow.request, flow.response, flow.original, flow.is_modified) for flow in edited]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow
 from interceptor.model.http import Request, Response
 
 
@@ -22,6 +22,7 @@ class FlowState:
         self._subject = subject
         self._message: Request | Response | None = None
         self._original = None
+        self._dns = (flow.request, flow.response, flow.original) if isinstance(flow, DnsFlow) else None
         if isinstance(flow, HttpFlow) and subject != "flow":
             self._original = flow.original
             message = flow.request if subject == "request" else flow.response
@@ -32,6 +33,13 @@ class FlowState:
         if self._subject == "flow":
             flow.comment, flow.marker = self._comment, self._marker
         flow.is_modified = self._is_modified
+        if isinstance(flow, DnsFlow) and self._dns is not None and self._subject != "flow":
+            request, response, flow.original = self._dns
+            if self._subject == "request":
+                flow.request = request
+            else:
+                flow.response = response
+            return
         if not isinstance(flow, HttpFlow) or self._subject == "flow":
             return
         flow.original = self._original

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Protocol
 
 import urwid
 
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow
 from interceptor.tui.body_view import BodyView, RenderBody
 from interceptor.tui.canvas_lines import Styles, canvas
 from interceptor.tui.flow_settings import FULL_CONTENTS, FlowSettings
@@ -204,6 +204,9 @@ class FlowDetail(urwid.Widget):
         if tab == "detail":
             return Document(details(flow, columns, self._now()))
         is_full = self._settings.is_on(flow, FULL_CONTENTS)
+        if isinstance(flow, DnsFlow):
+            head, lines = self._bodies.dns_message(flow, tab, self.content_view(), is_full)
+            return Document(head, lines)
         if not isinstance(flow, HttpFlow) or tab == "messages":
             head, lines = self._bodies.messages(flow, tab, self.content_view(), is_full)
             return Document(head, lines)

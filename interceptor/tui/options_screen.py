@@ -31,6 +31,7 @@ HEADINGS: Final = {
     "scripts": "Scripts",
     "tls": "TLS",
     "certificates": "Certificates",
+    "dns": "DNS",
     "limits": "Limits and times",
     "flows": "Flows",
     "files": "Files",

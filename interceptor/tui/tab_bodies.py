@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from interceptor.contentviews.rendered import Cancelled, ContentFacts, Rendered
-from interceptor.model.body import Body
-from interceptor.model.flow import Flow, HeldMessage, HttpFlow
+from interceptor.model.body import Body, MemoryBody
+from interceptor.model.flow import DnsFlow, Flow, HeldMessage, HttpFlow
 from interceptor.model.http import Message
 from interceptor.tui.body_view import BodyView, RenderBody
 from interceptor.tui.present.message import body_note
@@ -19,6 +19,7 @@ from interceptor.tui.present.stream import said, stream_lines
 from interceptor.tui.present.text import Line
 
 HeldMessages = Callable[[Flow], Sequence[HeldMessage]]
+_DNS_TYPE: Final = "application/dns-message"
 _RENDERING: Final = "rendering…"
 _FULL_LIMIT: Final = 64 * 1024 * 1024
 
@@ -53,6 +54,25 @@ class TabBodies:
         if rendered is None:
             return [*section(title, _RENDERING), *told[1:]], ()
         return [*section(title, rendered.description), *told[1:]], rendered.lines
+
+    def dns_message(self, flow: DnsFlow, tab: str, view: str, is_full: bool) -> tuple[list[Paragraph], Sequence[Line]]:
+        """The query or its answer, in the view for DNS unless another is chosen."""
+        message = flow.request if tab == "request" else flow.response
+        told = [note(flow.error.message, "error"), Paragraph([])] if tab == "response" and flow.error is not None else []
+        if message is None:
+            self._view.call_off()
+            why = "No answer yet." if flow.is_live else "No answer."
+            if flow.held is not None:
+                why = "No answer yet; e makes one by hand."
+            return [*told, note(why)], ()
+        facts = ContentFacts(_DNS_TYPE)
+        wire = message.wire
+
+        def job(cancelled: Cancelled) -> Rendered:
+            return self._render(MemoryBody(wire), "", view, facts, cancelled, is_full)
+
+        rendered = self._view.ask((flow.id, tab, view, is_full), (wire,), job)
+        return ([*told, note(_RENDERING)], ()) if rendered is None else (told, rendered.lines)
 
     def _has_more(self, facts: ContentFacts, view: str) -> bool:
         from interceptor.contentviews.registry import has_more_than_body

@@ -203,9 +203,9 @@ def test_a_file_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
 
 def test_hooks_that_nobody_calls_are_named(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
-        bench.script("def dns_request(flow): pass\ndef request(flow): pass\nfrom urllib import response\n")
+        bench.script("def quic_start_client(data): pass\ndef request(flow): pass\nfrom urllib import response\n")
         script = bench.options.scripts[0].rpartition("/")[2]
-        assert bench.texts("warn") == [f"{script}: dns_request is not called: there is no such hook here"]
+        assert bench.texts("warn") == [f"{script}: quic_start_client is not called: there is no such hook here"]
 
     on_bench(tmp_path, test)
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from interceptor.model.arrivals import Arrivals
 from interceptor.model.body import Body, MemoryBody
 from interceptor.model.connection import Connection, Side, TlsFacts
+from interceptor.model.dns import DnsMessage
 from interceptor.model.flow import (
+    DnsFlow,
     Flow,
     FlowError,
     HttpFlow,
@@ -243,3 +245,21 @@ def test_a_count_that_cannot_be_is_not_believed() -> None:
         Parts((1 << 31).to_bytes(4, "little") + b"x" * 100)
     with pytest.raises(Malformed):
         Parts((1).to_bytes(4, "little") + array("I", [1 << 30]).tobytes())
+
+
+@pytest.mark.parametrize("has_response", [False, True])
+@pytest.mark.parametrize("original", [None, (b"asked", None), (b"asked", b"told")])
+def test_dns(has_response: bool, original: tuple[bytes, bytes | None] | None) -> None:
+    flow = DnsFlow(3, request=DnsMessage(b"query", 1.0))
+    if has_response:
+        flow.response = DnsMessage(b"answer", 2.0)
+    if original is not None:
+        flow.original = DnsMessage(original[0], 3.0), DnsMessage(original[1], 4.0) if original[1] is not None else None
+        flow.is_modified = True
+    shelf = Shelf()
+    again = unpacked(shelf.record(flow), shelf)
+    assert isinstance(again, DnsFlow) and again.id == 3 and again.is_modified == flow.is_modified
+    for one, other in ((flow.request, again.request), (flow.response, again.response)):
+        assert (one and (one.wire, one.timestamp)) == (other and (other.wire, other.timestamp))
+    kept = [each and (each.wire, each.timestamp) for each in flow.original or ()]
+    assert kept == [each and (each.wire, each.timestamp) for each in again.original or ()]

@@ -35,6 +35,11 @@ from interceptor.specs.modes import ELSEWHERE, Mode, ascii_host, check_modes, pa
         ("reverse:tcp://db:5432", Mode("reverse:tcp://db:5432", "reverse", Origin("tcp", "db", 5432))),
         ("transparent", Mode("transparent", "transparent")),
         ("transparent@:8081", Mode("transparent@:8081", "transparent", None, "", 8081)),
+        ("dns", Mode("dns", "dns", default_port=53, transports=("udp", "tcp"))),
+        (
+            "reverse:dns://ns.test@5353",
+            Mode("reverse:dns://ns.test@5353", "reverse", Origin("dns", "ns.test", 53), None, 5353, 53, ("udp", "tcp")),
+        ),
         ("reverse:udp://db:9", Mode("reverse:udp://db:9", "reverse", Origin("udp", "db", 9), transports=("udp",))),
         ("reverse:tls://db:5432@1", Mode("reverse:tls://db:5432@1", "reverse", Origin("tls", "db", 5432), None, 1)),
     ],
@@ -49,7 +54,7 @@ def test_a_mode_of_other_programs_is_refused_by_name_with_what_there_is(name: st
         parse_mode(f"{name}:something@1234")
 
 
-@pytest.mark.parametrize("scheme", ["http3", "dtls", "quic", "dns"])
+@pytest.mark.parametrize("scheme", ["http3", "dtls", "quic"])
 def test_reverse_schemes_of_other_programs_likewise(scheme: str) -> None:
     with pytest.raises(UserError, match=f"^Mode reverse to {scheme} is not in this version, which has http, https, tcp, tls"):
         parse_mode(f"reverse:{scheme}://example.com:53")

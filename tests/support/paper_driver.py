@@ -31,7 +31,7 @@ from interceptor.model.records import (
     Record,
     WebSocketMessageData,
 )
-from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, MintFailed, MintLeaf, ReadBody, RunHook
+from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, LookUp, MintFailed, MintLeaf, NamesFound, ReadBody, RunHook
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.effects import (
     Ask,
@@ -307,6 +307,8 @@ class PaperDriver(PaperStack):
         self.flow_ids: Iterator[int] = count(1)
         self.assembly = Assembly(settings or paper_settings(), self.flow_ids, EPOCH)
         super().__init__(self.assembly.stack)
+        self.names = NamesFound(())
+        self.stack.answers[LookUp] = lambda ask: self.names
         self.decide, self.dials, self.mint, self.greet = decide, dials, mint, greet
         self.hooks: list[Hook] = []
         self.servers: list[Connection] = []

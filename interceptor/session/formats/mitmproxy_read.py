@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 from typing import Final
 
 from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Address, Connection, Hop, Route, Side, TlsFacts
+from interceptor.model.dns import DnsMessage
 from interceptor.model.flow import (
+    DnsFlow,
     Flow,
     FlowError,
     HttpFlow,
@@ -25,6 +28,7 @@ from interceptor.model.flow import (
     WebSocketMessage,
 )
 from interceptor.model.http import Headers, Message, Request, Response
+from interceptor.session.formats.dns_state import message_of_state
 from interceptor.session.formats.mitmproxy_write import STREAMS
 
 State = dict[object, object]
@@ -78,7 +82,7 @@ def flow_from_state(state: State, cache: ConnectionCache) -> Flow:
         case "websocket":
             raise NotOurs("the messages of a WebSocket without the request that it began with")
         case "dns":
-            raise NotOurs("a DNS query, which this version does not show")
+            flow = _dns_flow(state)
         case _:
             raise NotOurs(f"a flow of the unknown kind {kind!r}")
     _fill(flow, state, cache)
@@ -295,6 +299,26 @@ def _websocket_message(parts: list[object]) -> WebSocketMessage:
     opcode = Opcode.TEXT if _int(kind) == Opcode.TEXT else Opcode.BINARY
     time = _time(timestamp) or 0.0
     return WebSocketMessage(bool(from_client), opcode, MemoryBody(raw), time, bool(is_dropped), is_injected)
+
+
+# ---- DNS
+
+
+def _dns_flow(state: State) -> DnsFlow:
+    def message(state: State, name: str) -> DnsMessage | None:
+        try:
+            return message_of_state(_dict(state[name])) if state.get(name) is not None else None
+        except struct.error as error:
+            raise ValueError(f"a DNS message makes no sense: {error}") from None
+
+    request = message(state, "request")
+    if request is None:
+        raise ValueError("a DNS flow without a query")
+    flow = DnsFlow(0, request=request, response=message(state, "response"))
+    if backup := state.get("backup"):
+        before = _dict(backup)
+        flow.original, flow.is_modified = (message(before, "request") or request, message(before, "response")), True
+    return flow
 
 
 # ---- TCP and UDP

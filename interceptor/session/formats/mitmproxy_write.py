@@ -15,8 +15,10 @@ from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from interceptor.model.connection import Address, Connection, Route, Side
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketData
+from interceptor.model.dns import DnsMessage
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketData
 from interceptor.model.http import Headers, Message, Request, Response
+from interceptor.session.formats.dns_state import state_of_message
 from interceptor.session.formats.tnetstring import Streamed
 from interceptor.specs.errors import UserError
 
@@ -40,6 +42,11 @@ def state_of_flow(flow: Flow) -> State:
             state = _http_state(flow, flow.request, flow.response)
             if flow.original is not None:
                 state["backup"] = _http_state(flow, *flow.original)
+            return state
+        case DnsFlow():
+            state = _dns_state(flow, flow.request, flow.response)
+            if flow.original is not None:
+                state["backup"] = _dns_state(flow, *flow.original)
             return state
         case TcpFlow():
             return _flow_state(flow) | {"messages": [_tcp_message_state(each) for each in flow.messages]}
@@ -152,6 +159,16 @@ def _is_literal(address: Address | None) -> bool:
 
 def _tcp_message_state(message: TcpMessage) -> tuple[object, ...]:
     return message.from_client, b"" if message.is_dropped else Streamed(message.body), float(message.timestamp)
+
+
+# ---- DNS
+
+
+def _dns_state(flow: DnsFlow, request: DnsMessage, response: DnsMessage | None) -> State:
+    return _flow_state(flow) | {
+        "request": state_of_message(request),
+        "response": state_of_message(response) if response is not None else None,
+    }
 
 
 # ---- HTTP

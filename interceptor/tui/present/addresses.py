@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from interceptor.model.connection import DEFAULT_PORTS, Address, bracketed
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Request
 from interceptor.tui.present.text import Line, cut, readable, shorten, shorten_middle, width
 
@@ -89,9 +89,23 @@ def natural_width(flow: Flow, showhost: bool, has_host: bool) -> int:
     """Columns of the address if nothing is left out; with or without the host in front of the path."""
     if isinstance(flow, TcpFlow):
         return 3 + sum(map(width, ends(flow)))
+    if isinstance(flow, DnsFlow):
+        return width(flow.request.type_name) + 1 + width(readable(flow.request.name))
     if not isinstance(flow, HttpFlow):
         return 0
     return sum(map(width, path_and_query(flow.request))) + (width(host(flow.request, showhost)) if has_host else 0)
+
+
+def dns_pieces(flow: DnsFlow, columns: int) -> Line:
+    """`AAAA example.com = 2001:db8::1, …` in at most `columns`."""
+    kind, name = flow.request.type_name, readable(flow.request.name)
+    line: Line = [("path", f"{kind} ")] if kind else []
+    room = columns - width(kind) - 1
+    answers = ", ".join(readable(each) for each in flow.response.answers()[:20]) if flow.response is not None else ""
+    if not answers:
+        return [*line, ("host", shorten_middle(name, room))]
+    name = shorten_middle(name, max(room - 3 - width(answers), min(width(name), room * 2 // 3)))
+    return [*line, ("host", name), ("dim", " = "), ("query", shorten(answers, max(room - 3 - width(name), 0)))]
 
 
 def ends_pieces(flow: TcpFlow, columns: int) -> Line:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.dns import DnsMessage
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow
 from interceptor.model.http import Field, Headers, Message, Request, Response
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.paragraphs import Paragraph, fields, note, section
@@ -47,6 +48,8 @@ def _differences(flow: Flow) -> list[Paragraph]:
         if not edited:
             return []
         return [*section("Changes"), note(f"{edited} of {flow.message_count} messages were edited or dropped; see the stream.")]
+    if isinstance(flow, DnsFlow) and flow.original is not None:
+        return _dns_differences(flow, *flow.original)
     if not isinstance(flow, HttpFlow) or flow.original is None:
         return [*section("Changes"), note("Modified; what was received is not kept.")] if flow.is_modified else []
     request, response = flow.original
@@ -56,6 +59,18 @@ def _differences(flow: Flow) -> list[Paragraph]:
         paragraphs += _listed("Response changed", _response_differences(response, flow.response))
     elif flow.response is not None and response is None and not flow.is_live and flow.server is None:
         paragraphs += [*section("Response changed"), note("The response was made here.")]
+    return paragraphs or [*section("Changes"), note("Edited, and the same again as what was received.")]
+
+
+def _dns_differences(flow: DnsFlow, request: DnsMessage, response: DnsMessage | None) -> list[Paragraph]:
+    """Lines of their text forms that are not in both."""
+    paragraphs: list[Paragraph] = []
+    for title, before, after in (("Query changed", request, flow.request), ("Answer changed", response, flow.response)):
+        if before is not None and after is not None and before.wire != after.wire:
+            lost, got = before.text().splitlines(), after.text().splitlines()
+            found: list[Difference] = [("", line, None) for line in lost if line not in got]
+            found += [("", None, line) for line in got if line not in lost]
+            paragraphs += _listed(title, found)
     return paragraphs or [*section("Changes"), note("Edited, and the same again as what was received.")]
 
 

@@ -15,14 +15,15 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from interceptor.model.body import passed_size
-from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
-from interceptor.tui.present.addresses import address, ends_pieces, host, path_pieces, scheme, url_pieces
+from interceptor.tui.present.addresses import address, dns_pieces, ends_pieces, host, path_pieces, scheme, url_pieces
 from interceptor.tui.present.marks import mark_cells
 from interceptor.tui.present.rows import (
     RowLayout,
     duration_piece,
     method_style,
+    rcode_piece,
     row_layout,
     size_piece,
     started_at,
@@ -96,6 +97,8 @@ def _path(flow: Flow, look: Look) -> Line:
 def _url(flow: Flow, look: Look) -> Line:
     if isinstance(flow, HttpFlow):
         return url_pieces(flow.request, look.columns, look.showhost)
+    if isinstance(flow, DnsFlow):
+        return dns_pieces(flow, look.columns)
     return ends_pieces(flow, look.columns) if isinstance(flow, TcpFlow) else []
 
 
@@ -108,6 +111,9 @@ def _status(flow: Flow, look: Look) -> Line:
 def _type(flow: Flow, look: Look) -> Line:
     if isinstance(flow, TcpFlow):
         return [("type", shorten(f"{flow.message_count} messages", look.columns))]
+    if isinstance(flow, DnsFlow):
+        shown, style = rcode_piece(flow)
+        return [(style, shorten(shown, look.columns))]
     response = flow.response if isinstance(flow, HttpFlow) else None
     content_type = (response.headers.get("content-type") or "") if response is not None else ""
     return [(type_style(content_type), type_text(content_type, look.columns))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from interceptor.model.body import passed_size
-from interceptor.model.flow import NOTED_BY_RULES, Flow, HoldPoint, HttpFlow, TcpFlow
+from interceptor.model.flow import NOTED_BY_RULES, DnsFlow, Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
 from interceptor.tui.present.changes import changes
 from interceptor.tui.present.connections import connections
@@ -61,6 +61,12 @@ def _facts(flow: Flow, now: float) -> list[tuple[str, Line | str]]:
         pairs += _versions(flow)
         if flow.websocket is not None:
             pairs += _websocket(flow)
+    elif isinstance(flow, DnsFlow):
+        pairs.append(("Query", _size(len(flow.request.wire))))
+        if flow.response is not None:
+            pairs.append(("Answer", _size(len(flow.response.wire))))
+            if flow.response.is_truncated:
+                pairs.append(("Truncated", "the answer is longer than a datagram may be; clients ask again by TCP"))
     elif isinstance(flow, TcpFlow):
         pairs.append(("Messages", str(flow.message_count)))
         if len(flow.messages) <= MANY:

@@ -18,9 +18,9 @@ from functools import lru_cache
 from typing import Final
 
 from interceptor.model.body import passed_size
-from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow
+from interceptor.model.flow import DnsFlow, Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
-from interceptor.tui.present.addresses import ends_pieces, host, natural_width, path_pieces, scheme, url_pieces
+from interceptor.tui.present.addresses import dns_pieces, ends_pieces, host, natural_width, path_pieces, scheme, url_pieces
 from interceptor.tui.present.marks import HELD, mark_cells
 from interceptor.tui.present.text import (
     Line,
@@ -180,6 +180,9 @@ def _address(flow: Flow, layout: RowLayout, columns: int) -> Line:
     elif isinstance(flow, TcpFlow):
         columns += _beside(layout.host)
         inner = ends_pieces(flow, columns)
+    elif isinstance(flow, DnsFlow):
+        columns += _beside(layout.host)
+        inner = dns_pieces(flow, columns)
     else:
         inner = [("host", "")]
         columns += _beside(layout.host)
@@ -236,6 +239,8 @@ def _facts(flow: Flow, layout: RowLayout) -> Line:
         if isinstance(flow, TcpFlow):
             count = flow.message_count
             shown, style = f"{count} message{'' if count == 1 else 's'}", "type"
+        elif isinstance(flow, DnsFlow):
+            shown, style = rcode_piece(flow)
         elif isinstance(flow, HttpFlow) and flow.websocket is not None:
             count = len(flow.websocket.messages)
             shown, style = f"{count} message{'' if count == 1 else 's'}", "type"
@@ -246,6 +251,13 @@ def _facts(flow: Flow, layout: RowLayout) -> Line:
         style, shown = size_piece(flow)
         cells.append((style, " " + to_width_right(shown, layout.size)))
     return cells
+
+
+def rcode_piece(flow: DnsFlow) -> tuple[str, str]:
+    """What came of the query, in a word, and its style."""
+    if flow.response is None:
+        return ("…", "live") if flow.is_live else ("", "type")
+    return flow.response.rcode_name.lower(), "type" if flow.response.rcode == 0 else "warning"
 
 
 def size_piece(flow: Flow) -> Piece:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from interceptor.model.body import passed_size
-from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow
+from interceptor.model.flow import DnsFlow, Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.specs.sizes import format_size
-from interceptor.tui.present.addresses import ends_pieces, scheme, url_pieces
+from interceptor.tui.present.addresses import dns_pieces, ends_pieces, scheme, url_pieces
 from interceptor.tui.present.details import HELD_AT
 from interceptor.tui.present.marks import HELD, mark_cells
 from interceptor.tui.present.paragraphs import spread
-from interceptor.tui.present.rows import duration, method_style, started_at, status_style, type_style, type_text
+from interceptor.tui.present.rows import duration, method_style, rcode_piece, started_at, status_style, type_style, type_text
 from interceptor.tui.present.text import Line, clock, format_duration, readable, shorten, width
 
 TITLES = {"request": "Request", "response": "Response", "messages": "Messages", "stream": "Stream", "detail": "Details"}
@@ -19,6 +19,8 @@ def tabs(flow: Flow) -> tuple[str, ...]:
     """In order, by their short names."""
     if isinstance(flow, HttpFlow):
         return ("request", "response", "messages", "detail") if flow.websocket is not None else ("request", "response", "detail")
+    if isinstance(flow, DnsFlow):
+        return ("request", "response", "detail")
     return ("stream", "detail")
 
 
@@ -46,6 +48,8 @@ def asked(flow: Flow, columns: int, showhost: bool) -> Line:
         line += url_pieces(flow.request, room, showhost)
     elif isinstance(flow, TcpFlow):
         line += ends_pieces(flow, room)
+    elif isinstance(flow, DnsFlow):
+        line += dns_pieces(flow, room)
     return line
 
 
@@ -59,6 +63,10 @@ def _outcome(flow: Flow, columns: int, now: float) -> Line:
         if content_type:
             line.append((type_style(content_type), f"{type_text(content_type, 32)} "))
         line.append(("size", f"{format_size(passed_size(response.body))} "))
+    elif isinstance(flow, DnsFlow) and flow.response is not None:
+        word, style = rcode_piece(flow)
+        line.append((style, f"{word} "))
+        line.append(("size", f"{format_size(len(flow.response.wire))} "))
     elif isinstance(flow, TcpFlow):
         line.append(("size", f"{format_size(flow.bytes_held())} "))
     seconds = duration(flow, now)

@@ -1,0 +1,96 @@
+"""What this machine knows of names: its name servers and its hosts file, looked at again when the files have changed.
+
+    resolv.conf (Linux, macOS, the BSDs) ─▸ servers        `dns_name_servers` stands in their place
+    hosts ─▸ name ─▸ addresses                               unless `dns_use_hosts_file` is off
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Final, Generic, TypeVar
+
+from interceptor.model.connection import Address
+from interceptor.proxy.asks import LookUp, NamesFound
+from interceptor.specs.servers import parse_server
+
+LOOKED_AT_SECONDS: Final = 1.0
+RESOLV_CONF: Final = Path("/etc/resolv.conf")
+_WINDOWS_HOSTS: Final = r"C:\Windows\System32\drivers\etc\hosts"
+HOSTS: Final = Path(_WINDOWS_HOSTS if sys.platform == "win32" else "/etc/hosts")
+
+T = TypeVar("T")
+
+
+class _Watched(Generic[T]):
+    """What a file says, read again when it has changed; at most once a second it is asked whether it has."""
+
+    def __init__(self, path: Path, read: Callable[[str], T]) -> None:
+        self._path, self._read = path, read
+        self._looked_at = -LOOKED_AT_SECONDS
+        self._version: tuple[int, int] | None = (0, 0)
+        self._value = read("")
+
+    def value(self) -> T:
+        now = monotonic()
+        if now - self._looked_at >= LOOKED_AT_SECONDS:
+            self._looked_at = now
+            try:
+                found = os.stat(self._path)
+                version = found.st_mtime_ns, found.st_size
+                if version != self._version:
+                    self._value = self._read(self._path.read_text("utf-8", "replace"))
+                    self._version = version
+            except OSError:  # it is not there, or not for us
+                self._value, self._version = self._read(""), None
+        return self._value
+
+
+class SystemNames:
+    """`look_up` is called from the loop for each query of the mode dns, and answers at once."""
+
+    def __init__(self, resolv_conf: Path = RESOLV_CONF, hosts: Path = HOSTS) -> None:
+        self._servers, self._hosts = _Watched(resolv_conf, name_servers), _Watched(hosts, host_addresses)
+        self._own_servers: list[Address] = []
+        self._uses_hosts = True
+
+    def configure(self, servers: Sequence[str], uses_hosts: bool) -> None:
+        self._own_servers, self._uses_hosts = [parse_server(text) for text in servers], uses_hosts
+
+    def look_up(self, ask: LookUp) -> NamesFound:
+        addresses = self._hosts.value().get(ask.name.lower()) if ask.name and self._uses_hosts else None
+        return NamesFound(self._own_servers or self._servers.value(), addresses)
+
+
+def name_servers(text: str) -> list[Address]:
+    """Those of a resolv.conf, in order."""
+    servers: list[Address] = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0] == "nameserver":
+            servers.append((words[1], 53))
+    return servers
+
+
+def host_addresses(text: str) -> dict[str, list[bytes]]:
+    """Name in lower case -> addresses as they are on the wire."""
+    found: dict[str, list[bytes]] = {}
+    for line in text.splitlines():
+        address, *names = line.partition("#")[0].split() or [""]
+        packed = _packed(address)
+        for name in names if packed else ():
+            found.setdefault(name.lower().rstrip("."), []).append(packed)
+    return found
+
+
+def _packed(address: str) -> bytes:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_pton(family, address.partition("%")[0])
+        except OSError:
+            continue
+    return b""
