@@ -12,11 +12,13 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from interceptor.model.flow import Flow, HttpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow
 from interceptor.model.http import Request
 from interceptor.session.orders import FAILED_STATUS, NO_STATUS, ORDERS
 from interceptor.session.record_parts import Malformed, Parts, joined, table_bytes
 from interceptor.specs.filter_columns import (
+    DNS,
+    DNS_RESPONSE,
     ERROR,
     HELD,
     HTTP,
@@ -41,7 +43,7 @@ type that the list is sorted by, the other two are the whole Content-Type fields
 
 _LONGEST_TYPE: Final = 80
 
-_KINDS: Final = {"http": HTTP, "tcp": TCP, "udp": UDP}
+_KINDS: Final = {"http": HTTP, "tcp": TCP, "udp": UDP, "dns": DNS}
 HAPPENS: Final = LIVE | HELD
 """Flags that are not true of a flow any more when its session is opened."""
 
@@ -145,6 +147,8 @@ def _flags_of(flow: Flow) -> int:
         flags |= MODIFIED
     if flow.metadata and flow.metadata.get("is_replay") == "response":
         flags |= REPLAYED
+    if isinstance(flow, DnsFlow) and flow.response is not None:
+        flags |= DNS_RESPONSE
     if isinstance(flow, HttpFlow) and flow.websocket is not None:
         flags |= WEBSOCKET
     return flags

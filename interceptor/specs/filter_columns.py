@@ -18,6 +18,7 @@ from interceptor.specs.filter_terms import ASSET, Settings
 NO_WORD: Final = 0xFFFFFFFF
 HTTP, TCP, UDP = 1, 2, 4
 RESPONSE, ERROR, WEBSOCKET, MARKED, SENT_AGAIN, REPLAYED, MODIFIED, LIVE, HELD = 8, 16, 32, 64, 128, 256, 512, 1024, 2048
+DNS, DNS_RESPONSE = 4096, 8192
 
 
 class Words(Protocol):
@@ -49,6 +50,10 @@ def _flag(wanted: int, value: int | None = None) -> Maker:
         return of
 
     return make
+
+
+def _either(*makers: Maker) -> Maker:
+    return lambda argument, settings: any_of([make(argument, settings) for make in makers])
 
 
 def _search(pattern: str, settings: Settings) -> Callable[[str], object]:
@@ -116,11 +121,12 @@ COLUMN_TESTS: Final[dict[str, Maker]] = {
     "all": _flag(0, 0),
     "a": _asset,
     "e": _flag(ERROR),
-    "q": _flag(HTTP | RESPONSE, HTTP),
-    "s": _flag(HTTP | RESPONSE, HTTP | RESPONSE),
+    "q": _either(_flag(HTTP | RESPONSE, HTTP), _flag(DNS | DNS_RESPONSE, DNS)),
+    "s": _flag(RESPONSE | DNS_RESPONSE),
     "http": _flag(HTTP),
     "tcp": _flag(TCP),
     "udp": _flag(UDP),
+    "dns": _flag(DNS),
     "websocket": _flag(WEBSOCKET),
     "marked": _flag(MARKED),
     "replay": _flag(SENT_AGAIN | REPLAYED),
