@@ -60,6 +60,7 @@ class View:
         self._to_judge: deque[int] = deque()
         self._is_work_scheduled = False
         self._callbacks: list[Callable[[], None]] = []
+        store.flush()  # as before each `_refilter`
         store.subscribe(self)
         self._refilter()
 
@@ -117,7 +118,7 @@ class View:
     def set_filter(self, wanted: Filter | None) -> None:
         """What can be judged in a moment is judged at once, the rest in slices that follow."""
         self._filter = wanted
-        self._refilter()
+        self._refilter_all()
 
     @property
     def show_marked_only(self) -> bool:
@@ -127,7 +128,7 @@ class View:
     def show_marked_only(self, is_wanted: bool) -> None:
         if is_wanted != self._is_marked_only:
             self._is_marked_only = is_wanted
-            self._refilter()
+            self._refilter_all()
 
     @property
     def order(self) -> str:
@@ -147,7 +148,7 @@ class View:
             return
         self._order = key
         if self._to_judge:
-            self._refilter()
+            self._refilter_all()
         else:
             self._reorder()
 
@@ -280,6 +281,11 @@ class View:
         self._place([(flow_id, judge(flow_id)) for flow_id in flow_ids])
         self._settle_focus()
         self._tell()
+
+    def _refilter_all(self) -> None:
+        """Everybody has been told of what is on the list first: of what goes before it was told, nobody would be told."""
+        self._store.flush()
+        self._refilter()
 
     def _refilter(self) -> None:
         self._going.append(self._rows)

@@ -389,6 +389,16 @@ def test_a_view_that_comes_late_shows_what_there_is(scene: Scene) -> None:
     assert paths_of(view) == "a"
 
 
+def test_what_goes_before_its_batch_was_told_is_not_left_in_rows_that_were_made_anew(scene: Scene) -> None:
+    gone = http_flow("a")
+    scene.store.add(gone)  # not told yet
+    scene.view.set_filter(parse("~u a"))
+    assert paths_of(scene.view) == "a"
+    scene.store.remove([gone])
+    scene.store.flush()
+    assert len(scene.view) == 0 and paths_of(scene.view) == ""
+
+
 @pytest.mark.parametrize("order", ["time", "url", "size"])
 def test_big_batches_and_small_ones_end_up_the_same(scene: Scene, order: str) -> None:
     scene.view.set_order(order)
