@@ -49,12 +49,12 @@ class Assembly:
     # --- MakesTunnels: for Upstreams --------------------------------------------------------------------------
 
     def tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
-        from interceptor.proxy.layers.tls import ServerTls  # OpenSSL is loaded when TLS is first spoken
+        from interceptor.proxy.layers.server_tls import ServerTls  # OpenSSL is loaded when TLS is first spoken
 
         return ServerTls(self.stack, self._settings, origin, alpn_offers)
 
     def tls_with_hop(self, hop: Hop) -> Tunnel:
-        from interceptor.proxy.layers.tls import ServerTls
+        from interceptor.proxy.layers.server_tls import ServerTls
 
         return ServerTls(self.stack, self._settings, Origin("https", hop.host, hop.port), HTTP1_ONLY, is_to_hop=True)
 
@@ -95,7 +95,7 @@ class Assembly:
             return
         match decision:
             case Next.TLS:
-                from interceptor.proxy.layers.tls import ClientTls
+                from interceptor.proxy.layers.client_tls import ClientTls
 
                 tunnel = ClientTls(self.stack, self._settings, ingress)
                 pipe.put([tunnel], self._detector(client, self._in_tls(ingress)))

@@ -14,7 +14,7 @@ from interceptor.proxy.core.effects import Effect, Send
 from interceptor.proxy.core.events import DataReceived, Opened, PipeEvent
 from interceptor.proxy.core.layer import Layer
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.layers.tls import ServerTls
+from interceptor.proxy.layers.server_tls import ServerTls
 from interceptor.proxy.settings import Settings
 from tests.bench.measure import Benchmark
 from tests.support.certificates import TestAuthority

@@ -1,0 +1,112 @@
+"""TLS towards a server, or towards a proxy on the way to one, which is verified: Handshaking ▸ Open | Failed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+
+from OpenSSL import SSL
+
+from interceptor.model.connection import Origin
+from interceptor.proxy.core.events import Closed
+from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.settings import Settings
+from interceptor.proxy.tls_failures import server_failure
+from interceptor.proxy.tls_tunnel import State, TlsTunnel, is_address
+from interceptor.specs.errors import UserError
+
+_lib: Any = SSL._lib  # type: ignore[attr-defined]
+_ffi: Any = SSL._ffi  # type: ignore[attr-defined]
+
+
+class ServerTls(TlsTunnel):
+    """Faces a server, or a proxy on the way to one (`is_to_hop`), and verifies it for `origin`'s name unless told not to."""
+
+    def __init__(
+        self, stack: Stack, settings: Settings, origin: Origin, alpn_offers: tuple[bytes, ...], is_to_hop: bool = False
+    ) -> None:
+        super().__init__(stack)
+        self._is_to_hop = is_to_hop
+        self._settings, self._alpn_offers = settings, alpn_offers
+        self._host, self._port = origin.server_name or origin.host, origin.port
+        self._session_key: tuple[object, str, int] | None = None
+        self._is_greeting = False
+        self._known_chain: tuple[bytes, ...] = ()
+        self.state = State.HANDSHAKING
+
+    def opened_below(self) -> None:
+        self.facts.started_at, self.facts.server_name = self.stack.wall_time(), self._host
+        self.facts.alpn_offers = self._alpn_offers
+        if not self._is_to_hop:
+            self.connection.tls = self.facts
+        try:
+            context = self._settings.upstream_tls.context(self._host, is_verified=not self._settings.ssl_insecure)
+        except UserError as error:
+            return self.stack.post(self, Closed(self.connection, error.message))
+        assert isinstance(context, SSL.Context)
+        self._ssl = ssl = SSL.Connection(context, None)
+        _expect_host(ssl, self._host)
+        if self._alpn_offers:
+            ssl.set_alpn_protos(list(self._alpn_offers))
+        self._session_key = context, self._host, self._port
+        session, self._known_chain = self._settings.upstream_tls.session(self._session_key) or (None, ())
+        if isinstance(session, SSL.Session):
+            ssl.set_session(session)
+        ssl.set_connect_state()
+        self._is_greeting = True
+        self._shake_hands(b"")
+        self._is_greeting = False
+
+    def sink(self, data: bytes) -> None:
+        if self._is_greeting:
+            self._keep_hello(data)
+        super().sink(data)
+
+    def _learn(self, ssl: SSL.Connection) -> None:
+        super()._learn(ssl)
+        # A resumed session stands for the certificates of the handshake that it comes from: no need to encode them again.
+        self.facts.chain = self._known_chain if self.facts.is_resumed else _chain(ssl)
+
+    def _rise_pending(self, ssl: SSL.Connection, is_one_record: bool = False) -> None:
+        super()._rise_pending(ssl, is_one_record)
+        if self._session_key is not None and self.state is State.OPEN and is_one_record:
+            if session := ssl.get_session():  # only after the first record is a TLS 1.3 ticket there
+                self._settings.upstream_tls.keep_session(self._session_key, session, self.facts.chain)
+            self._session_key = None
+
+    def _explain(self, error: SSL.Error | None) -> str:
+        ssl = self._ssl
+        verified = _lib.SSL_get_verify_result(ssl._ssl) if ssl is not None else 0
+        text = _ffi.string(_lib.X509_verify_cert_error_string(verified)).decode() if verified else ""
+        if ssl is not None and not self.facts.chain:
+            self.facts.chain = _chain(ssl)
+        return server_failure(error, self._host, verified if not self._settings.ssl_insecure else 0, text)
+
+    def failed(self, reason: str) -> None:
+        self.connection.error = reason  # who reached for it makes a row of it
+
+    def closed_below(self, event: Closed) -> None:
+        own = event.reason
+        super().closed_below(event)
+        if self._ssl is None and own:
+            event.reason = own
+
+
+def _expect_host(ssl: SSL.Connection, host: str) -> None:
+    """SNI, and what the certificate must be for: pyOpenSSL itself checks no names."""
+    parameters = _lib.SSL_get0_param(ssl._ssl)
+    if is_address(host):
+        packed = ip_address(host.partition("%")[0]).packed
+        _lib.X509_VERIFY_PARAM_set1_ip(parameters, packed, len(packed))
+        return
+    name = host.encode("ascii", "replace")
+    ssl.set_tlsext_host_name(name)
+    _lib.X509_VERIFY_PARAM_set1_host(parameters, name, len(name))
+
+
+def _chain(ssl: SSL.Connection) -> tuple[bytes, ...]:
+    """The peer's certificates, DER, leaf first; at most ten of them."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    certificates = ssl.get_peer_cert_chain(as_cryptography=True) or ()
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates[:10])
