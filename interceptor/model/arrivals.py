@@ -18,11 +18,17 @@ _LIVE_TYPES: Final = (
     "application/stream+json",
     "multipart/x-mixed-replace",
 )
+_ENDLESS_TYPES: Final = ("text/event-stream", "multipart/x-mixed-replace")
 
 
 def is_told_live(content_type: str | None) -> bool:
     """Whether what such a message contains are events, each with a time of its own."""
     return content_type is not None and content_type.lower().startswith(_LIVE_TYPES)
+
+
+def is_endless(content_type: str | None) -> bool:
+    """Whether such a message goes on until its reader has enough: that the reader leaves is how it ends."""
+    return content_type is not None and content_type.lower().startswith(_ENDLESS_TYPES)
 
 
 class Arrivals:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from interceptor.model.arrivals import is_endless
 from interceptor.model.body import Body, MemoryBody, UnkeptBody, passed_size
 from interceptor.model.flow import FlowError, HttpFlow
 from interceptor.model.hooks import Collect, HttpHook, Verdict
@@ -23,11 +24,13 @@ from interceptor.proxy.core.conversation import Conversation, Strand
 from interceptor.proxy.core.events import Drained, PipeEvent
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.layers.http.collecting import HOLD_LIMIT, Recording, collect_body
+from interceptor.proxy.layers.http.error_codes import ErrorCode
 from interceptor.proxy.layers.http.pages import error_response
 from interceptor.proxy.layers.http.parts import Abort, Downstream, End, RequestPart, ResponsePart, Upstream
 from interceptor.proxy.layers.http.surroundings import Surroundings
 
 PIECE: Final = 64 * 1024
+_NOTHING_WRONG: Final = (None, ErrorCode.NO_ERROR, ErrorCode.CANCEL)
 
 
 class Ending(Conversation):
@@ -58,7 +61,7 @@ class Ending(Conversation):
         self._from_server: Strand[ResponsePart] | None = None
 
     def left(self, reason: str, code: int | None = None) -> None:
-        if not self._is_over and self._client_has_everything():
+        if not self._is_over and (self._client_has_everything() or self._client_has_enough(code)):
             self._drop_upstream(reason, code)
             return self._close_flow()
         self._end(reason, code)
@@ -68,6 +71,16 @@ class Ending(Conversation):
         left by then."""
         response, size = self.flow.response, self._response_size
         if response is None or not size or not self._request_is_over or passed_size(response.body) < size:
+            return False
+        response.timestamp_end = self.stack.wall_time()
+        return True
+
+    def _client_has_enough(self, code: int | None) -> bool:
+        """Of a stream that nobody expects to end, such as server-sent events: leaving is how one says so."""
+        response = self.flow.response
+        if response is None or not self.response_has_begun or not self._request_is_over or self._response_size is not None:
+            return False
+        if code not in _NOTHING_WRONG or not is_endless(response.headers.get("content-type")):
             return False
         response.timestamp_end = self.stack.wall_time()
         return True

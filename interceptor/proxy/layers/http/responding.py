@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, Final, assert_never
 
-from interceptor.model.arrivals import Arrivals, is_told_live
+from interceptor.model.arrivals import Arrivals, is_endless, is_told_live
 from interceptor.model.flow import FlowError, WebSocketData
 from interceptor.model.hooks import Collect, Drop, Forward, Kill, Respond, ResponseHead, ResponseReady
 from interceptor.model.http import Response
@@ -75,9 +75,9 @@ class Responding(Ending):
         verdict = await down.ask(RunHook(down, ResponseHead(flow)))
         if isinstance(verdict, Forward) and verdict.collect is not Collect.NO:
             is_streamed = verdict.collect is Collect.STREAM
-            is_endless = (response.headers.get("content-type") or "").startswith("text/event-stream")
             is_replaced = response.body is not received
-            if not is_whole and not is_replaced and not (is_endless and verdict.collect is Collect.FOR_HOLD):
+            never_whole = verdict.collect is Collect.FOR_HOLD and is_endless(response.headers.get("content-type"))
+            if not is_whole and not is_replaced and not never_whole:
                 collected = await self._collect(down, response, size, verdict.collect)
                 match collected:
                     case End():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from interceptor.model.flow import HttpFlow
 from interceptor.model.hooks import FORWARD, Collect, Forward, Hook, RequestHead, RequestReady, ResponseHead, ResponseReady
 from interceptor.proxy.asks import ConnectFailed
 from interceptor.proxy.core.events import Congested
@@ -124,6 +125,35 @@ def test_a_client_that_leaves(stage: Callable[[], PaperDriver], leaves: Callable
     assert all(server in driver.closed for server in driver.servers)
     assert driver.errors() == ["a.test:80: connect: refused" if stage is discarding else LEFT]
     assert not driver.stack.alarms and not driver.stack.killers
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ndata:\n\r\n"
+
+
+@pytest.mark.parametrize("leaves", LEAVING)
+@pytest.mark.parametrize("kind", [b"text/event-stream; charset=utf-8", b"multipart/x-mixed-replace; boundary=a"])
+def test_a_stream_that_has_no_end_ends_when_its_reader_leaves(kind: bytes, leaves: Callable[..., object]) -> None:
+    driver = asked()
+    driver.says(EVENTS % kind, driver.server)
+    leaves(driver, driver.client)
+    [flow] = driver.ended
+    assert isinstance(flow, HttpFlow) and flow.response is not None and flow.response.timestamp_end is not None
+    assert flow.error is None and not flow.is_live and driver.server in driver.closed
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (EVENTS % b"text/event-stream")[:-20],  # half a head
+        EVENTS % b"text/plain",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata:\n",
+    ],
+)
+def test_of_anything_else_something_is_missing(said: bytes) -> None:
+    driver = asked()
+    driver.says(said, driver.server)
+    driver.ends(driver.client)
+    assert driver.errors() == [LEFT]
 
 
 @pytest.mark.parametrize("stage", STAGES)

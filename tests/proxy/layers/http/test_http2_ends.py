@@ -181,6 +181,20 @@ def test_what_the_client_gives_up_is_given_up_at_the_server(code: int) -> None:
     assert w.driver.client not in w.driver.closed and w.driver.server not in w.driver.closed
 
 
+@pytest.mark.parametrize(("code", "is_wrong"), [(0, False), (8, False), (2, True), (3, True)])
+def test_an_event_stream_ends_by_being_given_up(code: int, is_wrong: bool) -> None:
+    w = world()
+    stream = w.client.ask()
+    w.run()
+    w.server.say_head(1, [(b":status", b"200"), (b"content-type", b"text/event-stream")])
+    w.server.say(1, b"data: x\n\n")
+    w.run()
+    w.client.reset(stream, code)
+    w.run()
+    assert w.server.heard[1].reset == code and len(w.driver.ended) == 1
+    assert bool(rows(w)) == is_wrong
+
+
 @pytest.mark.parametrize("code", [1, 2, 8, 11, 13, 99])
 def test_what_the_server_resets_is_reset_for_the_client(code: int) -> None:
     w = world()
