@@ -122,13 +122,18 @@ class Listing:
             self.table.trim()
         self.spool.reclaim()
 
+    @property
+    def untold(self) -> set[int]:
+        """On the list, but listeners will be told of them with the next batch."""
+        return {flow.id for flow in self._added}
+
     def _tell(self) -> None:
         removed, returned = list(self._removed), list(self._returned)
         added, changed = list(self._added), list(self._changed)
         is_anew, self._is_anew = self._is_anew, False
         if is_anew:
             removed, returned = [], list(self.table.ids())
-        self._renew_columns()
+        self.renew_columns()
         self._removed.clear()
         self._returned.clear()
         self._added.clear()
@@ -143,8 +148,8 @@ class Listing:
             if added:
                 listener.flows_added(added)
 
-    def _renew_columns(self) -> None:
-        """Of what has happened since the last batch."""
+    def renew_columns(self) -> None:
+        """With what has happened since the last batch."""
         table, words = self.table, self.table.words
         back = [flow for flow_id in self._returned if (flow := self._flows.get(flow_id)) is not None]
         for flow in (*self._added, *self._changed, *back):

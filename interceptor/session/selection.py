@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from interceptor.model.flow import Flow
 from interceptor.session.flows import Flows
-from interceptor.session.judging import judge_of
+from interceptor.session.judging import matching_ids
 from interceptor.session.store import Store
 from interceptor.session.view import View
 from interceptor.specs.errors import UserError
@@ -35,17 +35,14 @@ class Selection:
             case "@hidden":
                 return self._view.hidden()
             case "@marked":
-                return self._where(judge_of(self._store, None, is_marked_only=True))
+                return Flows(self._store, matching_ids(self._store, None, is_marked_only=True))
             case "@unmarked":
-                is_marked = judge_of(self._store, None, is_marked_only=True)
-                return self._where(lambda flow_id: not is_marked(flow_id))
+                marked = set(matching_ids(self._store, None, is_marked_only=True))
+                return Flows(self._store, [flow_id for flow_id in self._store.table.ids() if flow_id not in marked])
         if spec.startswith("@"):
             numbers = spec[1:].split(",")
             if not all(number.strip().isdecimal() for number in numbers):
                 raise UserError(f"no flows are called {spec!r}; try @focus, @shown, @marked, @all or a filter")
             found = [self._store.get(int(number)) for number in numbers]
             return [flow for flow in found if flow is not None]
-        return self._where(judge_of(self._store, self._parse(spec)))
-
-    def _where(self, judge: Callable[[int], bool]) -> Flows:
-        return Flows(self._store, [flow_id for flow_id in self._store.table.ids() if judge(flow_id)])
+        return Flows(self._store, matching_ids(self._store, self._parse(spec)))

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from operator import le
 from typing import Any, Final
 
 _FEW: Final = 8
@@ -84,6 +86,20 @@ class SortedRows:
         come.sort()
         self._put_in(come)
         return new
+
+    def add_new(self, flow_ids: Sequence[int]) -> None:
+        """Flows that are not here, in order of arrival: quicker, for many of them."""
+        if not flow_ids:
+            return
+        fresh = list(map(self.key_of, flow_ids))
+        keys, ids = self._keys, self._ids
+        is_in_order = all(map(le, fresh, islice(fresh, 1, None)))
+        is_behind = not ids or (keys[ids[-1]], ids[-1]) < (fresh[0], flow_ids[0])
+        keys.update(zip(flow_ids, fresh, strict=True))
+        if is_in_order and is_behind:
+            ids.extend(flow_ids)
+        else:
+            self._put_in(sorted(zip(fresh, flow_ids, strict=True)))
 
     def remove(self, flow_ids: Iterable[int]) -> None:
         """Those that are not here are ignored."""

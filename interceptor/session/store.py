@@ -273,7 +273,7 @@ class Store(Listing):
 
     def key_of(self, order: str) -> Callable[[int], Any]:
         """What the list is sorted by in that order, by the numbers of flows; of the session that is open now."""
-        self._renew_columns()
+        self.renew_columns()
         if order in TEXT_ORDERS:
             return self.table.text_key(order)
         if order == "url":

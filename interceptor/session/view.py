@@ -1,7 +1,7 @@
 """A filtered, sorted window on the store, with a cursor; kept as flows come, change and go.
 
     store ─batches▸ judged (filter, marked only) ─▸ brought in line with the rows shown ─▸ callbacks
-    set_filter    ─▸ everything is judged anew, a few milliseconds at a time, newest results shown as they come
+    set_filter    ─▸ everything is judged anew, by columns where these know, a few milliseconds at a time
     set_order     ─▸ rows in the new order are made, a few milliseconds at a time; until they are whole the old ones are shown
 
 * A filter that looks into bodies is asked when a flow arrives, is held, and ends, and not for each piece of a body; such filters,
@@ -20,7 +20,7 @@ from typing import Final, overload
 
 from interceptor.model.flow import Flow
 from interceptor.session.flows import Flows
-from interceptor.session.judging import judge_of
+from interceptor.session.judging import Sweep, judge_of
 from interceptor.session.orders import ORDERS
 from interceptor.session.sorted_rows import SortedRows
 from interceptor.session.store import Store
@@ -34,6 +34,7 @@ _FORGOTTEN_TOGETHER: Final = 8192
 _MANY: Final = 4_096
 _TOGETHER: Final = 64
 """So many are judged between two looks at the clock, when there are many."""
+_SWEPT_TOGETHER: Final = 8_192
 
 _Judged = tuple[int, bool]  # whether it is to be shown
 
@@ -58,6 +59,7 @@ class View:
         self._is_following = self._is_follow_paused = False
         self._newest: int | None = None  # of those shown; None: to be looked for
         self._to_judge: deque[int] = deque()
+        self._sweep: Sweep | None = None  # over what is still to be judged by columns
         self._is_work_scheduled = False
         self._callbacks: list[Callable[[], None]] = []
         store.flush()  # as before each `_refilter`
@@ -147,14 +149,14 @@ class View:
             self._tell()
             return
         self._order = key
-        if self._to_judge:
+        if self.is_refiltering:
             self._refilter_all()
         else:
             self._reorder()
 
     @property
     def is_refiltering(self) -> bool:
-        return bool(self._to_judge)
+        return bool(self._to_judge) or self._sweep is not None
 
     @property
     def is_reordering(self) -> bool:
@@ -163,7 +165,7 @@ class View:
 
     def finish_refiltering(self) -> None:
         """Judges all that is left now, however long it takes: for whoever needs the whole answer."""
-        if self._to_judge or self._coming is not None:
+        if self.is_refiltering or self._coming is not None:
             self._work(None)
 
     # Focus
@@ -220,7 +222,7 @@ class View:
 
     def _settle_focus(self) -> None:
         wanted = self._wanted_focus
-        if (wanted is not None and wanted.id in self._rows) or self._to_judge:
+        if (wanted is not None and wanted.id in self._rows) or self.is_refiltering:
             return
         if self._rows:
             self._wanted_focus = self.focus
@@ -294,7 +296,9 @@ class View:
         self._judge = judge_of(self._store, self._filter, self._is_marked_only)
         self._newest, self._coming = None, None
         self._to_place.clear()
-        self._to_judge = deque(self._table.ids())
+        self._to_judge.clear()
+        self._sweep = Sweep(self._store, self._filter, self._is_marked_only)
+        self._to_judge.extend(sorted(self._store.untold))
         if self._wanted_focus is not None:
             self._to_judge.appendleft(self._wanted_focus.id)  # so that it stays, if it stays
         self._work(SLICE_SECONDS)
@@ -314,11 +318,13 @@ class View:
         """One slice, and the next one scheduled; all of it if there is no budget."""
         deadline = None if budget_seconds is None else self._clock() + budget_seconds
         self._judge_some(deadline)
+        if self._sweep is not None:
+            self._sweep_some(self._sweep, deadline)
         if self._coming is not None:
             self._place_some(self._coming, deadline)
         if self._going and self._going[-1].forget(_FORGOTTEN_TOGETHER):
             self._going.pop()
-        if self._to_judge or self._to_place or self._going:
+        if self.is_refiltering or self._to_place or self._going:
             self._work_soon()
         self._settle_focus()
         self._tell()
@@ -347,6 +353,19 @@ class View:
                 break
         self._place(judged)
 
+    def _sweep_some(self, sweep: Sweep, deadline: float | None) -> None:
+        rows = self._rows
+        while not sweep.is_done:
+            swept = sweep.take(_SWEPT_TOGETHER)
+            self._place_new([flow_id for flow_id in swept.belonging if flow_id not in rows])
+            self._to_judge.extend(swept.unknown)
+            if self._to_judge:
+                self._judge_some(deadline)
+            if deadline is not None and self._clock() >= deadline:
+                break
+        if sweep.is_done:
+            self._sweep = None
+
     def _place_some(self, coming: SortedRows, deadline: float | None) -> None:
         """Of those that are shown, into the rows to come; when these are whole they are shown."""
         queue = self._to_place
@@ -367,6 +386,14 @@ class View:
             self._coming.bring_in_line(judged)
         if self._newest not in self._rows:
             self._newest = None
+        self._note_new(new)
+
+    def _place_new(self, flow_ids: list[int]) -> None:
+        """Of flows that are not shown, in order of arrival."""
+        self._rows.add_new(flow_ids)
+        self._note_new(flow_ids)
+
+    def _note_new(self, new: list[int]) -> None:
         if not new:
             return
         newest = max(new)

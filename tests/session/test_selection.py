@@ -22,6 +22,7 @@ def selection(tmp_path: Path) -> Selection:
     first = app.store.get(1)
     assert first is not None
     first.marker = ":x:"
+    app.store.touch(first)
     return Selection(app.store, app.view, lambda text: parse(text) if text else None)
 
 

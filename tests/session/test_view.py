@@ -170,6 +170,7 @@ def test_only_what_matches_is_shown(scene: Scene) -> None:
 def test_marked_only_applies_to_what_arrives_and_what_is_unmarked(scene: Scene) -> None:
     a, b, _ = scene.add("a", "b", "c")
     a.marker = b.marker = "default"
+    scene.touch(a, b)
     scene.view.show_marked_only = True
     assert scene.shown == "a b"
     scene.add("d")
