@@ -82,7 +82,7 @@ class App:
             warn=self._warn,
         )
         self.view = View(self.store)
-        self.session_life = SessionLife(options, self.store, self.eventlog.add)
+        self.session_life = SessionLife(options, self.store, self.undo, self.eventlog.add)
         self.intercept = Intercept(self.store.touch)
         self.is_reading = False  # while rfile is
         self.problem_at_end = ""  # what a person should know when all is over

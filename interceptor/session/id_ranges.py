@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 def written_ranges(base: int, flags: bytearray) -> str:
@@ -26,3 +26,27 @@ def read_ranges(text: str) -> Iterator[tuple[int, int]]:
         if not 0 <= start <= stop:
             raise ValueError(f"no range of flows: {each}")
         yield start, stop
+
+
+def ranges_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """First and last of each, in ascending order."""
+    ranges: list[tuple[int, int]] = []
+    first = last = -1
+    for number in sorted(numbers):
+        if number > last + 1 or last < 0:
+            if last >= 0:
+                ranges.append((first, last))
+            first = number
+        last = number
+    if last >= 0:
+        ranges.append((first, last))
+    return ranges
+
+
+def numbers_in(ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
+    for first, last in ranges:
+        yield from range(first, last + 1)
+
+
+def ranges_text(ranges: Iterable[tuple[int, int]]) -> str:
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in ranges)

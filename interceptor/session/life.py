@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from interceptor.options import Options
+from interceptor.session.kept_changes import KeptChanges
 from interceptor.session.session import Session
 from interceptor.session.session_file import SessionFile, remove_session
 from interceptor.session.sessions import is_unnamed, make_folder, name_of, path_of, prune_unnamed, unnamed_path
 from interceptor.session.store import Store
+from interceptor.session.undo import Undo
 from interceptor.specs.errors import UserError
 
 NO_SESSION: Final = "none"
@@ -35,8 +37,8 @@ Say = Callable[[str, str], None]
 
 
 class SessionLife:
-    def __init__(self, options: Options, store: Store, say: Say) -> None:
-        self._options, self._store, self._say = options, store, say
+    def __init__(self, options: Options, store: Store, undo: Undo, say: Say) -> None:
+        self._options, self._store, self._undo, self._say = options, store, undo, say
         self._is_ended = False
         self._has_warned = False
         self._making: asyncio.Task[None] | None = None
@@ -108,6 +110,7 @@ class SessionLife:
     def _begin(self, session: Session) -> None:
         session.note("created", session.states.get("created", time.time()))
         self._store.open(session)
+        self._undo.attach(KeptChanges(session, self._store) if session.is_written else None)
         self._restore(session.states.get("settings"))
         self._note_settings()
 

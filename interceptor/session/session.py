@@ -78,6 +78,7 @@ class Session:
                 ids, _, tables = read_index(index)
                 self.table.put_block(number, ids, tables)
             self._last_connection = file.last_numbers()[2]
+            self.deeds = file.deeds()
             self.writer = SessionWriter(file)
             for first, last in read_ranges(str(self.states.get("hidden", ""))):
                 self.table.hide(first, last)
@@ -109,10 +110,7 @@ class Session:
     @property
     def has_news_to_come(self) -> bool:
         """Something is on its way, or waits for the file to be written again."""
-        jobs = self._jobs
-        return self.is_written and bool(
-            self.failure or self.writer.is_busy or jobs.flows or jobs.connections or jobs.states or jobs.statements
-        )  # fmt: skip
+        return self.is_written and bool(self.failure or self.writer.is_busy or not self._jobs.is_empty)
 
     # Into the file
 
@@ -136,6 +134,16 @@ class Session:
     def note_hidden(self) -> None:
         """Which flows are in the file, but not on the list, has changed."""
         self.note("hidden", written_ranges(self.table.base, self.table.hidden))
+
+    def write_deed(self, number: int, label: str, head: bytes, carriers: Iterable[Flow]) -> None:
+        """Something that the user has changed; `carriers` are flows with messages that belong to it."""
+        if self.is_written:
+            self._jobs.deeds.append((number, label, head, [packed(carrier, self._number) for carrier in carriers]))
+
+    def alter(self, statement: str, values: tuple[Any, ...]) -> None:
+        """One statement of SQL, after what was handed over before it."""
+        if self.is_written:
+            self._jobs.statements.append((statement, values))
 
     def _number(self, connection: Connection | None) -> int:
         if connection is None:
@@ -175,7 +183,7 @@ class Session:
             self._jobs.words += enumerate(words[self._words_written :], self._words_written)
             self._words_written = len(words)
         jobs = self._jobs
-        if jobs.flows or jobs.connections or jobs.words or jobs.states or jobs.statements or self.failure:
+        if self.failure or not jobs.is_empty:
             self._is_probing = bool(self.failure)
             self._jobs = Jobs()
             self.writer.put(jobs)
@@ -222,10 +230,14 @@ class Session:
         if not block:
             return None
         try:
-            return unpacked(self.file.record(block, flow_id), self)
+            return self.unpacked(self.file.record(block, flow_id))
         except (Malformed, sqlite3.Error, KeyError) as error:
             self.file.problem = str(error)
             return None
+
+    def unpacked(self, record: bytes) -> Flow:
+        """`Malformed` if it is none of a flow."""
+        return unpacked(record, self)
 
     def connection(self, number: int) -> Connection | None:
         """`flow_record.Sources`."""

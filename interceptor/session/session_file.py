@@ -3,6 +3,7 @@
     block       some flows that were written together: an index (ids, where each record ends, columns) and their records, packed
     body        contents, each once, by digest; those above `CHUNK` lie in `chunk`, in pieces
     connection, word, state    what flows refer to, texts by number, and what there is to know of the session as a whole
+    deed        what the user has changed, to be undone
 
 A flow that was written again stands in several blocks: the last one counts. So writing is always adding, whatever changes.
 Whoever opens a file to write holds a lock on it; a second program may only read. Nothing is changed in a file that is not a
@@ -37,9 +38,13 @@ MIGRATIONS: Final = (
     CREATE TABLE word(number INTEGER PRIMARY KEY, text TEXT NOT NULL);
     CREATE TABLE state(name TEXT PRIMARY KEY, value TEXT NOT NULL);
     """,
+    """
+    CREATE TABLE deed(number INTEGER PRIMARY KEY, label TEXT NOT NULL, is_undone INTEGER NOT NULL, record BLOB NOT NULL);
+    """,
 )
 """What makes a file of one version one of the next; together they make a new file."""
 VERSION: Final = len(MIGRATIONS)
+_VERSION_WITH_DEEDS: Final = 2
 CHUNK: Final = 1024 * 1024
 CHUNKS_SHIFT: Final = 24
 """A chunk's place is the number of its body, and its number in it below that many bits."""
@@ -58,6 +63,8 @@ class SessionFile:
     def __init__(self, path: Path, lock: FileLock | None, connection: sqlite3.Connection, read_only: str) -> None:
         self.path = path
         self.read_only = read_only
+        self.version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        """Of what is in it: an older one, where it is only read."""
         self._lock = lock
         self._connection = connection
         self._guard = threading.Lock()
@@ -161,6 +168,22 @@ class SessionFile:
             while len(self._blocks) > _BLOCKS_AT_HAND:
                 self._blocks.popitem(last=False)
         return places, records
+
+    def deeds(self) -> list[tuple[int, str, bool]]:
+        """Number, label, and whether it is undone, in the order in which they were done."""
+        if self.version < _VERSION_WITH_DEEDS:
+            return []
+        with self._guard:
+            rows = self._connection.execute("SELECT number, label, is_undone FROM deed ORDER BY number").fetchall()
+        return [(number, label, bool(is_undone)) for number, label, is_undone in rows]
+
+    def deed(self, number: int) -> bytes:
+        """Its record. `Malformed` or sqlite3.Error if it cannot be read."""
+        with self._guard:
+            row = self._connection.execute("SELECT record FROM deed WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            raise Malformed("it is not there")
+        return bytes(row[0])
 
     def connection(self, number: int) -> bytes | None:
         with self._guard:
@@ -280,6 +303,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
         return
     if not version:
         connection.execute(f"PRAGMA page_size = {_PAGE}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that space can be given back while it is written
     connection.execute("BEGIN IMMEDIATE")
     try:
         for script in MIGRATIONS[version:]:

@@ -50,7 +50,12 @@ class Jobs:
     connections: list[tuple[int, list[bytes], list[tuple[int, Body]]]] = field(default_factory=list)
     words: list[tuple[int, str]] = field(default_factory=list)
     states: dict[str, Any] = field(default_factory=dict)
+    deeds: list[tuple[int, str, bytes, list[Packed]]] = field(default_factory=list)
     statements: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.flows or self.connections or self.words or self.states or self.deeds or self.statements)
 
     def add(self, other: Jobs) -> None:
         """Behind what there is."""
@@ -58,6 +63,7 @@ class Jobs:
         self.connections += other.connections
         self.words += other.words
         self.states.update(other.states)
+        self.deeds += other.deeds
         self.statements += other.statements
 
 
@@ -237,12 +243,15 @@ class SessionWriter:
         connection.execute("BEGIN IMMEDIATE")
         self._store_bodies(connection, [each for packed, _ in jobs.flows for each in packed.bodies], names)
         self._store_bodies(connection, [each for _, _, bodies in jobs.connections for each in bodies], names)
+        carried = [each for *_, carriers in jobs.deeds for packed in carriers for each in packed.bodies]
+        self._store_bodies(connection, carried, names, with_large=True)
         _insert(connection, "word(number, text)", jobs.words)
         rows = [(number, joined(_filled(parts, bodies, names))) for number, parts, bodies in jobs.connections]
         _insert(connection, "connection(number, record)", rows)
         for flows in _blocks(sorted(jobs.flows, key=lambda each: each[0].flow_id)):
             report.blocks.append(self._write_block(connection, flows, names))
         _insert(connection, "state(name, value)", [(name, json.dumps(value)) for name, value in jobs.states.items()])
+        _insert(connection, "deed(number, label, is_undone, record)", [_deed_row(deed, names) for deed in jobs.deeds])
         for statement, values in jobs.statements:
             connection.execute(statement, values)
         connection.execute("COMMIT")
@@ -281,11 +290,13 @@ class SessionWriter:
         self._block += 1
         return self._block, ids
 
-    def _store_bodies(self, connection: sqlite3.Connection, bodies: Iterable[tuple[int, Body]], names: Names) -> None:
+    def _store_bodies(
+        self, connection: sqlite3.Connection, bodies: Iterable[tuple[int, Body]], names: Names, with_large: bool = False
+    ) -> None:
         """Those that are not in the file yet, but for large ones; `names` has them all afterwards."""
         new: dict[bytes, Body] = {}
         for _, body in bodies:
-            if is_large(body) or id(body) in names:
+            if (is_large(body) and not with_large) or id(body) in names:
                 continue
             digest = names[id(body)] = digest_of(body)
             if digest in self._digests:
@@ -316,6 +327,12 @@ def _filled(parts: list[bytes], bodies: Sequence[tuple[int, Body]], names: Names
         if (digest := names.get(id(body))) is not None:
             filled[place] = digest + body.size.to_bytes(8, "little")
     return filled
+
+
+def _deed_row(deed: tuple[int, str, bytes, list[Packed]], names: Names) -> tuple[int, str, int, bytes]:
+    number, label, head, carriers = deed
+    records = [joined(_filled(packed.parts, packed.bodies, names)) for packed in carriers]
+    return number, label, 0, joined([head, *records])
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -224,6 +224,10 @@ class Store(Listing):
             self._have_at_hand(flow)
         return flow
 
+    def find(self, flow_id: int) -> Flow | None:
+        """The same, also of one that was taken off the list, as long as somebody refers to it."""
+        return self.get(flow_id) or self._hidden_live.get(flow_id) or self._elsewhere.get(flow_id)
+
     def peek(self, flow_id: int) -> Flow:
         """The same for one that is on the list, for whoever looks at many: it is not kept at hand."""
         return self._flows.get(flow_id) or self._found(flow_id)
@@ -265,7 +269,7 @@ class Store(Listing):
     def _hidden_changed(self) -> None:
         if self.keeping is not None:
             self.keeping.session.note_hidden()
-            self._work_soon()
+            self.work_soon()
 
     def weight_of(self, flows: Iterable[Flow]) -> int:
         """About how many bytes of memory these flows take; for those who keep them alive."""
@@ -297,7 +301,7 @@ class Store(Listing):
                 keeping.changed(flow)
         self._is_anew = True
         self._tell()
-        self._work_soon()
+        self.work_soon()
 
     def close(self) -> int:
         """Writes what there is. How many flows could not be written; those that were in memory only do not count."""
@@ -314,14 +318,15 @@ class Store(Listing):
         """What there is to know of the session as a whole, JSON; nothing if there is none."""
         if self.keeping is not None:
             self.keeping.session.note(name, value)
-            self._work_soon()
+            self.work_soon()
 
     def _keep(self, flow: Flow) -> None:
         if self.keeping is not None:
             self.keeping.changed(flow)
-            self._work_soon()
+            self.work_soon()
 
-    def _work_soon(self) -> None:
+    def work_soon(self) -> None:
+        """There is something to write."""
         if not self._is_work_scheduled:
             self._is_work_scheduled = True
             self.schedule(WORK_SECONDS, self._work)
@@ -334,7 +339,7 @@ class Store(Listing):
             self.keeping.session.note("flows", len(self))
             self.keeping.work()
             if self.keeping.has_work:
-                self._work_soon()
+                self.work_soon()
 
     def _body_is_stored(self, flow_id: int, body: Body, stored: StoredBody) -> None:
         flow = self._flows.get(flow_id) or self._elsewhere.get(flow_id) or self._hidden_live.get(flow_id)

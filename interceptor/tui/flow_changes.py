@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from interceptor.model.flow import DnsFlow, Flow, HeldMessage, HttpFlow
+from interceptor.model.flow import Flow, HeldMessage
+from interceptor.session.changes import ListChange, MessageChange, NoteChange
+from interceptor.session.message_state import BOTH, EditedFlow, MessageState
 from interceptor.session.store import Store
 from interceptor.session.undo import Undo
 from interceptor.specs.errors import UserError
-from interceptor.tui.flow_state import FlowState
 
 
 class FlowChanges:
@@ -21,23 +22,42 @@ class FlowChanges:
         self._store, self._undo = store, undo
 
     def edit(self, flow: Flow, subject: str, label: str, deed: Callable[[], None]) -> None:
-        """`subject` as in `FlowState`; a comment or a marker ("flow") is no edit of what was received."""
+        """`subject` is "request", "response" or "flow": a comment or a marker, which is no edit of what was received."""
         self.edit_all([flow], subject, label, lambda _: deed())
 
     def edit_all(self, flows: Sequence[Flow], subject: str, label: str, deed: Callable[[Flow], None]) -> None:
         """The same for several flows, undone as one."""
-        before = [FlowState(flow, subject) for flow in flows]
+        if subject == "flow":
+            self._note_all(flows, label, deed)
+            return
+        edited = [flow for flow in flows if isinstance(flow, EditedFlow)]
+        before = [MessageState(flow, subject) for flow in edited]
         try:
             for flow in flows:
-                if subject != "flow":
-                    flow.backup()
+                flow.backup()
                 deed(flow)
         except UserError:
-            self._restore(flows, before)
+            for flow, state in zip(edited, before, strict=True):
+                state.restore(flow)
+                self._store.touch(flow)
             raise
-        after = [FlowState(flow, subject) for flow in flows]
+        after = [MessageState(flow, subject) for flow in edited]
         self._touch(flows)
-        self._undo.push(label, lambda: self._restore(flows, before), lambda: self._restore(flows, after))
+        self._undo.keep(label, MessageChange(self._store, subject, before, after, edited))
+
+    def _note_all(self, flows: Sequence[Flow], label: str, deed: Callable[[Flow], None]) -> None:
+        before = {flow.id: (flow.marker, flow.comment) for flow in flows}
+        try:
+            for flow in flows:
+                deed(flow)
+        except UserError:
+            for flow in flows:
+                flow.marker, flow.comment = before[flow.id]
+            self._touch(flows)
+            raise
+        after = {flow.id: (flow.marker, flow.comment) for flow in flows}
+        self._touch(flows)
+        self._undo.keep(label, NoteChange(self._store, before, after))
 
     def edit_message(self, flow: Flow, message: HeldMessage, label: str, deed: Callable[[], None]) -> None:
         """Of a message that is held. When it has gone on there is nothing left to undo, and nothing happens."""
@@ -55,21 +75,15 @@ class FlowChanges:
 
     def revert(self, flows: Sequence[Flow]) -> int:
         """Back to what was received; how many had been edited."""
-        edited = [flow for flow in flows if isinstance(flow, (HttpFlow, DnsFlow)) and flow.original is not None]
+        edited = [flow for flow in flows if isinstance(flow, EditedFlow) and flow.original is not None]
         if not edited:
             return 0
-        before = [(flow.request, flow.response, flow.original, flow.is_modified) for flow in edited]
+        before = [MessageState(flow, BOTH) for flow in edited]
         for flow in edited:
             flow.revert()
-        after = [(flow.request, flow.response, flow.original, flow.is_modified) for flow in edited]
-
-        def put(states: list[tuple[object, ...]]) -> None:
-            for flow, state in zip(edited, states, strict=True):
-                flow.request, flow.response, flow.original, flow.is_modified = state  # type: ignore[assignment]
-            self._touch(edited)
-
+        after = [MessageState(flow, BOTH) for flow in edited]
         self._touch(edited)
-        self._undo.push("revert", lambda: put(list(before)), lambda: put(list(after)))
+        self._undo.keep("revert", MessageChange(self._store, BOTH, before, after, edited))
         return len(edited)
 
     def remove(self, flow_ids: Sequence[int], label: str) -> None:
@@ -78,26 +92,18 @@ class FlowChanges:
         is_in_file = self._store.session is not None
         only_here = [] if is_in_file else [self._store.peek(each) for each in flow_ids if each in self._store.table]
 
-        def put_back() -> None:
-            self._store.put_back(flow.id for flow in only_here) if only_here else self._store.put_back(flow_ids)
-            self._store.flush()
-
-        def take_off() -> None:
-            self._store.hide(flow_ids)
-            self._store.flush()
-
-        weight = self._store.weight_of(only_here)
-        take_off()
-        self._undo.push(label, put_back, take_off, weight=weight)
+        change = ListChange(self._store, flow_ids, True, only_here)
+        change.redo()
+        self._undo.keep(label, change)
 
     def add(self, flow: Flow, label: str) -> None:
         self._store.add(flow)
-        self._undo.push(label, lambda: self._store.remove([flow]), lambda: self._store.add(flow))
+        self.added([flow], label)
 
-    def _restore(self, flows: Sequence[Flow], states: Sequence[FlowState]) -> None:
-        for state in states:
-            state.restore()
-        self._touch(flows)
+    def added(self, flows: Sequence[Flow], label: str) -> None:
+        """They have joined the list."""
+        only_here = () if self._store.session is not None else flows
+        self._undo.keep(label, ListChange(self._store, [flow.id for flow in flows], False, only_here))
 
     def _touch(self, flows: Sequence[Flow]) -> None:
         for flow in flows:

@@ -277,20 +277,12 @@ class FlowCommands:
             raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
         finally:
             if loaded:
-                self._app.undo.push(
-                    f"loading of {_count(len(loaded))}",
-                    lambda: self._app.store.remove(loaded),
-                    lambda: self._add_all(loaded),
-                )
+                self._changes.added(loaded, f"loading of {_count(len(loaded))}")
         self._tell(f"{_count(len(loaded))} loaded from {path}")
 
     def unsaved_count(self) -> int:
         """How many flows of the list are in no file that was asked for."""
         return sum(1 for flow_id in self._app.store.table.ids() if flow_id not in self.saved)
-
-    def _add_all(self, flows: Sequence[Flow]) -> None:
-        for flow in flows:
-            self._app.store.add(flow)
 
     def cut_save(self, flows: Sequence[Flow], cuts: Cuts, path: Path) -> None:
         """Write parts of flows to a file: response.content for the body; several as CSV, or as JSON if its name ends in .json."""

@@ -68,6 +68,12 @@ def test_a_session_is_opened_as_it_was_left(start: Start, tmp_path: Path) -> Non
     again.press("enter")
     again.press("tab", "tab")
     again.see("remember")
+    again.press("q", "u")
+    again.see("undone: deletion of 1 flow", "[1/2 of 3]")
+    again.press("u")
+    again.see("undone: comment")
+    again.press("ctrl r")
+    again.see("done again: comment")
 
 
 def test_a_killed_console_leaves_a_session_that_the_list_names(

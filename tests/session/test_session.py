@@ -341,6 +341,22 @@ def test_a_newer_file_is_left_alone(start: Start, path: Path) -> None:
     assert f"is a session of version {VERSION + 1}" in unchanged(path, UserError)
 
 
+def test_a_file_of_the_first_version_is_read_as_it_is_and_becomes_one_of_this_version(start: Start, path: Path) -> None:
+    first = start(path)
+    first.flow("/old")
+    first.close()
+    older = sqlite3.connect(path)
+    older.executescript("DROP TABLE deed; PRAGMA user_version = 1")
+    older.close()
+    before = path.read_bytes()
+    read = Session(SessionFile.glance(path), Spool().new_body)
+    assert (read.table.count, read.deeds, read.file.version) == (1, [], 1)
+    read.close()
+    assert path.read_bytes() == before
+    program = start(path)
+    assert (paths_of(program.store), program.file.version) == (["/old"], VERSION)
+
+
 def test_a_damaged_file_is_said_to_be_one(start: Start, path: Path) -> None:
     program = start(path)
     for number in range(200):
