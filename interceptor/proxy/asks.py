@@ -46,7 +46,7 @@ class Reach(Ask[Reached | ConnectFailed]):
     HTTP/2 by prior knowledge if that is the only one, else HTTP/1). It is put under `head`; or the asker puts its own head there
     when it has the answer (`is_taken`). With neither only facts are wanted, and the connection stays idle until somebody reaches
     for that origin. `is_plain_request`: it is taken for one HTTP/1 request that becomes nothing else, so a hop that speaks HTTP
-    may forward it instead of making a tunnel."""
+    may forward it instead of making a tunnel. `on`: no other connection, but TLS on this one, which the asker has."""
 
     origin: Origin
     head: Receiver | None = field(default=None, repr=False)
@@ -54,6 +54,7 @@ class Reach(Ask[Reached | ConnectFailed]):
     is_taken: bool = False
     is_fresh: bool = False  # no reused connection: the last one was closed under our request
     is_plain_request: bool = False
+    on: Connection | None = None
 
 
 @dataclass(slots=True)

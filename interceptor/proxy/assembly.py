@@ -189,13 +189,22 @@ class Assembly:
         is_ignored: bool,
         note: str = "",
     ) -> None:
-        relay = Relay(self.stack, self._settings, ingress, client, server, is_ignored)
+        relay = Relay(self.stack, self._settings, ingress, client, server, is_ignored, partial(self._start_tls, ingress))
         relay.flow.comment = note
         for connection in (client, server):
             if connection is not None and (pipe := self.stack.pipes.get(connection)):
                 pipe.put((), relay)
         relay.start()
         _receive(relay, waiting)
+
+    def _start_tls(self, ingress: Ingress, relay: Relay, waiting: list[PipeEvent]) -> None:
+        from interceptor.proxy.layers.client_tls import StartedTls
+
+        client, server = relay.client, relay.server
+        assert server is not None
+        tunnel = StartedTls(self.stack, self._settings, ingress, server, relay)
+        self.stack.pipes[client].put([tunnel], relay)
+        _receive(tunnel, [Opened(client), *waiting])
 
     # --- without a client -------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from interceptor.model.connection import Connection
 from interceptor.proxy.client_hello import HelloError, looks_like_tls, read_client_hello
-from interceptor.proxy.ingress import Ingress, matches, origin_names
+from interceptor.proxy.ingress import Ingress, is_let_through, matches, origin_names
 from interceptor.proxy.settings import Settings
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}\Z")
@@ -40,8 +40,7 @@ def choose_unheard(ingress: Ingress, client: Connection, settings: Settings) -> 
         return Next.DNS
     if client.transport == "udp":
         names = origin_names(ingress)
-        is_allowed = not settings.allow_hosts or matches(settings.allow_hosts, names)
-        return Next.IGNORE if matches(settings.ignore_hosts, names) or not is_allowed else Next.RELAY
+        return Next.IGNORE if is_let_through(names, settings) else Next.RELAY
     return None
 
 
@@ -96,9 +95,7 @@ def _by_host(first: bytes, is_tls: bool, ingress: Ingress, settings: Settings) -
                 names.append(f"{hello.server_name}:{ingress.origin.port}")
         except HelloError:
             return None
-    if settings.ignore_hosts and matches(settings.ignore_hosts, names):
-        return Next.IGNORE
-    if settings.allow_hosts and not matches(settings.allow_hosts, names):
+    if is_let_through(names, settings):
         return Next.IGNORE
     if not is_tls and matches(settings.tcp_hosts, names):
         return Next.RELAY

@@ -4,13 +4,14 @@ without knowing the mode. A CONNECT inside makes a new one."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from interceptor.model.connection import Connection, Origin
 from interceptor.model.flow import FlowError, TcpFlow
 from interceptor.model.records import FlowEnded, FlowStarted
 from interceptor.proxy.core.stack import Stack
+from interceptor.proxy.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ def with_server_name(ingress: Ingress, client: Connection) -> Ingress:
 def matches(patterns: tuple[str, ...], names: Iterable[str]) -> bool:
     """What options like ignore_hosts mean: one of the patterns is found in one of the `host:port`."""
     return any(re.search(pattern, name, re.IGNORECASE) for pattern in patterns for name in names)
+
+
+def is_let_through(names: Sequence[str], settings: Settings) -> bool:
+    """What is said to a server with these `host:port` passes as it is and unread: ignore_hosts, or not in allow_hosts."""
+    is_wanted = not settings.allow_hosts or matches(settings.allow_hosts, names)
+    return not is_wanted or matches(settings.ignore_hosts, names)
 
 
 def origin_names(ingress: Ingress) -> list[str]:

@@ -148,7 +148,7 @@ class Upstreams(Layer):
         return Reached(idle.connection, idle.has_served, is_http2)
 
     def _failed(self, reach: Reach, failed: ConnectFailed) -> None:
-        if not reach.is_taken:  # an exchange has told it already
+        if not reach.is_taken and reach.on is None:  # an exchange has told it already
             self._failures[_key(reach.origin)] = self.stack.now, failed
         self.stack.inbox.append(Replied(reach, failed))
 
@@ -169,6 +169,8 @@ class Upstreams(Layer):
         return self._given(reach, idle) if idle is not None else None
 
     def _reach(self, reach: Reach) -> None:
+        if reach.on is not None:
+            return self._upgrade(reach, reach.on)
         key = _key(reach.origin)
         takes_http2 = b"h2" in reach.alpn_offers
         if takes_http2 and (shared := self._shared.get(key)):
@@ -195,6 +197,14 @@ class Upstreams(Layer):
         if reach.origin.is_tls and (raw := self._take_idle((False, reach.origin.host, reach.origin.port, "", "tcp"), reach)):
             return opening.upgrade(raw.connection, raw.head)
         opening.dial()
+
+    def _upgrade(self, reach: Reach, connection: Connection) -> None:
+        """In the middle of what is said on it."""
+        if connection not in self.stack.pipes:
+            reason = "the server has closed the connection"
+            return self._failed(reach, ConnectFailed(reach.origin.authority, "TLS handshake", reason, connection))
+        opening = self._opening[id(reach)] = Opening(self, reach, connection.via, is_forwarded=False)
+        opening.upgrade(connection, Unclaimed(self, connection))
 
     # --- Owner: from an attempt -------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """TLS towards a client, ended here: the certificate that it is shown is made for where it wants to go.
 
     Parsing ▸ Asking (Reach for the upstream's certificate, then MintLeaf; bytes wait under a mark) ▸ Handshaking ▸ Open | Failed
+
+`StartedTls` begins in the middle of a conversation, which goes on in TLS with both sides.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from interceptor.model.connection import Connection, Origin
 from interceptor.proxy.asks import ConnectFailed, Leaf, MintFailed, MintLeaf, Reach, Reached
 from interceptor.proxy.client_hello import VERSIONS, ClientHello, HelloError, read_client_hello
 from interceptor.proxy.core.effects import PauseReading, ResumeReading
+from interceptor.proxy.core.events import Receiver
 from interceptor.proxy.core.layer import Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.ingress import Ingress, record_failure
@@ -66,6 +69,9 @@ class ClientTls(TlsTunnel):
         self.facts.server_name, self.facts.alpn_offers = hello.server_name, hello.alpn_offers
         self._keep_hello(b"".join(self._held))
         self.connection.tls = self.facts
+        self._ask_for_certificate(hello)
+
+    def _ask_for_certificate(self, hello: ClientHello) -> None:
         origin = self._tls_origin(hello)
         if origin is not None and self._wants_upstream(hello):
             self.ask(Reach(self, origin, alpn_offers=self._offers(hello)), then=self._reached)
@@ -179,3 +185,32 @@ class ClientTls(TlsTunnel):
 
     def _resume(self) -> None:
         self.below.emit(ResumeReading(self.connection))
+
+
+class StartedTls(ClientTls):
+    """TLS that a client begins where a conversation is already. It is begun with `server` as well, on the same connection; `head`
+    is who has the conversation. A failure is that conversation's end, and makes no row of its own."""
+
+    def __init__(self, stack: Stack, settings: Settings, ingress: Ingress, server: Connection, head: Receiver) -> None:
+        super().__init__(stack, settings, ingress)
+        self._server, self._head = server, head
+
+    def _ask_for_certificate(self, hello: ClientHello) -> None:
+        origin = self._ingress.origin
+        host, port = (origin.host, origin.port) if origin is not None else self._server.peer or ("", 0)
+        name = hello.server_name if not self._ingress.is_reverse else ""
+        wanted = Origin("tls", host, port, name or (origin.server_name if origin is not None else ""))
+        self.ask(Reach(self, wanted, self._head, hello.alpn_offers, on=self._server), then=self._reached)
+
+    def _choices(self) -> tuple[bytes, ...]:
+        server = self._server.tls
+        return (server.alpn,) if server is not None and server.alpn else ()
+
+    def _reached(self, answer: Reached | ConnectFailed) -> None:
+        if isinstance(answer, ConnectFailed):
+            self.sink(_ALERT_INTERNAL_ERROR)
+            return self._fail_with(str(answer))
+        super()._reached(answer)
+
+    def failed(self, reason: str) -> None:
+        self.stack.alarms.pop(self._too_late, None)

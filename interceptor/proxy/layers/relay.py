@@ -3,16 +3,21 @@ datagrams, each a message: then silence is how a conversation ends, and nothing 
 
 One strand per direction, so a held message stops its own direction alone. Half-closes are passed on; when one side has gone
 the other is closed after what was sent.
+
+A client that begins TLS in mid-stream (`midstream_tls.py`) has it ended under this layer, and so has the server, where the
+down strand waits for more to come (else nothing could tell where its plain bytes end); until both have shaken hands neither
+strand is given anything. It stays one flow, whose messages go on as they are inside of TLS.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, assert_never
 
 from interceptor.model.connection import Connection, Origin
 from interceptor.model.flow import FlowError, TcpFlow, UdpFlow
 from interceptor.model.hooks import DatagramReceived, Drop, Forward, Kill, MessageReceived, Respond
-from interceptor.model.records import FlowEnded, FlowStarted, MessageData
+from interceptor.model.records import FlowChanged, FlowEnded, FlowStarted, MessageData
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached, RunHook
 from interceptor.proxy.core.conversation import Conversation, Strand
 from interceptor.proxy.core.effects import Close, HalfClose, PauseReading, ResumeReading, Send
@@ -23,16 +28,21 @@ from interceptor.proxy.core.events import (
     Drained,
     HalfClosed,
     MessageInjected,
+    Opened,
     PipeEvent,
+    TimedOut,
 )
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.ingress import Ingress, is_let_through, origin_names
+from interceptor.proxy.midstream_tls import PATIENCE_SECONDS, MidstreamTls, Word
 from interceptor.proxy.settings import Settings
 
 _DATAGRAM_BYTES: Final = 64
 """What a datagram counts for the mark beside its content: they may be empty."""
 
 Arrived = DataReceived | MessageInjected | HalfClosed | Closed
+StartsTls = Callable[["Relay", list[PipeEvent]], None]
+"""Puts TLS under the relay, on both sides; the events are what has come of it from the client."""
 
 
 class Relay(Conversation):
@@ -47,6 +57,7 @@ class Relay(Conversation):
         client: Connection,
         server: Connection | None,
         is_ignored: bool = False,
+        start_tls: StartsTls | None = None,
     ) -> None:
         super().__init__(stack)
         self.client, self.server = client, server
@@ -65,6 +76,9 @@ class Relay(Conversation):
         self._timeout = settings.udp_timeout if self._is_datagrams else settings.tcp_timeout
         self._overhead = _DATAGRAM_BYTES if self._is_datagrams else 0
         self._hook = DatagramReceived if self._is_datagrams else MessageReceived
+        self._start_tls = start_tls
+        self._midstream = MidstreamTls() if start_tls is not None and not (is_ignored or self._is_datagrams) else None
+        self._is_shaking_hands = False
         made = UdpFlow if self._is_datagrams else TcpFlow
         self.flow = made(next(stack.flow_ids), client, server, ingress.mode, created_at=stack.wall_time(), is_live=True)
 
@@ -85,16 +99,23 @@ class Relay(Conversation):
             case HalfClosed(connection=connection):
                 (self._up if connection is self.client else self._down).deliver(event)
             case Closed(connection=connection):
+                self._shake_hands(False)
                 self.source_closed(event)
                 (self._up if connection is self.client else self._down).deliver(event)
             case Congested(connection=connection):
                 self.sink_congested(connection)
             case Drained(connection=connection):
-                self.sink_drained(connection)
+                if not self._is_shaking_hands:
+                    self.sink_drained(connection)
+            case Opened() if self._is_shaking_hands:
+                self._shake_hands(False)
+                self.stack.record(FlowChanged(self.flow))
             case _:
                 pass  # a hang-up seen while paused: what is still to be read comes first
 
     def refusal(self, from_client: bool) -> str:
+        if self._is_shaking_hands:
+            return "TLS has just been begun in this conversation: nothing can be sent until it is agreed on"
         speaker = self.client if from_client else self.server
         if speaker in self._half_closed:
             return f"the {'client' if from_client else 'server'} has ended its side; nothing can be sent in its name any more"
@@ -130,10 +151,18 @@ class Relay(Conversation):
 
     async def _pass(self, strand: Strand[Arrived], from_client: bool) -> None:
         while True:
-            match await strand.next_item():
+            item = await self._next(strand, from_client)
+            if from_client and self._midstream is not None and not isinstance(item, DataReceived):
+                kept = self._midstream.give_up()
+                if kept and not await self._message(strand, from_client, kept):
+                    return
+            match item:
                 case DataReceived(data=data):
-                    if not await self._message(strand, from_client, data):
+                    say = self._message if self._midstream is None else self._heard
+                    if not await say(strand, from_client, data):
                         return
+                case TimedOut():
+                    pass  # see `_next`
                 case MessageInjected(data=data):
                     if not await self._message(strand, from_client, data, is_injected=True):
                         return
@@ -178,6 +207,61 @@ class Relay(Conversation):
                 self._finish(reason or "The other side closed the connection while a message was held.")
                 return False
         return True
+
+    # --- TLS in mid-stream ------------------------------------------------------------------------------------
+
+    async def _next(self, strand: Strand[Arrived], from_client: bool) -> Arrived | TimedOut:
+        """`TimedOut`: there is no more of what was kept because it might be TLS."""
+        if from_client and self._midstream is not None and self._midstream.is_waiting:
+            return await strand.next_item(until=self.stack.now + PATIENCE_SECONDS)
+        return await strand.next_item()
+
+    async def _heard(self, strand: Strand[Arrived], from_client: bool, data: bytes) -> bool:
+        """False if that was the end."""
+        watch = self._midstream
+        assert watch is not None
+        if not from_client:
+            is_going_on = await self._message(strand, from_client, data)
+            watch.server_said(data)
+            return is_going_on
+        heard = watch.client_said(data)
+        if heard.first and not await self._message(strand, from_client, heard.first):
+            return False
+        if heard.word is not Word.HELLO:
+            return True
+        self._midstream = None
+        if self._may_start_tls(heard.server_name):
+            self._begin_tls(strand, heard.hello)
+            return True
+        return await self._message(strand, from_client, heard.hello)
+
+    def _may_start_tls(self, server_name: str) -> bool:
+        down, origin = self._down.parked, self._ingress.origin
+        names = [*origin_names(self._ingress), *([f"{server_name}:{origin.port}"] if server_name and origin is not None else [])]
+        is_down_idle = down is not None and down.ask is None and not self._down.mailbox
+        is_there = self.server in self.stack.pipes and self.client in self.stack.pipes and not self._half_closed
+        return is_down_idle and is_there and not is_let_through(names, self._settings)
+
+    def _begin_tls(self, strand: Strand[Arrived], hello: bytes) -> None:
+        behind = [item for item, _ in strand.mailbox if not isinstance(item, MessageInjected)]
+        injected = [(item, size) for item, size in strand.mailbox if isinstance(item, MessageInjected)]
+        strand.mailbox.clear()
+        strand.mark.take_all()  # resume first: TLS may pause again
+        for item, size in injected:
+            strand.deliver(item, size)
+        self._shake_hands(True)
+        assert self._start_tls is not None
+        self._start_tls(self, [DataReceived(self.client, hello), *behind])
+
+    def _shake_hands(self, is_shaking: bool) -> None:
+        if is_shaking is self._is_shaking_hands:
+            return
+        self._is_shaking_hands = is_shaking
+        for connection in (self.client, self.server):
+            if connection is not None:
+                (self.sink_congested if is_shaking else self.sink_drained)(connection)
+
+    # --- pace, time and end -----------------------------------------------------------------------------------
 
     def _pause_server(self) -> None:
         if self.server is not None:
