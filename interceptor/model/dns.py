@@ -109,6 +109,21 @@ def question_of(wire: bytes) -> tuple[str, int, int]:
     return ".".join(labels) or ".", wire[at + 1] << 8 | wire[at + 2], at + 5
 
 
+_QUERY_CLASSES: Final = (b"\0\1", b"\0\3", b"\0\xff", b"\x80\1")
+"""Internet, Chaos, any; and the one of mDNS whose answer need not go to all."""
+
+
+def looks_like_query(wire: bytes) -> bool:
+    """So much like one that it can hardly be anything else: no flags but those of a query, one question that can be read, and
+    behind it two additional records at most (EDNS, a signature)."""
+    if len(wire) < HEADER_BYTES + 5 or wire[2] & 0xFE or wire[3] & 0xCF or wire[4:11] != b"\0\1\0\0\0\0\0" or wire[11] > 2:
+        return False
+    name, _, end = question_of(wire)
+    if not name or wire[end - 2 : end] not in _QUERY_CLASSES:
+        return False
+    return end == len(wire) if not wire[11] else end < len(wire)
+
+
 def _label(raw: bytes) -> str:
     """As zone files have it (RFC 1035 §5.1)."""
     if raw.isalnum() or not raw.translate(None, b"-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"):
@@ -144,9 +159,7 @@ def cut_for_datagram(answer: bytes) -> bytes:
 def addresses_answer(query: bytes, packed_addresses: list[bytes], seconds: int) -> bytes:
     """An answer with those addresses, of the question's type, that hold so long."""
     _, kind, end = question_of(query)
-    records = b"".join(
-        b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, seconds, len(packed)) + packed for packed in packed_addresses
-    )
+    records = b"".join(b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, seconds, len(packed)) + packed for packed in packed_addresses)
     flags = 0x8080 | (query[2] & 0x79) << 8
     header = _HEADER.pack(int.from_bytes(query[:2], "big"), flags, 1, len(packed_addresses), 0, 0)
     return header + query[HEADER_BYTES:end] + records

@@ -81,6 +81,15 @@ class Resolve(Ask[tuple[str, ...] | ConnectFailed]):
 
 
 @dataclass(slots=True)
+class Associate(Ask[Address | ConnectFailed]):
+    """To the driver: the address of a socket that takes a SOCKS client's datagrams until its connection ends. `announced` is from
+    where they will come, as the client says; port 0 if it does not know yet."""
+
+    client: Connection
+    announced: Address
+
+
+@dataclass(slots=True)
 class Leaf:
     """`context` is an OpenSSL server context, complete and shared: never to be changed."""
 

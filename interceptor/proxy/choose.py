@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from interceptor.model.connection import Connection
+from interceptor.model.dns import looks_like_query
 from interceptor.proxy.client_hello import HelloError, looks_like_tls, read_client_hello
 from interceptor.proxy.ingress import Ingress, is_let_through, matches, origin_names
 from interceptor.proxy.settings import Settings
@@ -39,9 +40,15 @@ def choose_unheard(ingress: Ingress, client: Connection, settings: Settings) -> 
     if ingress.is_dns:
         return Next.DNS
     if client.transport == "udp":
-        names = origin_names(ingress)
-        return Next.IGNORE if is_let_through(names, settings) else Next.RELAY
+        if is_let_through(origin_names(ingress), settings):
+            return Next.IGNORE
+        return Next.RELAY if ingress.is_reverse else None
     return None
+
+
+def choose_datagrams(first: bytes) -> Next:
+    """`first` is the client's first datagram, sent to where the mode does not say what is spoken."""
+    return Next.DNS if looks_like_query(first) else Next.RELAY
 
 
 def choose(first: bytes, ingress: Ingress, settings: Settings) -> Next:
@@ -71,6 +78,8 @@ def _http2_or(other: Choice, first: bytes, settings: Settings) -> Next | Choice:
 def _http_or_raw(first: bytes, settings: Settings) -> Next:
     if first.startswith(_KNOWN_METHODS):
         return Next.HTTP1
+    if looks_like_query(first[2:]) and len(first) == 2 + int.from_bytes(first[:2], "big"):
+        return Next.DNS
     raw = Next.RELAY if settings.rawtcp else Next.HTTP1
     line, newline, _ = first.partition(b"\n")
     if newline:

@@ -4,6 +4,9 @@ server.
     listening socket ─▸ DatagramSocket ─ by address ─▸ DatagramClient ─▸ its driver        pieces ─▸ sendto the client
     connected socket ─▸ DatagramServer ─▸ its driver                                         pieces ─▸ send
 
+What the datagrams of a listening socket belong to is told by a key: the client's address; where they say themselves where they
+are to go (SOCKS, TPROXY: `associations.py`, `redirected_datagrams.py`), by that as well.
+
 Every piece that a layer sends is one datagram. Nothing here waits for room: what the system does not take at once is lost on the
 way, as datagrams may be. Who is paused keeps a little; what comes above that is lost, too. There is a limit to the
 clients of one socket; a new one above it takes the place of the one that was silent longest and has nothing held.
@@ -16,7 +19,8 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from interceptor.model.connection import Address, Connection
@@ -31,6 +35,17 @@ LOOKED_AT: Final = 64
 _BUFFER_BYTES: Final = 1024 * 1024
 _IP_PKTINFO: Final = 8  # Linux; the socket module has no name for it
 _IS_LINUX: Final = sys.platform == "linux"
+
+
+@dataclass(slots=True)
+class Newcomer:
+    """Whose first datagram has come. `key` tells its datagrams from others'; `destination` is where they are to go, None if the
+    listener alone knows that."""
+
+    key: Any
+    peer: Any
+    local: Any
+    destination: Address | None = None
 
 
 class Driving(Protocol):
@@ -143,19 +158,19 @@ class DatagramServer(_Datagrams):
 
 
 class DatagramClient(_Datagrams):
-    """One client of a listening socket. `route` says from which of our addresses it is answered, where there are several."""
+    """One client of a listening socket, by its key. `way` is the owner's: by which way it is answered."""
 
-    __slots__ = ("_kept", "_kept_bytes", "_owner", "_peer", "is_paused", "route")
+    __slots__ = ("_kept", "_kept_bytes", "_owner", "is_paused", "key", "way")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, driver: Driving, connection: Connection, owner: DatagramSocket, peer: Any
+        self, loop: asyncio.AbstractEventLoop, driver: Driving, connection: Connection, owner: DatagramSocket, key: Any
     ) -> None:
         super().__init__(loop, driver, connection)
-        self._owner, self._peer = owner, peer
+        self._owner, self.key = owner, key
         self._kept: deque[bytes] = deque()
         self._kept_bytes = 0
         self.is_paused = False
-        self.route: list[tuple[int, int, bytes]] = []
+        self.way: Any = None
 
     @property
     def driver(self) -> Driving:
@@ -182,73 +197,89 @@ class DatagramClient(_Datagrams):
             self._driver.deliver(DataReceived(self.connection, data))
 
     def _send(self, piece: bytes) -> None:
-        self._owner.send(piece, self._peer, self.route)
+        self._owner.send(piece, self)
 
     def _leave(self) -> None:
         self._kept.clear()
-        self._owner.forget(self._peer, self)
+        self._owner.forget(self)
+
+
+Admit = Callable[[Newcomer], DatagramClient | None]
+"""Makes the transport of a new one, or None if it is not wanted."""
 
 
 class DatagramSocket:
-    """A bound socket and its clients. `admit(peer, local)` makes the transport of a new one, or None if it is not wanted."""
+    """A bound socket and its clients. Subclasses say in `receive`, `newcomer` and `send` how datagrams tell where they belong."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, bound: socket.socket, clients: int = CLIENTS) -> None:
         self._loop, self.socket, self._limit = loop, bound, clients
         self._clients: dict[Any, DatagramClient] = {}  # the one that was heard last is the last
-        self._buffer = bytearray(LARGEST)
-        self._admit: Callable[[Any, Any], DatagramClient | None] = lambda peer, local: None
+        self.buffer = bytearray(LARGEST)
+        self._admit: Admit = lambda newcomer: None
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-        self._local = bound.getsockname()
-        self._is_everywhere = _IS_LINUX and self._local[0] in ("0.0.0.0", "::") and _tells_own_address(bound)
+        self.local = bound.getsockname()
+        self._is_everywhere = _IS_LINUX and self.local[0] in ("0.0.0.0", "::") and _tells_own_address(bound)
 
-    def start(self, admit: Callable[[Any, Any], DatagramClient | None]) -> None:
+    def start(self, admit: Admit) -> None:
         self._admit = admit
         self._loop.add_reader(self.socket.fileno(), self._readable)
 
-    def close(self) -> None:
-        """Its clients' conversations end with it."""
+    def close(self, reason: str = "The listener was closed.") -> None:
+        """Its clients' conversations end with it; with no reason, well."""
         if self.socket.fileno() < 0:
             return
         self._loop.remove_reader(self.socket.fileno())
         for client in list(self._clients.values()):
-            client.driver.shut_down("The listener was closed.")
+            client.driver.shut_down(reason)
         self.socket.close()
 
-    def forget(self, peer: Any, client: DatagramClient) -> None:
-        if self._clients.get(peer) is client:
-            del self._clients[peer]
+    def forget(self, client: DatagramClient) -> None:
+        if self._clients.get(client.key) is client:
+            del self._clients[client.key]
 
-    def send(self, piece: bytes, peer: Any, route: list[tuple[int, int, bytes]]) -> None:
-        if route:
-            self.socket.sendmsg([piece], route, 0, peer)
+    def receive(self) -> tuple[Any, Any, bytes] | None:
+        """(key, way, content) of one datagram, or None if it is nobody's. OSError as from the socket."""
+        if self._is_everywhere:
+            size, route, _, peer = self.socket.recvmsg_into([self.buffer], 64)
+            return peer, route, bytes(memoryview(self.buffer)[:size])
+        size, peer = self.socket.recvfrom_into(self.buffer)
+        return peer, (), bytes(memoryview(self.buffer)[:size])
+
+    def newcomer(self, key: Any, way: Any) -> tuple[Newcomer, Any]:
+        """And the way by which it is answered."""
+        return Newcomer(key, key, (_destination(way) or self.local[0], self.local[1])), _answering(way)
+
+    def send(self, piece: bytes, client: DatagramClient) -> None:
+        if client.way:
+            self.socket.sendmsg([piece], client.way, 0, client.key)
         else:
-            self.socket.sendto(piece, peer)
+            self.socket.sendto(piece, client.key)
 
     def _readable(self) -> None:
-        receive, buffer, route = self.socket.recvfrom_into, self._buffer, list[tuple[int, int, bytes]]()
         for _ in range(AT_ONCE):
             try:
-                if self._is_everywhere:
-                    size, route, _, peer = self.socket.recvmsg_into([buffer], 64)
-                else:
-                    size, peer = receive(buffer)
+                arrived = self.receive()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
                 continue  # of one that was sent earlier; on some systems that is told here, and not whose it was
-            if client := self._clients.pop(peer, None) or self._new(peer, route):
-                self._clients[peer] = client
-                client.received(bytes(memoryview(buffer)[:size]))
+            if arrived is None:
+                continue
+            key, way, content = arrived
+            if client := self._clients.pop(key, None) or self._new(key, way):
+                self._clients[key] = client
+                client.received(content)
             if self.socket.fileno() < 0:
                 return
 
-    def _new(self, peer: Any, route: list[tuple[int, int, bytes]]) -> DatagramClient | None:
+    def _new(self, key: Any, way: Any) -> DatagramClient | None:
         if len(self._clients) >= self._limit and not self._made_room():
             return None
-        client = self._admit(peer, (_destination(route) or self._local[0], self._local[1]))
+        newcomer, way_back = self.newcomer(key, way)
+        client = self._admit(newcomer)
         if client is None or client.is_closed:
             return None
-        client.route = _answering(route)
+        client.way = way_back
         return client
 
     def _made_room(self) -> bool:
@@ -285,7 +316,7 @@ def _tells_own_address(bound: socket.socket) -> bool:
     return True
 
 
-def _destination(route: list[tuple[int, int, bytes]]) -> str:
+def _destination(route: Sequence[tuple[int, int, bytes]]) -> str:
     for level, _, content in route:
         if level == socket.IPPROTO_IPV6:
             return socket.inet_ntop(socket.AF_INET6, content[:16])
@@ -293,7 +324,7 @@ def _destination(route: list[tuple[int, int, bytes]]) -> str:
     return ""
 
 
-def _answering(route: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+def _answering(route: Sequence[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
     """The same address as the source of what is sent; the system chooses the interface for IPv4."""
     return [
         (level, kind, content if level == socket.IPPROTO_IPV6 else struct.pack("i", 0) + content[8:12] + bytes(4))

@@ -19,7 +19,19 @@ from interceptor.model.connection import Address, Connection, Side, bracketed
 from interceptor.model.flow import FlowError, HttpFlow, WebSocketMessage
 from interceptor.model.hooks import FORWARD, ConnectionWatcher, Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
-from interceptor.proxy.asks import ConnectFailed, Dial, Leaf, LookUp, MintFailed, MintLeaf, NamesFound, ReadBody, Resolve, RunHook
+from interceptor.proxy.asks import (
+    Associate,
+    ConnectFailed,
+    Dial,
+    Leaf,
+    LookUp,
+    MintFailed,
+    MintLeaf,
+    NamesFound,
+    ReadBody,
+    Resolve,
+    RunHook,
+)
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.core.effects import (
     Ask,
@@ -99,6 +111,7 @@ class Driver:
         self._wake_at = 0.0
         self._redirected: Way | None = None
         self._ways: dict[Connection, Way] = {}  # of connections to servers
+        self._associations: list[DatagramSocket] = []  # they end with the client's connection
         self._is_draining = self._is_over = False
         self._stack.answers[RunHook] = self._verdict_nobody_gives
         self._stack.answers[LookUp] = services.look_up
@@ -113,22 +126,38 @@ class Driver:
 
     def start_client(self, connection: Connection, ingress: Ingress) -> TcpTransport:
         """The protocol for the accepted socket; call `opened` when it is connected."""
+        self._start(connection, ingress)
+        transport = self._transports[connection] = TcpTransport(self, connection, self._services.hangups)
+        return transport
+
+    def start_datagrams(self, connection: Connection, ingress: Ingress, owner: DatagramSocket, key: Any) -> DatagramClient:
+        """The transport of a client that sends datagrams to that socket, which knows it by that key; they may come at once."""
+        self._start(connection, ingress)
+        transport = DatagramClient(self._services.loop, self, connection, owner, key)
+        self._transports[connection] = transport
+        self.opened()
+        return transport
+
+    def _start(self, connection: Connection, ingress: Ingress) -> None:
         self._client = connection
         if ingress.is_redirected and ingress.origin is not None:
             self._redirected = connection.peer, (ingress.origin.host, ingress.origin.port)
             self._services.redirected.add(self._redirected)
         self._assembly.client_connected(connection, ingress)
-        transport = self._transports[connection] = TcpTransport(self, connection, self._services.hangups)
-        return transport
 
-    def start_datagrams(self, connection: Connection, ingress: Ingress, owner: DatagramSocket, peer: Any) -> DatagramClient:
-        """The transport of a client that sends datagrams to that socket; they may come at once."""
-        self._client = connection
-        self._assembly.client_connected(connection, ingress)
-        transport = DatagramClient(self._services.loop, self, connection, owner, peer)
-        self._transports[connection] = transport
-        self.opened()
-        return transport
+    def takes_associations(self, make: Callable[[Associate], DatagramSocket]) -> None:
+        """Its client may ask for them. `make` may raise OSError."""
+
+        def answer(ask: Associate) -> Address | ConnectFailed:
+            try:
+                made = make(ask)
+            except OSError as error:
+                return ConnectFailed("this proxy", "UDP ASSOCIATE", (error.strerror or str(error)).lower())
+            self._associations.append(made)
+            host, port = made.local[:2]
+            return host, port
+
+        self._stack.answers[Associate] = answer
 
     @property
     def is_holding(self) -> bool:
@@ -382,7 +411,7 @@ class Driver:
         self.deliver(TimedOut())
 
     def shut_down(self, reason: str) -> None:
-        """The program ends, or its listener does."""
+        """The program ends, or its listener does. Its flows have failed for that reason; if it is "", they have ended well."""
         self._shut_down(reason)
 
     def _shut_down(self, reason: str) -> None:
@@ -397,10 +426,12 @@ class Driver:
             task.cancel()
         for transport in list(self._transports.values()):
             transport.close()
+        for association in self._associations:
+            association.close("")
         now = self._stack.wall_time()
         for flow in list(self._stack.open_flows.values()):
             flow.is_live, flow.ended_at = False, now
-            flow.error = flow.error or FlowError(reason, now)
+            flow.error = flow.error or (FlowError(reason, now) if reason else None)
             self._services.recorder.record(FlowEnded(flow))
         self._stack.open_flows.clear()
         self._stack.inbox.clear()

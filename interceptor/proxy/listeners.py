@@ -11,19 +11,18 @@ import errno
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
-from time import monotonic, time
+from time import time
 from typing import Any, Final
 
-from interceptor.model.connection import Connection, Origin, bracketed
+from interceptor.model.connection import Origin, bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
-from interceptor.model.hooks import ClientConnected, Kill, Verdict
 from interceptor.platform.destinations import accept_for_others, original_destination, unavailable
-from interceptor.proxy.assembly import Assembly
+from interceptor.proxy.admission import Admission, ingress_of
 from interceptor.proxy.core.events import MessageInjected
-from interceptor.proxy.datagrams import DatagramClient, DatagramSocket, bound_datagram_socket
+from interceptor.proxy.datagrams import DatagramSocket, bound_datagram_socket
 from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
@@ -57,12 +56,11 @@ class Listeners:
     """`apply` makes the listeners what the modes say. `settings` is asked for each new stack."""
 
     def __init__(self, services: Services, settings: Callable[[], Settings], flow_ids: Iterator[int]) -> None:
-        self._services, self._settings, self._flow_ids = services, settings, flow_ids
+        self._services = services
+        self.admission = Admission(services, settings, flow_ids)
         self._listeners: list[Listener] = []
-        self._epoch_offset = time() - monotonic()
         self._has_warned = False
         self._paused: set[socket.socket] = set()  # there are no file descriptors for those who knock
-        self._refused: set[str] = set()  # hosts that sent datagrams, and were told of
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -93,7 +91,7 @@ class Listeners:
             for sock in listener.sockets:
                 self._services.loop.add_reader(sock.fileno(), self._accept, listener, sock)
             for datagrams in listener.datagram_sockets:
-                datagrams.start(partial(self._datagram_client, listener.mode, datagrams))
+                datagrams.start(partial(self.admission.admit_datagrams, listener.mode, datagrams))
 
     def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
         """Accepts on these from now on, whatever the modes are; redirected connections come there."""
@@ -184,45 +182,20 @@ class Listeners:
             accepted.close()
             return
         connection = client_connection(peer, accepted.getsockname(), time())
-        driver = self._admitted(connection, listener.mode, peer)
+        driver = self.admission.admit(connection, listener.mode, peer)
         if driver is None:
             accepted.close()
             return
+        if ingress.is_socks:
+            driver.takes_associations(partial(self.admission.associate, listener.mode))
         transport = driver.start_client(connection, ingress)
         self._services.loop.create_task(self._connect(driver, transport, accepted))
-
-    def _datagram_client(self, mode: Mode, owner: DatagramSocket, peer: Any, local: Any) -> DatagramClient | None:
-        """For the first datagram of a client; None if it may not come."""
-        connection = client_connection(peer, local, time(), "udp")
-        driver = self._admitted(connection, mode, peer)
-        return None if driver is None else driver.start_datagrams(connection, _ingress(mode), owner, peer)
-
-    def _admitted(self, connection: Connection, mode: Mode, peer: Any) -> Driver | None:
-        """A driver for the client if nobody objects; who thinks about it may still end it."""
-        late: list[Driver] = []
-
-        def refuse_late(verdict: Verdict) -> None:
-            if isinstance(verdict, Kill):
-                for driver in late:
-                    driver.shut_down(verdict.reason)
-
-        verdict = self._services.decider.decide(ClientConnected(connection, mode.shown), refuse_late)
-        if isinstance(verdict, Kill):
-            if connection.transport == "tcp" or peer[0] not in self._refused:  # of datagrams the first is enough
-                self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {verdict.reason}", None)
-            if connection.transport == "udp":
-                self._refused = {peer[0], *(self._refused if len(self._refused) < _REFUSED_KNOWN else ())}
-            return None
-        driver = Driver(self._services, self._assembly(mode))
-        if verdict is None:
-            late.append(driver)
-        return driver
 
     def _ingress(self, listener: Listener, accepted: socket.socket, peer: Any) -> Ingress:
         """UserError if it cannot be said where this connection was meant to go."""
         mode = listener.mode
         if mode.name != "transparent":
-            return _ingress(mode)
+            return ingress_of(mode)
         destination = original_destination(accepted)
         if listener.is_adopted:  # the same addresses mean something else there
             return Ingress(mode.text, Origin("tcp", *destination))
@@ -244,16 +217,6 @@ class Listeners:
             return driver.shut_down("The client closed the connection.")
         driver.opened()
 
-    def _assembly(self, mode: Mode | None) -> Assembly:
-        settings = self._settings()
-        if mode is not None and mode.hop is not None:
-            hop = mode.hop
-            if hop.user is None and settings.upstream_auth is not None:
-                user, password = settings.upstream_auth
-                hop = replace(hop, user=user, password=password)
-            settings = replace(settings, routes=replace(settings.routes, otherwise=(hop,)))
-        return Assembly(settings, self._flow_ids, self._epoch_offset)
-
     # --- for others -------------------------------------------------------------------------------------------
 
     def replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
@@ -261,7 +224,7 @@ class Listeners:
         way of the mode that it came in by; if that is no more, that of the first listener."""
         modes = [listener.mode for listener in self._listeners]
         mode = next((mode for mode in modes if mode.shown == flow.mode), modes[0] if modes else None)
-        Driver(self._services, self._assembly(mode)).start_replay(flow, script)
+        self.admission.driver(mode).start_replay(flow, script)
 
     @property
     def active_connections(self) -> int:
@@ -347,11 +310,6 @@ class Listeners:
                     sock.close()
             for datagrams in listener.datagram_sockets:
                 datagrams.close()
-
-
-def _ingress(mode: Mode) -> Ingress:
-    name, origin = mode.name, mode.origin
-    return Ingress(mode.shown, origin, is_reverse=origin is not None, is_socks=name == "socks5", is_dns=mode.is_dns)
 
 
 def _bound_stream_socket(family: int, address: Any, is_transparent: bool) -> socket.socket:

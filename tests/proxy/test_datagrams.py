@@ -112,7 +112,7 @@ def test_a_server_by_name_and_one_that_refuses(run: Callable[[Main], None]) -> N
 def test_it_ends_after_silence_and_the_client_may_come_again(run: Callable[[Main], None]) -> None:
     async def main() -> None:
         async with server() as (_, port), proxy(f"reverse:udp://127.0.0.1:{port}@127.0.0.1:0") as running:
-            running.listeners._settings = lambda: paper_settings(udp_timeout=0.05)
+            running.listeners.admission.settings = lambda: paper_settings(udp_timeout=0.05)
             talker = await client(running)
             talker.say(b"one")
             assert await talker.hear() == b"got one"

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from interceptor.model.connection import Connection
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached
-from interceptor.proxy.choose import Next, choose, choose_unheard
+from interceptor.proxy.choose import Next, choose, choose_datagrams, choose_unheard
 from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent
 from interceptor.proxy.core.layer import Layer, Mark
@@ -85,6 +85,8 @@ class Detect(Layer):
         origin = self.ingress.origin
         if (unheard := choose_unheard(self.ingress, self.connection, self._settings)) is not None:
             return self._go(unheard)
+        if self.connection.transport == "udp":
+            return  # the first datagram is there already, or it would not be a client
         if origin is None or (self.ingress.is_reverse and origin.scheme in ("http", "https")):
             self.stack.alarms[self._silence_at_proxy] = self.stack.now + self._settings.tcp_timeout
             return
@@ -106,6 +108,8 @@ class Detect(Layer):
     def _look(self) -> None:
         if self._is_reaching:
             return  # who reads on shall have what this gives
+        if self.connection.transport == "udp":
+            return self._go(choose_datagrams(self._first))
         decision = choose(self._first, self.ingress, self._settings)
         if self._client_has_ended:  # there will be no more, so it is passed on as it is
             self._go(self._raw_or_refused())

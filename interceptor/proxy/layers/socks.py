@@ -3,7 +3,9 @@
     5 ◂ methods ─▸ method (◂ user, password ─▸ 0) ◂ CONNECT to ─▸ reply ─▸ what comes next is looked at as after an HTTP CONNECT
     4 ◂ CONNECT to, user ─▸ reply ─▸ likewise
 
-Only a refusal leaves a row; what goes through a granted tunnel makes its own rows. BIND and UDP ASSOCIATE are refused.
+    5 ◂ UDP ASSOCIATE ─▸ where to send datagrams, as long as this connection lasts (proxy/associations.py)
+
+Only a refusal leaves a row; what goes through a granted tunnel makes its own rows. BIND is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any, Final
 
 from interceptor.model.connection import Address, Connection, Origin
 from interceptor.model.hooks import Kill, SocksLogin
-from interceptor.proxy.asks import ConnectFailed, Reach, RunHook
+from interceptor.proxy.asks import Associate, ConnectFailed, Reach, RunHook
 from interceptor.proxy.core.conversation import Conversation, Strand
 from interceptor.proxy.core.effects import Close, PauseReading, ResumeReading, Send
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, PipeEvent, TimedOut
@@ -34,6 +36,7 @@ from interceptor.proxy.socks_messages import (
     UDP_ASSOCIATE,
     read_address,
     read_name,
+    write_address,
 )
 
 _COMMANDS: Final = {BIND: "BIND", UDP_ASSOCIATE: "UDP ASSOCIATE"}
@@ -94,7 +97,9 @@ class Socks(Conversation):
         try:
             version = (await self._take(1))[0]
             if version == SOCKS5:
-                host, port = await self._version5(strand)
+                command, (host, port) = await self._version5(strand)
+                if command == UDP_ASSOCIATE:
+                    return await self._associate(strand, (host, port))
             elif version == SOCKS4:
                 host, port = await self._version4()
             else:
@@ -111,7 +116,7 @@ class Socks(Conversation):
 
     # --- SOCKS5 -----------------------------------------------------------------------------------------------
 
-    async def _version5(self, strand: Strand[Any]) -> Address:
+    async def _version5(self, strand: Strand[Any]) -> tuple[int, Address]:
         methods = await self._take((await self._take(1))[0])
         wanted = PASSWORD if self._settings.wants_login else NO_LOGIN
         if wanted not in methods:
@@ -125,16 +130,28 @@ class Socks(Conversation):
         version, command, _ = await self._take(3)
         if version != SOCKS5:
             raise _Refused(f"The SOCKS client is malformed: its request is of version {version}.")
-        if command != CONNECT:
+        if command not in (CONNECT, UDP_ASSOCIATE):
             named = _COMMANDS.get(command, f"command {command}")
-            raise _Refused(f"The SOCKS client asked for {named}, and only CONNECT is there.", _reply5(_NOT_A_COMMAND))
+            there = "CONNECT and UDP ASSOCIATE are there"
+            raise _Refused(f"The SOCKS client asked for {named}, and only {there}.", _reply5(_NOT_A_COMMAND))
         try:
             while (found := read_address(self._held)) is None:
                 await self._more()
         except ValueError as error:
             raise _Refused(f"The SOCKS client is malformed: {error}.", _reply5(_NOT_AN_ADDRESS)) from None
         address, self._held = found
-        return address
+        return command, address
+
+    async def _associate(self, strand: Strand[Any], announced: Address) -> None:
+        """It lasts until the client ends its connection, on which nothing more is said."""
+        answer = await strand.ask(Associate(strand, self._client, announced))
+        if isinstance(answer, ConnectFailed):
+            raise _Refused(str(answer), _reply5(_FAILED))
+        self._say(bytes((SOCKS5, 0, 0)) + write_address(*answer))
+        self._held = b""
+        while not isinstance(await strand.next_item(), HalfClosed):
+            pass
+        self.wire(Close(self._client, ""))
 
     async def _log_in(self, strand: Strand[Any]) -> None:
         version, size = await self._take(2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from interceptor.model.connection import Address
 from interceptor.model.hooks import FORWARD, Hook, Kill, SocksLogin, Verdict
-from interceptor.proxy.asks import ConnectFailed, Dial
+from interceptor.proxy.asks import Associate, ConnectFailed, Dial
 from interceptor.proxy.core.events import HalfClosed
 from interceptor.proxy.ingress import Ingress
 from tests.support.paper_driver import PaperDriver, paper_settings
@@ -85,7 +86,6 @@ REFUSED = [
     ("wants_login", b"\5\1\0", b"\5\xff", "must log in with user and password (proxyauth)"),
     ("wants_login", b"\4\1\0\x50\0\0\0\1\0a.test\0", b"\0\x5b" + bytes(6), "SOCKS4 has no passwords"),
     ("", b"\5\1\2", b"\5\xff", "offers no way to log in"),
-    ("", b"\5\1\0\5\3\0\1\0\0\0\0\0\0", b"\5\0\5\7" + BOUND, "UDP ASSOCIATE"),
     ("", b"\5\1\0\5\2\0\1\0\0\0\0\0\0", b"\5\0\5\7" + BOUND, "BIND"),
     ("", b"\5\1\0\5\1\0\7", b"\5\0\5\x08" + BOUND, "no kind of address 7"),
     ("", b"\5\1\0\5\1\0\3\2a\n\0\1", b"\5\0\5\x08" + BOUND, "no host name"),
@@ -103,6 +103,32 @@ def test_refused_with_the_right_reply_and_a_row(option: str, said: bytes, answer
     assert driver.sent(driver.client) == answer and driver.client in driver.closed
     [error] = driver.errors()
     assert reason in error and not driver.servers
+
+
+def test_datagrams_are_taken_as_long_as_the_connection_lasts() -> None:
+    driver = started()
+    asked: list[Associate] = []
+
+    def associate(ask: Associate) -> Address:
+        asked.append(ask)
+        return "192.0.2.99", 4242
+
+    driver.stack.answers[Associate] = associate
+    driver.says(b"\5\1\0\5\3\0\1\0\0\0\0\x10\1")
+    assert driver.sent(driver.client) == b"\5\0\5\0\0\1\xc0\0\2\x63\x10\x92"
+    assert [(ask.client, ask.announced) for ask in asked] == [(driver.client, ("0.0.0.0", 4097))]
+    driver.says(b"whatever")
+    driver.advance(3600)
+    assert not driver.closed and not driver.flows
+    driver.ends(driver.client)
+    assert driver.client in driver.closed and not driver.flows
+
+
+def test_no_socket_for_datagrams() -> None:
+    driver = started()
+    driver.stack.answers[Associate] = lambda ask: ConnectFailed("this proxy", "UDP ASSOCIATE", "too many open files")
+    driver.says(b"\5\1\0\5\3\0\1\0\0\0\0\0\0")
+    assert driver.sent(driver.client) == b"\5\0\5\1" + BOUND and "too many open files" in driver.errors()[0]
 
 
 def test_http_is_told_what_this_is() -> None:

@@ -1,4 +1,4 @@
-"""TLS that a client begins in the middle of a raw conversation: taken off where it is TLS; where it is not, nothing is changed."""
+"""TLS that a client begins in the middle of a raw conversation: taken off where it is TLS; elsewhere nothing is changed."""
 
 from __future__ import annotations
 
