@@ -16,7 +16,7 @@ help:
 	@echo 'make screenshots  pictures of the console into docs/screens/         (ARGS="list 80x24")'
 	@echo 'make bench        our own micro benchmarks'
 	@echo 'make conformance  third-party suites, minutes'
-	@echo 'make matrix       every version of HTTP on either side, minutes'
+	@echo 'make matrix       every version of HTTP on either side, every way in with every way out, minutes'
 	@echo 'make soak         load, hostile peers and long runs, minutes    (SOAK_SECONDS=1800 ARGS="-k mixed -s")'
 
 .venv/.run-installed: pyproject.toml tools/setup-venv

@@ -9,6 +9,7 @@ import pytest
 
 from interceptor.options import Options
 from tests.conftest import allowed_skips
+from tests.support import way_cells
 from tests.support.written_docs import PAGES
 
 TOP = Path(__file__).parent.parent
@@ -61,6 +62,11 @@ def test_the_readme_begins_with_the_two_commands() -> None:
 @pytest.mark.parametrize("name", ["keys.md", "options.md", "filters.md", "commands.md"])
 def test_pages_written_from_the_code_are_up_to_date(name: str) -> None:
     assert (TOP / "docs" / name).read_text() == PAGES[name](), "`make docs` writes it anew"
+
+
+def test_the_matrix_of_ways_has_passed_as_a_whole() -> None:
+    passed = way_cells.page(dict.fromkeys(way_cells.cells(), ""))
+    assert (TOP / "docs" / "matrix.md").read_text() == passed, "`make matrix` runs it and writes the page anew"
 
 
 def test_every_option_is_looked_at_somewhere() -> None:

@@ -44,9 +44,9 @@ class Networks:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=TOP, start_new_session=True
         )
 
-    def run(self, where: str, command: str) -> dict[str, Any]:
+    def run(self, where: str, command: str, seconds: float = 60) -> dict[str, Any]:
         """`status`, `out`, `err` of that line of shell in "client", "gateway" or "server"."""
-        return self._say({"where": where, "command": command})
+        return self._say({"where": where, "command": command, "seconds": seconds})
 
     def start(self, where: str, command: str, until: str) -> int:
         """In the background; returns when it has printed a line with `until` in it. What `stop` wants to know."""
@@ -146,7 +146,7 @@ def _main() -> None:
                 started.append(_Started(command, said["until"]))
                 answer: dict[str, Any] = {"number": len(started) - 1}
             else:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+                done = subprocess.run(command, capture_output=True, text=True, timeout=said["seconds"], stdin=subprocess.DEVNULL)
                 answer = {"status": done.returncode, "out": done.stdout, "err": done.stderr}
             print(json.dumps(answer), flush=True)
     finally:

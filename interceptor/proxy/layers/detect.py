@@ -48,6 +48,7 @@ class Detect(Layer):
         self._settings, self._upstreams, self._proceed = settings, upstreams, proceed
         self._first = b""
         self._held: list[PipeEvent] = []
+        self._early: list[PipeEvent] = []  # from a server of which we do not know yet that it was reached
         self._server: Connection | None = None
         self._mark: Mark | None = None  # while the server is being reached; later there is a limit to what is waited for
         self._is_done = self._is_reaching = self._server_has_ended = self._client_has_ended = False
@@ -64,14 +65,16 @@ class Detect(Layer):
                 if self._mark is not None:
                     self._mark.put(len(data))
                 self._look()
-            case DataReceived(data=data):  # the server speaks first
-                self._held.append(event)
-                if not (self._settings.http2 and _HTTP2_GREETING.match(data)):  # which says nothing about the client yet
-                    self._go(Next.RELAY)
             case HalfClosed() | Closed() if event.connection is self.connection:
                 self._client_left(event)
             case HungUp(connection=connection, is_reset=True) if connection is self.connection:
                 self._client_left(Closed(connection))  # while too much waits for the server to be reached
+            case DataReceived() | HalfClosed() | Closed() if self._is_reaching:  # in one piece with the answer of the last hop
+                self._early.append(event)
+            case DataReceived(data=data):  # the server speaks first
+                self._held.append(event)
+                if not (self._settings.http2 and _HTTP2_GREETING.match(data)):  # which says nothing about the client yet
+                    self._go(Next.RELAY)
             case HalfClosed() | Closed():
                 self._server_has_ended = True
                 self._held.append(event)
@@ -102,7 +105,10 @@ class Detect(Layer):
         self._empty_mark()
         if isinstance(answer, Reached):
             self._server = answer.connection
-        if self._first:
+        early, self._early = self._early, []
+        for event in early:
+            self.receive(event)
+        if self._first and not self._is_done:
             self._look()
 
     def _look(self) -> None:

@@ -9,6 +9,7 @@ from interceptor.model.flow import HttpFlow, TcpFlow
 from interceptor.proxy.asks import ConnectFailed
 from interceptor.proxy.core.events import HungUp
 from interceptor.proxy.ingress import Ingress
+from interceptor.specs.routes import Routes, parse_route
 from tests.support.paper_driver import PaperDriver, paper_settings, reverse
 
 TUNNEL = Ingress("regular", Origin("tcp", "t.test", 443))
@@ -49,6 +50,19 @@ def test_without_rawtcp_it_is_told_that_it_is_no_http() -> None:
     driver = PaperDriver(TUNNEL, paper_settings(rawtcp=False))
     driver.says(b"QUIT\r\n\r\n")
     assert driver.sent(driver.client).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_server_that_speaks_in_one_piece_with_the_last_hops_answer(ends: bool) -> None:
+    """It is reached once, and what it said is said once."""
+    driver = PaperDriver(TUNNEL, paper_settings(routes=Routes(otherwise=parse_route("socks5h://gate"))))
+    [server] = driver.servers
+    driver.says(b"\5\0", server)
+    driver.says(b"\5\0\0\1" + bytes(6) + b"220 mail", server)
+    if ends:
+        driver.ends(server)
+    assert driver.sent(driver.client) == b"220 mail" and driver.servers == [server]
+    assert isinstance(driver.flows[0], TcpFlow) and driver.flows[0].server is server and driver.flows[0].is_live
 
 
 def test_a_server_that_speaks_first() -> None:
