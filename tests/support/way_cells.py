@@ -159,8 +159,8 @@ def page(results: Mapping[Cell, str]) -> str:
     lines = [
         "# Every way in with every way out",
         "",
-        "What `make matrix` has run: a client, a gateway with this program on it, servers and proxies behind that, in networks of",
-        "their own. A row is a way out (option `route`, the nearest proxy first; each wants credentials), a column what was",
+        "What `make matrix` has run: a client, this program on a gateway, servers and proxies behind that, in networks",
+        "of their own. A row is a way out (option `route`, nearest proxy first; each wants credentials), a column what was",
         "said. `4` is a server known by " + FAMILIES["4"] + ", `6` by " + FAMILIES["6"] + ", `n` by " + FAMILIES["n"] + ".",
         "A cell has passed if the client got the right answer, the flow has no error and names the way, and every proxy on",
         "it was asked. An empty one has nothing to run. A part that covers all pairs runs in `make test`.",
