@@ -1,6 +1,7 @@
 """`interceptor setup transparent`: the firewall's rules for this machine or for a gateway; shown, applied, undone.
 
 interceptor setup transparent gateway                 the rules, to read and to paste
+interceptor setup transparent gateway ports=all udp=all          every port of TCP and UDP
 interceptor setup transparent user=proxy --apply      … carried out, as root
 interceptor setup transparent --undo                  … taken away again, exactly
 """
@@ -11,14 +12,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, TextIO
 
 from interceptor.options import Options
-from interceptor.platform.nftables import FORWARDING, Redirection, removal, ruleset
+from interceptor.platform.nftables import FORWARDING, Redirection, removal, routing, routing_removal, ruleset
 from interceptor.specs.errors import UserError
 
 _DEFAULT_PORTS: Final = (80, 443)
-_USAGE: Final = "interceptor setup transparent gateway | user=NAME [ports=80,443 | ports=all] [--apply | --undo]"
+_USAGE: Final = (
+    "interceptor setup transparent gateway | user=NAME [ports=80,443|all] [udp=53|all] [--apply | --undo]"
+)
 
 
 def run_setup(options: Options, words: Sequence[str], out: TextIO, deed: str) -> int:
@@ -31,6 +35,7 @@ def run_setup(options: Options, words: Sequence[str], out: TextIO, deed: str) ->
         if len(words) > 1:
             raise UserError("--undo takes everything away that setup transparent has set up, so it needs nothing else")
         _nft(removal())
+        _remove_routing()
         out.write("The rules are gone. What was switched on for forwarding stays on, since others may rely on it.\n")
         return 0
     wanted = _redirection(options, words[1:])
@@ -45,6 +50,7 @@ def run_setup(options: Options, words: Sequence[str], out: TextIO, deed: str) ->
 
 def _redirection(options: Options, words: Sequence[str]) -> Redirection:
     is_gateway, user, ports = False, "", tuple(_DEFAULT_PORTS)
+    udp_ports: Sequence[int] | None = None
     for word in words:
         name, equals, value = word.partition("=")
         if word == "gateway":
@@ -53,6 +59,8 @@ def _redirection(options: Options, words: Sequence[str]) -> Redirection:
             user = value
         elif name == "ports" and equals:
             ports = () if value == "all" else tuple(_port(each) for each in value.split(","))
+        elif name == "udp" and equals:
+            udp_ports = () if value == "all" else tuple(_port(each) for each in value.split(","))
         else:
             raise UserError(f"setup transparent does not take {word!r}: {_USAGE}")
     if is_gateway == bool(user):
@@ -60,7 +68,7 @@ def _redirection(options: Options, words: Sequence[str]) -> Redirection:
             "say for whom: gateway (what other machines send through this one), or user=NAME (what this machine sends, but for"
             " that user, whom the proxy runs as; else it would be led back to itself)"
         )
-    return Redirection(_listen_port(options), ports, _user_id(user) if user else None)
+    return Redirection(_listen_port(options), ports, _user_id(user) if user else None, udp_ports)
 
 
 def _listen_port(options: Options) -> int:
@@ -86,6 +94,8 @@ def _user_id(name: str) -> int:
 
 def _shown(wanted: Redirection) -> str:
     switches = "".join(f"sysctl -w {each}\n" for each in FORWARDING) if wanted.is_gateway else ""
+    if wanted.udp_ports is not None:
+        switches += "".join(f"ip {each}\n" for each in routing())
     said = "# As root; the same by: interceptor setup transparent … --apply\n"
     return f"{said}{switches}nft -f - <<'RULES'\n{ruleset(wanted)}RULES\n\n"
 
@@ -95,14 +105,32 @@ def _how_to_listen(wanted: Redirection) -> str:
     if wanted.is_gateway:
         listen = f"interceptor --mode transparent@:{wanted.listen_port}"
         return f"# Then: {listen}\n# and make this machine the default gateway of the clients.\n"
-    return f"# Then, as user {wanted.user_id}: interceptor --mode transparent@localhost:{wanted.listen_port}\n"
+    listen = f"interceptor --mode transparent@localhost:{wanted.listen_port}"
+    if wanted.udp_ports is None:
+        return f"# Then, as user {wanted.user_id}: {listen}\n"
+    rights = "--inh-caps +net_admin --ambient-caps +net_admin"
+    return (
+        f"# Then, as user {wanted.user_id}, who needs CAP_NET_ADMIN to answer in the name of others:\n"
+        f"# setpriv --reuid {wanted.user_id} --clear-groups {rights} {listen}\n"
+    )
 
 
 def _apply(wanted: Redirection) -> None:
     if wanted.is_gateway:
         for each in FORWARDING:
             _run(["sysctl", "-q", "-w", each], "")
+    _remove_routing()
+    if wanted.udp_ports is not None:
+        for each in routing():
+            _run(["ip", *each.split()], "")
     _nft(ruleset(wanted))
+
+
+def _remove_routing() -> None:
+    """If there is any."""
+    for each in routing_removal():
+        with suppress(UserError):
+            _run(["ip", *each.split()], "")
 
 
 def _nft(rules: str) -> None:

@@ -35,6 +35,13 @@ def test_this_machine() -> None:
     assert text.endswith(f"# Then, as user {os.getuid()}: interceptor --mode transparent@localhost:8080\n")
 
 
+def test_datagrams_take_routes_and_a_right() -> None:
+    text = shown("gateway", "udp=53")
+    assert "ip -4 rule add fwmark 0x1c3b lookup 7227" in text and "udp dport { 53 }" in text
+    text = shown(f"user={os.getuid()}", "udp=all")
+    assert "ip -6 route add local default dev lo table 7227" in text and "--ambient-caps +net_admin interceptor --mode" in text
+
+
 @pytest.mark.parametrize(
     ("words", "deed", "message"),
     [
@@ -43,6 +50,7 @@ def test_this_machine() -> None:
         (["transparent"], "show", "say for whom: gateway"),
         (["transparent", "gateway", "user=root"], "show", "say for whom"),
         (["transparent", "gateway", "ports=80,http"], "show", "'http' is not a port"),
+        (["transparent", "gateway", "udp=dns"], "show", "'dns' is not a port"),
         (["transparent", "gateway", "ports="], "show", "'' is not a port"),
         (["transparent", "user=no-such-user"], "show", "there is no user 'no-such-user'; make one: useradd"),
         (["transparent", "gatway"], "show", "setup transparent does not take 'gatway'"),

@@ -2,6 +2,7 @@
 
     nftables / iptables `redirect`  ─▸ the accepted socket still knows the address that was dialled (SO_ORIGINAL_DST)
     TPROXY                          ─▸ the accepted socket's own address *is* that address
+    TPROXY, datagrams               ─▸ each comes with it (IP_RECVORIGDSTADDR); what answers is bound to it (IP_TRANSPARENT)
 
 Linux only; elsewhere `unavailable` says so in a sentence.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import Final
@@ -18,6 +20,8 @@ from typing import Final
 _SO_ORIGINAL_DST: Final = 80  # <linux/netfilter_ipv4.h>, and IP6T_SO_ORIGINAL_DST of <linux/netfilter_ipv6/ip6_tables.h>
 _IP_TRANSPARENT: Final = 19  # <linux/in.h>
 _IPV6_TRANSPARENT: Final = 75  # <linux/in6.h>
+_IP_RECVORIGDSTADDR: Final = 20  # also the kind of the message that tells it
+_IPV6_RECVORIGDSTADDR: Final = 74
 _SOCKADDR_IN: Final = struct.Struct("!HH4s8x")
 _SOCKADDR_IN6: Final = struct.Struct("!HHI16sI")
 
@@ -33,10 +37,48 @@ def accept_for_others(listening: socket.socket) -> None:
     """Before `bind`: lets the socket accept connections to addresses that are not this machine's, as TPROXY hands them over. It
     takes CAP_NET_ADMIN; without, redirected connections are still accepted."""
     with suppress(OSError):
-        if listening.family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
-        else:
-            listening.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
+        _make_transparent(listening)
+
+
+def _make_transparent(sock: socket.socket) -> None:
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
+
+
+def take_datagrams_for_others(sock: socket.socket) -> None:
+    """Before `bind`: each datagram that it gets will tell where it was to go. PermissionError without CAP_NET_ADMIN."""
+    _make_transparent(sock)
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVORIGDSTADDR, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVORIGDSTADDR, 1)
+
+
+def datagram_destination(ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[str, int] | None:
+    """What came beside a datagram (`recvmsg`): where it was to go; None if that is not told."""
+    for level, kind, content in ancillary:
+        if level == socket.IPPROTO_IP and kind == _IP_RECVORIGDSTADDR:
+            return read_sockaddr_in(content)
+        if level == socket.IPPROTO_IPV6 and kind == _IPV6_RECVORIGDSTADDR:
+            return read_sockaddr_in6(content)
+    return None
+
+
+def socket_in_the_name_of(source: tuple[str, int]) -> socket.socket:
+    """What it sends comes from that address, whosever it is. OSError if that cannot be."""
+    family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        _make_transparent(made)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setblocking(False)
+        made.bind(source)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def original_destination(accepted: socket.socket) -> tuple[str, int]:

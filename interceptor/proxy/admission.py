@@ -11,18 +11,22 @@ from functools import partial
 from time import monotonic, time
 from typing import Any, Final
 
-from interceptor.model.connection import Connection, Origin, bracketed
+from interceptor.model.connection import Address, Connection, Origin, bracketed
 from interceptor.model.hooks import ClientConnected, Kill, Verdict
 from interceptor.proxy.asks import Associate
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.associations import Association
 from interceptor.proxy.datagrams import DatagramClient, DatagramSocket, Newcomer
-from interceptor.proxy.driver import Driver, Services, client_connection
+from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.settings import Settings
 from interceptor.specs.modes import Mode
 
 _REFUSED_KNOWN: Final = 256
+NOBODY_REDIRECTED: Final = (
+    "nothing redirected it: it was made to {mode} itself. In this mode the system leads connections here that"
+    " were made to others (interceptor setup transparent); for a client that is told of a proxy there is mode regular"
+)
 
 
 class Admission:
@@ -54,24 +58,45 @@ class Admission:
 
         verdict = self._services.decider.decide(ClientConnected(connection, mode.shown), refuse_late)
         if isinstance(verdict, Kill):
-            if connection.transport == "tcp" or peer[0] not in self._refused:  # of datagrams the first is enough
-                self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {verdict.reason}", None)
-            if connection.transport == "udp":
-                self._refused = {peer[0], *(self._refused if len(self._refused) < _REFUSED_KNOWN else ())}
+            self._tell(peer, connection.transport, f"{bracketed(peer[0])}:{peer[1]} was refused: {verdict.reason}")
             return None
         driver = self.driver(mode)
         if verdict is None:
             late.append(driver)
         return driver
 
-    def admit_datagrams(self, mode: Mode, owner: DatagramSocket, newcomer: Newcomer) -> DatagramClient | None:
-        """For the first datagram of a client; None if it may not come."""
+    def admit_datagrams(
+        self, mode: Mode, owner: DatagramSocket, newcomer: Newcomer, is_elsewhere: bool = False
+    ) -> DatagramClient | None:
+        """For the first datagram of a client; None if it may not come. `is_elsewhere`: the same addresses mean something else in
+        the network that it comes from."""
         ingress = ingress_of(mode)
         if newcomer.destination is not None:
-            ingress = replace(ingress, origin=Origin("udp", *newcomer.destination), is_socks=False)
+            is_redirected = mode.name == "transparent" and not is_elsewhere
+            if is_redirected and self._is_misled(mode, newcomer.peer, newcomer.destination):
+                return None
+            origin = Origin("udp", *newcomer.destination)
+            ingress = replace(ingress, origin=origin, is_socks=False, is_redirected=is_redirected)
         connection = client_connection(newcomer.peer, newcomer.local, time(), "udp")
         driver = self.admit(connection, mode, newcomer.peer)
         return None if driver is None else driver.start_datagrams(connection, ingress, owner, newcomer.key)
+
+    def _is_misled(self, mode: Mode, peer: Any, destination: Address) -> bool:
+        if self._services.is_own_address(*destination, "udp"):
+            reason = NOBODY_REDIRECTED.format(mode=mode.text)
+        elif ((peer[0], peer[1]), destination) in self._services.dialled:
+            reason = LED_BACK
+        else:
+            return False
+        self._tell(peer, "udp", f"A datagram from {bracketed(peer[0])}:{peer[1]} was dropped: {reason}")
+        return True
+
+    def _tell(self, peer: Any, transport: str, text: str) -> None:
+        """Of datagrams the first of a host is enough."""
+        if transport == "tcp" or peer[0] not in self._refused:
+            self._services.report(text, None)
+        if transport == "udp":
+            self._refused = {peer[0], *(self._refused if len(self._refused) < _REFUSED_KNOWN else ())}
 
     def associate(self, mode: Mode, ask: Associate) -> Association:
         """OSError if there is no socket to be had."""

@@ -20,11 +20,12 @@ from typing import Any, Final
 from interceptor.model.connection import Origin, bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.platform.destinations import accept_for_others, original_destination, unavailable
-from interceptor.proxy.admission import Admission, ingress_of
+from interceptor.proxy.admission import NOBODY_REDIRECTED, Admission, ingress_of
 from interceptor.proxy.core.events import MessageInjected
 from interceptor.proxy.datagrams import DatagramSocket, bound_datagram_socket
 from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.redirected_datagrams import RedirectedSocket, TransparentSockets, bound_redirected_socket
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
 from interceptor.specs.modes import EXPLICIT, Mode
@@ -51,6 +52,11 @@ class Listener:
         sockets = [*self.sockets, *(datagrams.socket for datagrams in self.datagram_sockets)]
         return list(dict.fromkeys(sock.getsockname()[:2] for sock in sockets))
 
+    @property
+    def transports(self) -> list[str]:
+        """By which clients come."""
+        return [each for each in self.mode.transports if (self.datagram_sockets if each == "udp" else self.sockets)]
+
 
 class Listeners:
     """`apply` makes the listeners what the modes say. `settings` is asked for each new stack."""
@@ -60,6 +66,7 @@ class Listeners:
         self.admission = Admission(services, settings, flow_ids)
         self._listeners: list[Listener] = []
         self._has_warned = False
+        self._without_datagrams: set[int] = set()  # families, told of
         self._paused: set[socket.socket] = set()  # there are no file descriptors for those who knock
 
     @property
@@ -129,15 +136,27 @@ class Listeners:
                 sock.close()
             raise UserError(_bind_failure(mode, host, port, error)) from None
         streams = [sock for sock in sockets if sock.type == socket.SOCK_STREAM]
-        datagrams = [DatagramSocket(self._services.loop, sock) for sock in sockets if sock.type == socket.SOCK_DGRAM]
+        datagrams = [self._datagram_socket(mode, sock) for sock in sockets if sock.type == socket.SOCK_DGRAM]
         return Listener(mode, streams, datagrams)
 
-    @staticmethod
-    def _bound(mode: Mode, family: int, transport: str, address: Any, is_optional: bool) -> socket.socket | None:
+    def _datagram_socket(self, mode: Mode, bound: socket.socket) -> DatagramSocket:
+        if mode.name == "transparent":
+            return RedirectedSocket(self._services.loop, bound, TransparentSockets())
+        return DatagramSocket(self._services.loop, bound)
+
+    def _bound(self, mode: Mode, family: int, transport: str, address: Any, is_optional: bool) -> socket.socket | None:
         try:
             if transport == "udp":
-                return bound_datagram_socket(family, address)
+                is_transparent = mode.name == "transparent"
+                return (bound_redirected_socket if is_transparent else bound_datagram_socket)(family, address)
             return _bound_stream_socket(family, address, is_transparent=mode.name == "transparent")
+        except PermissionError:
+            if transport != "udp" or mode.name != "transparent":
+                raise
+            if family not in self._without_datagrams:
+                self._without_datagrams.add(family)
+                self._services.report(f"{mode.text}: no UDP is taken, for which the program needs CAP_NET_ADMIN", None)
+            return None
         except OSError as error:
             if is_optional and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 return None  # a machine without IPv6: the other family is enough
@@ -200,10 +219,7 @@ class Listeners:
         if listener.is_adopted:  # the same addresses mean something else there
             return Ingress(mode.text, Origin("tcp", *destination))
         if destination == tuple(accepted.getsockname()[:2]) and self.is_own_address(*destination):
-            raise UserError(
-                f"nothing redirected it: it was made to {mode.text} itself. In this mode the system leads connections here that"
-                " were made to others (interceptor setup transparent); for a client that is told of a proxy there is mode regular"
-            )
+            raise UserError(NOBODY_REDIRECTED.format(mode=mode.text))
         if (tuple(peer[:2]), destination) in self._services.dialled:
             raise UserError(LED_BACK)
         return Ingress(mode.text, Origin("tcp", *destination), is_redirected=True)
@@ -247,7 +263,7 @@ class Listeners:
     def is_own_address(self, host: str, port: int, transport: str = "tcp") -> bool:
         """Whether a connection to there would reach one of our own listeners."""
         for listener in self._own():
-            for own_host, own_port in listener.addresses if transport in listener.mode.transports else ():
+            for own_host, own_port in listener.addresses if transport in listener.transports else ():
                 if own_port == port and (host == own_host or _is_local(host, own_host)):
                     return True
         return False
@@ -270,7 +286,7 @@ class Listeners:
             mode = listener.mode
             addresses = ", ".join(f"{bracketed(host)}:{port}" for host, port in listener.addresses)
             state = "waits for free file descriptors (ulimit -n)" if self._paused & {*listener.sockets} else "accepts"
-            lines.append(f"{mode.label}\n    at {addresses}, {' and '.join(mode.transports).upper()}: {state}")
+            lines.append(f"{mode.label}\n    at {addresses}, {' and '.join(listener.transports).upper()}: {state}")
         if not lines:
             lines.append("Nothing is listened to: see the options server and mode.")
         clients = self.active_connections

@@ -85,6 +85,8 @@ def parse_mode(text: str) -> Mode:
     if name in ("regular", "transparent", "dns"):
         if ":" in spec:
             raise UserError(f"Mode {name} takes nothing after its name but @[host:]port, and {data!r} is there.", len(name))
+        if name == "transparent":
+            return Mode(text, name, None, host, port, transports=("tcp", "udp"))
         return Mode(text, name, None, host, port, *(_DNS if name == "dns" else ()))
     if name == "socks5":
         if ":" in spec:

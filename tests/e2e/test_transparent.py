@@ -82,14 +82,45 @@ def test_a_gateway(gateway: Gateway) -> None:
     assert "192.0.2.2:" in said and "nothing redirected it" in said
 
 
+ASK = (
+    "import socket, sys; host, port, *said = sys.argv[1:];"
+    " s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10);"
+    " s.connect((host, int(port)));"  # so nothing is heard but what comes from there
+    " [(s.send(each.encode('latin-1')), print(ascii(s.recv(100)))) for each in said]"
+)
+
+
+@pytest.mark.needs_dig
+def test_datagrams(gateway: Gateway) -> None:
+    """Answers come from where the client sent to; DNS queries are DNS flows; what comes to the listener itself is dropped."""
+    gateway.setup("gateway udp=all --apply")
+    for host, who in ((SERVER, "198.51.100.1"), (SERVER6, "2001:db8:2::1")):
+        told = gateway.client(f"{PYTHON} -c {shlex.quote(ASK)} {host} 2525 one two")
+        assert told == f"b'{who} said one'\nb'{who} said two'\n"
+        assert gateway.client(f"dig +short +tries=1 @{host} secure.test") == "192.0.2.55\n"
+    gateway.networks.run("client", f"timeout 1 {PYTHON} -c {shlex.quote(ASK)} 192.0.2.1 8080 lost")
+    gateway.setup("--undo")
+    told = gateway.client(f"{PYTHON} -c {shlex.quote(ASK)} {SERVER} 2525 not-redirected")
+    assert told == "b'192.0.2.2 said not-redirected'\n"
+    assert "1c3b" not in gateway.gateway("ip rule; ip -6 rule; ip route show table 7227 2>/dev/null || true")
+    flows, said = gateway.end()
+    assert "nothing redirected it" in said
+    where = [(flow["type"], flow["server"]["address"]) for flow in flows]
+    assert where == [(kind, f"{host}:{port}") for kind, port in (("dns", 53), ("udp", 2525)) for host in (SERVER, f"[{SERVER6}]")]
+    assert flows[0]["request"]["name"] == "secure.test" and [flow["message_count"] for flow in flows[2:]] == [4, 4]
+
+
 def test_a_rule_that_leads_back_to_us_is_told_and_not_followed(gateway: Gateway) -> None:
     gateway.setup("gateway --apply")
     gateway.gateway(
         "nft 'table inet wrong { chain output { type nat hook output priority -100; tcp dport 80 redirect to :8080; }; }'"
     )
     assert "would never end" in gateway.client(f"curl -sS http://{SERVER}/")
-    flows, _ = gateway.end()
-    assert [flow["type"] for flow in flows] == ["http"] and "would never end" in flows[0]["error"]["message"]
+    gateway.setup("user=1234 udp=2525 --apply")  # and the program runs as somebody else
+    gateway.networks.run("gateway", f"timeout 1 {PYTHON} -c {shlex.quote(ASK)} {SERVER} 2525 lost")
+    flows, said = gateway.end()
+    assert [flow["type"] for flow in flows] == ["http", "udp"] and "would never end" in flows[0]["error"]["message"]
+    assert flows[1]["server"]["address"] == f"{SERVER}:2525" and "A datagram from" in said and "would never end" in said
 
 
 def test_what_tproxy_hands_over(gateway: Gateway) -> None:

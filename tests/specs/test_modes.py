@@ -33,8 +33,8 @@ from interceptor.specs.modes import ELSEWHERE, Mode, ascii_host, check_modes, pa
             ),
         ),
         ("reverse:tcp://db:5432", Mode("reverse:tcp://db:5432", "reverse", Origin("tcp", "db", 5432))),
-        ("transparent", Mode("transparent", "transparent")),
-        ("transparent@:8081", Mode("transparent@:8081", "transparent", None, "", 8081)),
+        ("transparent", Mode("transparent", "transparent", transports=("tcp", "udp"))),
+        ("transparent@:8081", Mode("transparent@:8081", "transparent", None, "", 8081, transports=("tcp", "udp"))),
         ("dns", Mode("dns", "dns", default_port=53, transports=("udp", "tcp"))),
         (
             "reverse:dns://ns.test@5353",

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -105,7 +106,8 @@ def _set_up() -> dict[str, subprocess.Popen[bytes]]:
 
 
 async def _serve(certificate: str) -> None:
-    """80 and 443: HTTP that tells the path; 2525: speaks first, then repeats what it hears until the client has ended."""
+    """80 and 443: HTTP that tells the path; 2525: speaks first, then repeats what it hears until the client has ended. UDP 2525:
+    says who asked, and what; 53: DNS, whose every name is 192.0.2.55."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
@@ -124,8 +126,31 @@ async def _serve(certificate: str) -> None:
     await asyncio.start_server(http, None, 80)
     await asyncio.start_server(http, None, 443, ssl=context)
     await asyncio.start_server(greet, None, 2525)
+    loop = asyncio.get_running_loop()
+    for protocol, port in ((_Repeats, 2525), (_Names, 53)):
+        for family in (socket.AF_INET, socket.AF_INET6):
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(("", port))
+            await loop.create_datagram_endpoint(protocol, sock=sock)
     print("serving", flush=True)
     await asyncio.Event().wait()
+
+
+class _Repeats(asyncio.DatagramProtocol):
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.transport.sendto(f"{addr[0]} said ".encode() + data, addr)
+
+
+class _Names(_Repeats):
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        end = data.index(b"\0", 12) + 5
+        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton("192.0.2.55")
+        self.transport.sendto(data[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + data[12:end] + answer, addr)
 
 
 def _main() -> None:
