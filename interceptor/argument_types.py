@@ -43,9 +43,11 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """`Annotated[str, Suggestions(offers)]`: any text; what `offers()` gives, with a word on each, can be completed."""
+    """`Annotated[str, Suggestions(offers)]`: any text; what `offers()` gives, with a word on each, can be completed, and so can
+    paths, if it may be one."""
 
     offers: Callable[[], Iterable[tuple[str, str]]]
+    with_paths: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +106,19 @@ def _annotated(base: object, note: object) -> ArgumentType:
     if isinstance(note, Choices):
         return _chosen(note.texts)
     if isinstance(note, Suggestions):
-        return _suggested(argument_type(base), note.offers)
+        return _suggested(argument_type(base), note)
     if isinstance(note, _Marker):
         return _MARKED[note.label]
     raise TypeError(f"a command cannot take an argument annotated with {note!r}")
 
 
-def _suggested(plain: ArgumentType, offers: Callable[[], Iterable[tuple[str, str]]]) -> ArgumentType:
+def _suggested(plain: ArgumentType, note: Suggestions) -> ArgumentType:
     """The same with completion; in a list of texts, of the one behind the last comma."""
 
     def complete(word: str, world: World, before: Sequence[str]) -> Iterable[tuple[str, str]]:
         start, comma, _ = word.rpartition(",") if plain is _TEXTS else ("", "", "")
-        return [(f"{start}{comma}{text}", help) for text, help in offers()]
+        offers = [(f"{start}{comma}{text}", help) for text, help in note.offers()]
+        return [*offers, *_complete_path(word, world, before)] if note.with_paths else offers
 
     return replace(plain, complete=complete)
 

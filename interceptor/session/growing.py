@@ -58,12 +58,21 @@ def growing_bodies(flow: Flow) -> Sequence[SpooledBody]:
 
 def replace_body(flow: Flow, old: Body, new: Body) -> None:
     """Wherever the flow has that handle."""
+    for message in _messages_of(flow):
+        if message.body is old:
+            message.body = new
+
+
+def bodies_of(flow: Flow) -> Sequence[Body]:
+    """Of its messages, but for those of conversations that share one."""
+    return [message.body for message in _messages_of(flow)]
+
+
+def _messages_of(flow: Flow) -> Sequence[Message | WebSocketMessage]:
     if not isinstance(flow, HttpFlow):
-        return
+        return ()
     kept = flow.original or (None, None)
     messages: list[Message | WebSocketMessage | None] = [flow.request, flow.response, *flow.informational, *kept]
     if flow.websocket is not None and type(flow.websocket.messages) is WebSocketLog:
         messages += flow.websocket.messages.long_messages()
-    for message in messages:
-        if message is not None and message.body is old:
-            message.body = new
+    return [message for message in messages if message is not None]

@@ -101,6 +101,11 @@ class Listing:
         """None: flows are in memory only."""
         return self.keeping.session if self.keeping is not None else None
 
+    @property
+    def live_count(self) -> int:
+        """How many flows of the list still run."""
+        return sum(1 for flow in self._flows.values() if flow.is_live)
+
     # Whoever wants to know
 
     def subscribe(self, listener: Listener) -> None:

@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from interceptor.model.body import Body
@@ -257,6 +258,15 @@ class Session:
         return StoredBody(self.file, digest, size, is_truncated)
 
     # The end
+
+    def write_soon(self) -> None:
+        """Even if there is nothing new: what is wrong with the file shows then, and a file that was removed is made again."""
+        self._jobs.states.update({"flows": self.table.count})
+
+    def move(self, path: Path) -> None:
+        """Gives the file that name; call when little is to be written. UserError if it cannot be, and then it has not changed."""
+        self.writer.rest()
+        self.file.move(path)
 
     def settle(self, seconds: float | None = None) -> bool:
         """Writes what was handed over now. False if that takes longer."""

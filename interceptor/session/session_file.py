@@ -12,6 +12,7 @@ session, that a newer version wrote, or that is damaged. Any thread may read.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -228,6 +229,23 @@ class SessionFile:
             old_lock.release()
         return fresh
 
+    def move(self, path: Path) -> None:
+        """Gives it another name in the same file system, while nobody writes. UserError if that cannot be: then it is where it
+        was."""
+        with self._guard:
+            self._connection.close()
+            try:
+                # the last one that may write puts what SQLite keeps beside the file into it, and removes that
+                _for_writing(self.path).close()
+                if Path(f"{self.path}-wal").exists():
+                    raise UserError(f"another program reads {self.path}; it can have another name when that has ended")
+                _renamed(self.path, path)
+                self.path = path
+            except sqlite3.Error as error:
+                raise UserError(f"{self.path} cannot have another name: {error}") from None
+            finally:
+                self._connection = _connected(self.path, "ro")
+
     def close(self, then: Callable[[], None] = lambda: None) -> None:
         """`then` is done while the lock is still held."""
         with self._guard:
@@ -329,6 +347,23 @@ def _for_writing(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA wal_autocheckpoint = 2000")
     connection.execute("PRAGMA cache_size = -16000")
     return connection
+
+
+def _renamed(old: Path, new: Path) -> None:
+    try:
+        try:
+            os.link(old, new)  # which replaces nothing
+            os.unlink(old)
+        except FileExistsError:
+            raise UserError(f"{new} is there already") from None
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                raise UserError(f"{new} is on another disk; :save.file @all {new} writes the flows there") from None
+            if new.exists():
+                raise UserError(f"{new} is there already") from None
+            os.rename(old, new)  # a file system without links
+    except OSError as error:
+        raise UserError(f"{new} cannot be made: {error.strerror or error}") from None
 
 
 def remove_session(path: Path) -> None:

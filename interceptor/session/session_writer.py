@@ -145,6 +145,12 @@ class SessionWriter:
             self._thread.join()
             self._thread = None
 
+    def rest(self) -> None:
+        """Writes what there is, and lets go of the file until something is put again."""
+        self.close()
+        self.leave()
+        self._is_closing = False
+
     def leave(self) -> None:
         """The file, after `close`. Who leaves it last tidies up what SQLite keeps beside it."""
         if self._connection is not None:

@@ -8,6 +8,8 @@
 * `bytes_in_memory` is an estimate kept along with every record: what heads, small bodies and messages take. Above `memory_limit`
   the small bodies of the flows that ended first are moved to the spool, and when there are none left those flows themselves are
   dropped, unless marked or held, and the log is told. This happens with the batches, not while recording.
+* A flow belongs to this session if it is the object of that number: one that still runs when another session is opened goes on
+  unseen if its number is taken there.
 * Removing a flow takes it off the list and nothing else. If it is live it goes on, and its body stays complete behind its handle
   until nobody needs it: the exchange may be collecting that body in order to send it, and undo may put the flow back.
   What else it says is dropped.
@@ -34,7 +36,16 @@ from interceptor.model.records import (
     WebSocketMessageData,
 )
 from interceptor.session.columns import row_of
-from interceptor.session.growing import announces_much, count_spoken, growing_bodies, moved, replace_body, spooled
+from interceptor.session.flow_table import FlowTable
+from interceptor.session.growing import (
+    announces_much,
+    bodies_of,
+    count_spoken,
+    growing_bodies,
+    moved,
+    replace_body,
+    spooled,
+)
 from interceptor.session.keeping import WORK_SECONDS, Keeping
 from interceptor.session.listing import AT_HAND, MEMORY_LIMIT, Listing, Schedule
 from interceptor.session.messages import BYTES_PER_MESSAGE, MessageLog, WebSocketLog
@@ -75,29 +86,31 @@ class Store(Listing):
 
     def _flow_started(self, what: FlowStarted) -> None:
         flow = what.flow
-        if flow.id in self._flows:  # a replay that was put on the list before it started
+        if self._flows.get(flow.id) is flow:  # a replay that was put on the list before it started
             self.add(flow)
         else:
             self._list(flow, FLOW_BYTES)
 
     def _flow_changed(self, what: FlowChanged) -> None:
         flow = what.flow
-        if flow.id in self._flows:
+        if self._flows.get(flow.id) is flow:
             self._note_change(flow)
 
     def _flow_ended(self, what: FlowEnded) -> None:
         flow = what.flow
-        if flow.id in self._flows:
+        is_listed = self._flows.get(flow.id) is flow
+        if is_listed:
             self._weigh(flow, self._pool)
             self._may_go(flow)
             self._note_change(flow)
         for body in growing_bodies(flow):
             body.finish()
-        if self.keeping is not None and (flow.id in self._flows or self._hidden_live.pop(flow.id, None) is flow):
+        if self.keeping is not None and (is_listed or self._hidden_live.pop(flow.id, None) is flow):
             self._keep(flow)
 
     def _body_data(self, what: BodyData) -> None:
         message, data, flow_id = what.message, what.data, what.flow.id
+        is_listed = self._flows.get(flow_id) is what.flow
         body = message.body
         if type(body) is SpooledBody:
             body.append(data)
@@ -109,17 +122,17 @@ class Store(Listing):
                 body = moved(what.flow, body, spooled(self.spool, body))
                 message.body = body
             body.append(data)
-            if flow_id in self._weights:
+            if is_listed:
                 self._weights[flow_id] += size
                 self.bytes_in_memory += size
         if isinstance(message, WebSocketMessage):
             count_spoken(what.flow, message.from_client, len(data))
-        if flow_id in self._flows:
+        if is_listed:
             self._note_change(what.flow)
 
     def _message_data(self, what: MessageData) -> None:
         flow, data, original = what.flow, what.data, what.original
-        if flow.id not in self._flows:
+        if self._flows.get(flow.id) is not flow:
             return
         messages = flow.messages
         if type(messages) is not MessageLog:
@@ -156,7 +169,7 @@ class Store(Listing):
     def _websocket_log(self, flow: HttpFlow) -> WebSocketLog | None:
         """None for a flow that is not on the list."""
         socket = flow.websocket
-        if flow.id not in self._flows or socket is None:
+        if self._flows.get(flow.id) is not flow or socket is None:
             return None
         if type(socket.messages) is not WebSocketLog:
             socket.messages = WebSocketLog(self.spool.new_body)
@@ -289,12 +302,21 @@ class Store(Listing):
 
     def open(self, session: Session) -> None:
         """What is in that session is on the list from now on, and what happens goes into it. Flows that are here already are
-        written, too, under the numbers that they have: that is for a session which is empty, or before there is any flow."""
+        written, too: under the numbers that they have if these are free, else, if they have ended, under new ones."""
         assert self.keeping is None
         keeping = self.keeping = Keeping(session, self._body_is_stored)
-        self.table = session.table
+        here, self.table = list(self._flows.values()), session.table
         self._last_id = max(self._last_id, session.last_id)
-        for flow in self._flows.values():
+        for flow in here:
+            if self.table.is_known(flow.id):
+                weight = self._weights.pop(flow.id)
+                del self._flows[flow.id]
+                if flow.is_live:
+                    self.bytes_in_memory -= weight
+                    continue
+                flow.id = self.next_id()
+                self._flows[flow.id], self._weights[flow.id] = flow, weight
+                self._may_go(flow)
             self.table.list(flow.id)
             self.table.set_row(flow.id, row_of(flow, self.table.words))
             if not flow.is_live:
@@ -302,6 +324,30 @@ class Store(Listing):
         self._is_anew = True
         self._tell()
         self.work_soon()
+
+    def leave(self) -> int:
+        """The session is closed, and what is in it is off the list; another can be opened. What still runs stays on the list, and
+        so does what is in no file. How many flows could not be written."""
+        staying = [flow for flow in self._flows.values() if flow.is_live or not self.is_in_file(flow.id)]
+        for flow in staying:
+            for body in {id(body): body for body in bodies_of(flow) if type(body) is StoredBody}.values():
+                replace_body(flow, body, MemoryBody(body.read()))  # of a replay: the file is about to be closed
+        lost = self.close()
+        for here in (self._flows, self._weights, self._ended, self._with_bodies, self._elsewhere, self._hidden_live,
+                     self._added, self._changed, self._removed, self._returned):  # fmt: skip
+            here.clear()
+        self.bytes_in_memory = 0
+        self.table = FlowTable()
+        for flow in staying:
+            self._have_at_hand(flow)
+            self.table.list(flow.id)
+        self._is_anew = True
+        self._tick_soon()
+        return lost
+
+    def is_in_file(self, flow_id: int) -> bool:
+        """Or is about to be."""
+        return self.session is not None and (self.session.is_written or bool(self.table.block_of(flow_id)))
 
     def close(self) -> int:
         """Writes what there is. How many flows could not be written; those that were in memory only do not count."""

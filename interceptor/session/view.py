@@ -236,6 +236,8 @@ class View:
 
     def flows_returned(self, flow_ids: Sequence[int], live: list[Flow]) -> None:
         if self._table is not self._store.table:
+            if self._wanted_focus not in self._store:  # one of the session before
+                self._wanted_focus = None
             self._refilter()
         elif len(flow_ids) > _MANY:
             self._to_judge.extend(flow_ids)

@@ -6,6 +6,7 @@ The console is built on these and nothing else of `app`, because `app` is what i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from interceptor.commands import Commands
@@ -98,6 +99,8 @@ class Life(Protocol):
         ...
 
     @property
+    def path(self) -> Path | None: ...
+    @property
     def remark(self) -> str:
         """What a person should see all the time: its name if it has one, and if what happens is not kept."""
         ...
@@ -105,6 +108,23 @@ class Life(Protocol):
     @property
     def is_kept(self) -> bool:
         """Whether what happens will be there after the program has ended."""
+        ...
+
+    def path_of(self, name: str) -> Path:
+        """UserError if no session can be called so."""
+        ...
+
+    async def open(self, name: str) -> str:
+        """Leaves this session for that one, which is made if there is none. What to tell the user; UserError if it cannot be:
+        then this one is still open."""
+        ...
+
+    async def begin(self) -> str:
+        """Leaves this session for a new one without a name."""
+        ...
+
+    async def rename(self, name: str) -> str:
+        """Gives this session that name. What to tell the user; UserError if it cannot be."""
         ...
 
 

@@ -19,19 +19,17 @@ from typing import Any, Final
 
 from interceptor.eventlog import Entry
 from interceptor.model.flow import Flow
-from interceptor.option_commands import OptionCommands
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 from interceptor.tui import palettes
+from interceptor.tui.all_commands import register_all
 from interceptor.tui.application import Application
 from interceptor.tui.bottom_lines import BottomLines
 from interceptor.tui.chooser import Chooser
 from interceptor.tui.clipboard import copy_sequence
 from interceptor.tui.command_line import CommandLine
-from interceptor.tui.console_commands import ConsoleCommands
 from interceptor.tui.crash_note import crash_note
 from interceptor.tui.event_log_screen import EventLogScreen
-from interceptor.tui.export_commands import ExportCommands
 from interceptor.tui.flow_changes import FlowChanges
 from interceptor.tui.flow_choice import open_one_of
 from interceptor.tui.flow_commands import FlowCommands
@@ -42,17 +40,12 @@ from interceptor.tui.flow_view import FlowDetail
 from interceptor.tui.frame import Asking, Frame
 from interceptor.tui.history import History
 from interceptor.tui.keymap import Keymap
-from interceptor.tui.list_commands import ListCommands
-from interceptor.tui.message_commands import MessageCommands
 from interceptor.tui.paint import Line
 from interceptor.tui.panes import Panes
 from interceptor.tui.present.first_steps import first_steps
 from interceptor.tui.prompt import Prompt, Question
 from interceptor.tui.redraw import Redraw
-from interceptor.tui.replay_commands import ReplayCommands
-from interceptor.tui.screen_commands import ScreenCommands
 from interceptor.tui.screens import Screen, Stack
-from interceptor.tui.server_replay_commands import ServerReplayCommands
 from interceptor.tui.terminal import Terminal
 
 LIVE_SECONDS: Final = 0.5
@@ -137,17 +130,7 @@ class Console:
 
     def register_commands(self) -> None:
         """All commands that the console adds to the program's. Once."""
-        if "set" not in self.app.commands.names():
-            OptionCommands(self.app.commands, self.app.options)
-        commands = ConsoleCommands(self)
-        commands.register()
-        ScreenCommands(self, commands.open_prompt).register()
-        self.flow_commands.register()
-        ReplayCommands(self.app, self.tell, self.start).register()
-        ServerReplayCommands(self.app, self.tell).register()
-        ListCommands(self.app, self, self.flow_settings).register()
-        MessageCommands(self.app, self.tell).register()
-        ExportCommands(self.app, self, self.flow_commands.saved).register()
+        register_all(self)
 
     def _register(self, resolve: Callable[[str], Sequence[Flow]] | None) -> None:
         if "console.exit" not in self.app.commands.names():
@@ -362,6 +345,14 @@ class Console:
 
     def flow_screen(self) -> FlowViewScreen | None:
         return next((screen for screen in self.stack if isinstance(screen, FlowViewScreen)), None)
+
+    def session_opened(self) -> None:
+        """Another one than before: what is open is of flows that are not there any more."""
+        self.flow_commands.saved.clear()
+        self.flow_settings.clear()
+        for screen in list(self.stack):
+            if isinstance(screen, FlowViewScreen):
+                self.close(screen)
 
     def push(self, screen: Screen) -> None:
         self.stack.push(screen)

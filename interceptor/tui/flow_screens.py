@@ -38,6 +38,7 @@ _ABOUT_THE_LIST: Sequence[Hint] = (
     ("view.flows.remove @all", "Clear"),
     ('console.choose.cmd "Order by…"', "Order"),
     ("console.command save.file @shown", "Save"),
+    ("console.view.sessions", "Sessions"),
     ("view.focus.follow", "Follow"),
 )
 
@@ -47,6 +48,7 @@ _WHILE_EMPTY: Sequence[Hint] = (
     ("console.command view.flows.load", "Load"),
     ("console.command view.flows.create", "New"),
     ("console.view.options", "Options"),
+    ("console.view.sessions", "Sessions"),
     ("view.focus.follow", "Follow"),
 )
 

@@ -36,3 +36,6 @@ class FlowSettings:
         gone = set(flow_ids)
         for key in [key for key in self._values if key[0] in gone]:
             del self._values[key]
+
+    def clear(self) -> None:
+        self._values.clear()

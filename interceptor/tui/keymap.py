@@ -35,6 +35,7 @@ CONTEXTS: Final = {
     "options": "the options",
     "commands": "the list of commands",
     "keybindings": "the key bindings",
+    "sessions": "the sessions",
 }
 
 
@@ -53,7 +54,7 @@ def _defaults() -> Iterable[Binding]:
     flows = ("flowlist", "flowview")
     everywhere = ("global",)
     common = ("commonkey", "global")
-    searchable = ("flowview", "eventlog", "help", "options", "commands", "keybindings")
+    searchable = ("flowview", "eventlog", "help", "options", "commands", "keybindings", "sessions")
     yield from (
         Binding(":", "console.command", common, "Command prompt"),
         Binding("?", "console.view.help", everywhere, "Help for this screen"),
@@ -124,6 +125,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("w", "console.command save.file @shown ''", ("flowlist",), "Save the flows shown"),
         Binding("L", "console.command view.flows.load ''", ("flowlist",), "Load flows from a file"),
         Binding("S", "console.command replay.server @shown", ("flowlist",), "Answer requests with recorded responses"),
+        Binding("s", "console.view.sessions", ("flowlist",), "Sessions: open another one, name this one"),
         Binding("z", "view.flows.remove @all", ("flowlist",), "Clear the list"),
         Binding("Z", "view.flows.remove @hidden", ("flowlist",), "Clear what the filter hides"),
     )
@@ -160,6 +162,8 @@ def _defaults() -> Iterable[Binding]:
         Binding("x", "console.key.execute.focus", ("keybindings",), "Run what the key runs"),
     )
     yield from (
+        Binding("m", "console.command session.name ''", ("sessions",), "Name the session that is open"),
+        Binding("a", "session.close", ("sessions",), "A new session"),
         Binding("z", 'console.command.confirm "Clear the event log?" eventstore.clear', ("eventlog",), "Clear"),
         Binding("?", "console.view.pop", ("help",), "Leave the help"),
         Binding("a", "console.grideditor.add", ("grideditor",), "Add a row"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.e2e.conftest import StartProxy
 from tests.support.certificates import TestAuthority
 from tests.support.console_program import Console, Origin
 from tests.support.crash import Crash
+from tests.support.raw_server import Peer, RawServer
 
 Start = Callable[..., Console]
 
@@ -143,3 +145,78 @@ def test_a_file_that_is_no_session_ends_the_start_with_a_sentence(tmp_path: Path
     assert main(["dump", "--confdir", str(tmp_path / "conf"), "--session", str(path)]) == 1
     assert "is damaged, or is no session" in capsys.readouterr().err
     assert path.read_bytes() == b"notes of mine\n" * 100
+
+
+def test_sessions_are_named_left_and_opened_from_the_console(start: Start, tmp_path: Path) -> None:
+    console = start(size=(120, 30))
+    with Origin() as origin:
+        console.answer("GET", origin.url("/first"))
+        console.see("/first", "200")
+        console.press(":", "session.name shop", "enter")
+        console.see("this session is shop now", "[session:shop]", "/first")
+        console.press(":", "set view_order url", "enter")
+        console.press(":", "session.close", "enter")
+        console.see("No flows yet.", "shop is closed")
+        console.see_no("[session:shop]")
+        console.answer("GET", origin.url("/second"))
+        console.see("/second", "[1/1]")
+        console.press(":", "set view_order time", "enter", "s")
+        console.see("Sessions", "● unnamed-", "open here", "shop ", "1 flow ")
+        console.press("/", "shop", "enter")
+        console.see("shop.session")
+        console.press("enter")
+        console.see("[session:shop]", "/first", "[1/1]", "[order:url]")
+        console.see_no("/second")
+        console.press("enter")
+        console.see("Request", "/first")
+        console.press("q", ":", "session.open unn", "tab", "enter")
+        console.see("/second", "[1/1]")
+        console.see_no("/first")
+    assert [path.name[:7] for path in sessions_of(tmp_path)] == ["shop.se", "unnamed"]
+
+
+def test_another_session_is_opened_only_if_nobody_waits_in_this_one(start: Start, tmp_path: Path) -> None:
+    console = start("--session", "a", size=(120, 30))
+    with Origin() as origin:
+        console.set_intercept("~u held & ~q")
+        answer = console.ask("GET", origin.url("/held"))
+        console.see(" 1 held ")
+        console.press(":", "session.open b", "enter")
+        console.see("1 flow is held: resume or kill it first")
+        console.press("a")
+        assert answer.result(20)[1] == b"the answer"
+        console.see("200")
+        console.press(":", "session.open b", "enter")
+        console.see("[session:b]", "No flows yet.", "[i:~u held & ~q]")
+        console.press(":", "session.name a", "enter")
+        console.see("a is there already")
+        console.press(":", "session.open a", "enter")
+        console.see("[session:a]", "/held")
+
+
+def test_a_flow_that_still_runs_is_asked_about(start: Start) -> None:
+    def slowly(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl")
+        assert go_on.wait(60)
+        peer.send(b"ow")
+
+    go_on = threading.Event()
+    console = start("--session", "old", size=(120, 30))
+    with Origin() as origin, RawServer(slowly) as server:
+        console.answer("GET", origin.url("/done"))
+        console.see("/done", "200")
+        console.press("Q")
+        console.ended()
+        console = start("--session", "new", size=(120, 30))
+        answer = console.ask("GET", f"http://127.0.0.1:{server.port}/slow")
+        console.see("/slow", "[1/1]")
+        console.press(":", "session.open old", "enter")
+        console.see("1 flow is still running", "Open old?")
+        console.press("y")
+        console.see("[session:old]", "/done")
+        console.see_no("/slow")  # its number is that of a flow of this session
+        go_on.set()
+        assert answer.result(20)[1] == b"slow"
+        console.press(":", "session.open new", "enter")
+        console.see("/slow", "[session:new]")

@@ -75,8 +75,21 @@ class FakeHolds:
 
 class FakeLife:
     name = ""
+    path: Path | None = None
     is_kept = False
     remark = ""
+
+    def path_of(self, name: str) -> Path:
+        return Path(name)
+
+    async def open(self, name: str) -> str:
+        return f"{name} is open"
+
+    async def begin(self) -> str:
+        return "a new session is open"
+
+    async def rename(self, name: str) -> str:
+        return f"this session is {name} now"
 
 
 class FakeListeners:
