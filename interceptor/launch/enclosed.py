@@ -1,7 +1,10 @@
 """Runs in a child process of its own, before the program that it becomes: gives it a network that leads to the proxy only.
 
-    unshare user, network, mounts ─▸ lo up, every address is local ─▸ nftables: TCP ▸ our listener, DNS ▸ our socket
-        ─▸ the listening sockets go to the proxy over a Unix socket ─▸ trust stores mounted over the system's ─▸ exec
+    unshare user, network, mounts ─▸ lo up, every address is local ─▸ nftables: TCP ▸ our listener, UDP ▸ our socket (TPROXY)
+        ─▸ the sockets go to the proxy over a Unix socket ─▸ trust stores mounted over the system's ─▸ exec
+
+Datagrams are answered over raw sockets that are made here, too: whoever has them can write any source on a packet. What they send
+has a mark, by which it is told from what the program sends.
 
 No privilege is needed: in a user namespace of its own a process may do all this, and nothing of it is seen outside. A script that
 imports the standard library only, and is started by its path (`python -I enclosed.py FD SPEC`): it has to be quick.
@@ -27,13 +30,20 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _RTM_NEWROUTE, _NLM_F_REQUEST_ACK_CREATE = 24, 0x405
 _RT_TABLE_LOCAL, _RTPROT_BOOT, _RT_SCOPE_HOST, _RTN_LOCAL, _RTA_OIF, _RTA_PREFSRC = 255, 3, 254, 2, 4, 7
 _LO_INDEX: Final = 1
+_IP_TRANSPARENT, _IP_RECVORIGDSTADDR = 19, 20  # <linux/in.h>
+_IPV6_TRANSPARENT, _IPV6_RECVORIGDSTADDR = 75, 74  # <linux/in6.h>
+_SO_MARK, _MARK = 36, 1  # <asm-generic/socket.h>
 
 REDIRECTION: Final = """
 table inet interceptor {{
     chain output {{
         type nat hook output priority -100; policy accept;
-        udp dport 53 redirect to :{dns}
         meta l4proto tcp redirect to :{tcp}
+    }}
+    chain datagrams {{
+        type filter hook prerouting priority mangle; policy accept;
+        meta mark {mark} return
+        meta l4proto udp tproxy to :{udp} accept
     }}
 }}
 """
@@ -81,7 +91,7 @@ def _become(spec: dict[str, Any]) -> NoReturn:
 
 
 def _enclose(mounts: list[tuple[str, str]]) -> list[socket.socket]:
-    """TCP for IPv4 and IPv6, then UDP likewise; without the second of each where there is no IPv6."""
+    """TCP for IPv4 and IPv6, then UDP likewise, then what answers UDP; without the second of each where there is no IPv6."""
     user, group = os.getuid(), os.getgid()
     _unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWNS)
     _be(user, group, 0, 0)
@@ -92,12 +102,13 @@ def _enclose(mounts: list[tuple[str, str]]) -> list[socket.socket]:
     tcp, udp = _bound(socket.SOCK_STREAM), _bound(socket.SOCK_DGRAM)
     for sock in tcp:
         sock.listen(1024)
+    raw = [_raw(sock.family) for sock in udp]
     _redirect(tcp[0].getsockname()[1], udp[0].getsockname()[1])
     _mount_over(mounts)
     if user:
         _unshare(_CLONE_NEWUSER)  # what was root in there to set this up is the user again
         _be(0, 0, user, group)
-    return [*tcp, *udp]
+    return [*tcp, *udp, *raw]
 
 
 def _unshare(what: int) -> None:
@@ -140,20 +151,32 @@ def _make_all_local(family: int, source: bytes) -> None:
 
 def _bound(kind: int) -> list[socket.socket]:
     four = socket.socket(socket.AF_INET, kind)
+    if kind == socket.SOCK_DGRAM:
+        four.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
+        four.setsockopt(socket.IPPROTO_IP, _IP_RECVORIGDSTADDR, 1)
     four.bind(("127.0.0.1", 0))
     port = four.getsockname()[1]
     try:
         six = socket.socket(socket.AF_INET6, kind)
+        if kind == socket.SOCK_DGRAM:
+            six.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
+            six.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVORIGDSTADDR, 1)
         six.bind(("::1", port))
     except OSError:
         return [four]
     return [four, six]
 
 
-def _redirect(tcp: int, dns: int) -> None:
+def _raw(family: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    made.setsockopt(socket.SOL_SOCKET, _SO_MARK, _MARK)
+    return made
+
+
+def _redirect(tcp: int, udp: int) -> None:
     if shutil.which("nft") is None:
         raise Refused("there is no nft in PATH (apt install nftables)")
-    rules = REDIRECTION.format(tcp=tcp, dns=dns)
+    rules = REDIRECTION.format(tcp=tcp, udp=udp, mark=_MARK)
     done = subprocess.run(["nft", "-f", "-"], input=rules, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(f"nft cannot redirect here: {(done.stderr.strip().splitlines() or ['it said nothing'])[0]}")

@@ -22,7 +22,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from interceptor.launch.names import Names
 from interceptor.launch.trusting import TrustFiles, proxy_variables, variables
 from interceptor.specs.errors import UserError
 
@@ -36,7 +35,7 @@ class Surroundings(Protocol):
     """What it knows of the program's own side."""
 
     def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
-        """Accepts on these from now on; where a connection was meant to go the kernel says."""
+        """Clients come over these from now on; where they wanted to go the kernel says. The raw ones answer datagrams."""
         ...
 
     def proxy_address(self) -> tuple[str, int] | None:
@@ -54,7 +53,6 @@ class Program:
         self.ended: asyncio.Future[int] = self._loop.create_future()
         self._folder = tempfile.TemporaryDirectory(prefix="interceptor-run-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
-        self._names: Names | None = None
 
     @property
     def name(self) -> str:
@@ -67,7 +65,7 @@ class Program:
         if is_enclosed and sys.platform == "linux":
             refusal = await self._start_enclosed(surroundings, files)
             if not refusal:
-                return f"{self.name} runs in a network of its own: all its TCP and DNS comes through here"
+                return f"{self.name} runs in a network of its own: all its TCP and UDP comes through here"
             self._warn(f"{self.name} is told of the proxy by variables, and may ignore them: {refusal}.")
         return self._start_with_variables(surroundings, files)
 
@@ -90,8 +88,7 @@ class Program:
                 await asyncio.to_thread(process.wait)
                 return str(json.loads(said or b'{"error": "setting it up failed"}')["error"])
             sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-            surroundings.adopt(f"run {self.name}", [sock for sock in sockets if sock.type == socket.SOCK_STREAM])
-            self._names = Names([sock for sock in sockets if sock.type == socket.SOCK_DGRAM])
+            surroundings.adopt(f"run {self.name}", sockets)
             ours.send(b"!")
         self._watch(process)
         return ""
@@ -154,8 +151,6 @@ class Program:
             except subprocess.TimeoutExpired:
                 _signal(process, signal.SIGKILL, is_group=self._say is not None)
                 process.wait()
-        if self._names is not None:
-            self._names.close()
         self._folder.cleanup()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from interceptor.model.connection import Address, Connection, Hop, Origin
 from interceptor.model.flow import HttpFlow, WebSocketMessage
@@ -35,6 +35,12 @@ from interceptor.proxy.upstreams import Upstreams
 
 if TYPE_CHECKING:
     from interceptor.proxy.layers.http.http2_upstream import Http2Upstream
+
+
+QUIC_REFUSED: Final = (
+    "QUIC was not answered, so that the client falls back to HTTP over TCP, which can be read. ignore_hosts lets it through,"
+    " unread."
+)
 
 
 class Assembly:
@@ -106,12 +112,21 @@ class Assembly:
                 self._http2(client, ingress, waiting)
             case Next.DNS:
                 self._dns(client, ingress, waiting)
+            case Next.QUIC:
+                self._refuse(client, ingress, QUIC_REFUSED)
             case Next.RELAY:
                 self._relay(ingress, client, server, waiting, is_ignored=False)
             case Next.IGNORE:
                 self._relay(ingress, client, server, waiting, is_ignored=True)
             case Next.MORE:
                 raise AssertionError("a decision was expected")
+
+    def _refuse(self, client: Connection, ingress: Ingress, reason: str) -> None:
+        from interceptor.proxy.layers.unanswered import Unanswered
+
+        unanswered = Unanswered(self.stack, self._settings, ingress, client, reason)
+        self.stack.pipes[client].put((), unanswered)
+        unanswered.start()
 
     @staticmethod
     def _in_tls(ingress: Ingress) -> Ingress:

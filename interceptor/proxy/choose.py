@@ -20,6 +20,8 @@ _REQUEST_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32} +[^\x00-\
 _KNOWN_METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE ")
 _LINE_LIMIT: Final = 16 * 1024
 HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_QUIC_BYTES: Final = 1200
+_QUIC_VERSIONS: Final = (b"\0\0\0\1", b"\x6b\x33\x43\xcf")
 Choice = TypeVar("Choice", "Next", None)
 
 
@@ -31,6 +33,7 @@ class Next(Enum):
     HTTP1 = "HTTP/1"
     HTTP2 = "HTTP/2"
     DNS = "DNS"
+    QUIC = "QUIC"
     RELAY = "raw bytes"
     IGNORE = "raw bytes, not recorded"
 
@@ -48,7 +51,14 @@ def choose_unheard(ingress: Ingress, client: Connection, settings: Settings) -> 
 
 def choose_datagrams(first: bytes) -> Next:
     """`first` is the client's first datagram, sent to where the mode does not say what is spoken."""
-    return Next.DNS if looks_like_query(first) else Next.RELAY
+    if looks_like_query(first):
+        return Next.DNS
+    return Next.QUIC if _looks_like_quic(first) else Next.RELAY
+
+
+def _looks_like_quic(first: bytes) -> bool:
+    """The first datagram of a connection: a long header of a version that is in use, padded (RFC 9000 §14.1, §17.2; RFC 9369)."""
+    return len(first) >= _QUIC_BYTES and first[0] & 0xC0 == 0xC0 and (first[1:5] in _QUIC_VERSIONS or first[1:4] == b"\xff\0\0")
 
 
 def choose(first: bytes, ingress: Ingress, settings: Settings) -> Next:

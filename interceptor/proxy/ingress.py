@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from interceptor.model.connection import Connection, Origin
-from interceptor.model.flow import FlowError, TcpFlow
+from interceptor.model.flow import FlowError, TcpFlow, UdpFlow
 from interceptor.model.records import FlowEnded, FlowStarted
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.settings import Settings
@@ -58,7 +58,8 @@ def origin_names(ingress: Ingress) -> list[str]:
 def record_failure(stack: Stack, ingress: Ingress, client: Connection, server: Connection | None, message: str) -> None:
     """A row for something that failed before there was anything to show."""
     now = stack.wall_time()
-    flow = TcpFlow(
+    made = UdpFlow if client.transport == "udp" else TcpFlow
+    flow = made(
         next(stack.flow_ids), client, server, ingress.mode, created_at=now, ended_at=now, error=FlowError(message, now)
     )
     stack.record(FlowStarted(flow))

@@ -25,7 +25,7 @@ from interceptor.proxy.core.events import MessageInjected
 from interceptor.proxy.datagrams import DatagramSocket, bound_datagram_socket
 from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
-from interceptor.proxy.redirected_datagrams import RedirectedSocket, TransparentSockets, bound_redirected_socket
+from interceptor.proxy.redirected_datagrams import RawSocket, RedirectedSocket, TransparentSockets, bound_redirected_socket
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
 from interceptor.specs.modes import EXPLICIT, Mode
@@ -101,12 +101,22 @@ class Listeners:
                 datagrams.start(partial(self.admission.admit_datagrams, listener.mode, datagrams))
 
     def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
-        """Accepts on these from now on, whatever the modes are; redirected connections come there."""
-        listener = Listener(Mode(text, "transparent"), list(sockets), is_adopted=True)
-        self._listeners = [*self._listeners, listener]
+        """Clients come over these from now on, whatever the modes are: redirected connections, datagrams that are led there, and
+        raw sockets to answer those."""
+        loop, mode = self._services.loop, Mode(text, "transparent", transports=("tcp", "udp"))
+        streams, bound, raw = (
+            [sock for sock in sockets if sock.type == kind] for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW)
+        )
         for sock in sockets:
             sock.setblocking(False)
-            self._services.loop.add_reader(sock.fileno(), self._accept, listener, sock)
+        answers = {sock.family: RawSocket(sock) for sock in raw}
+        datagrams: list[DatagramSocket] = [RedirectedSocket(loop, sock, answers[sock.family]) for sock in bound]
+        listener = Listener(mode, streams, datagrams, is_adopted=True)
+        self._listeners = [*self._listeners, listener]
+        for sock in streams:
+            loop.add_reader(sock.fileno(), self._accept, listener, sock)
+        for each in datagrams:
+            each.start(partial(self.admission.admit_datagrams, mode, each, is_elsewhere=True))
 
     @staticmethod
     def _fits(listener: Listener, default_port: int | None) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from interceptor.model.connection import Address
 from interceptor.platform.destinations import datagram_destination, socket_in_the_name_of, take_datagrams_for_others
+from interceptor.platform.raw_datagrams import datagram_packet
 from interceptor.proxy.datagrams import DatagramClient, DatagramSocket, Newcomer
 
 _ANCILLARY_BYTES: Final = 128
@@ -56,6 +57,26 @@ class TransparentSockets:
             sock.close()
         self._sockets.clear()
         self._users.clear()
+
+
+class RawSocket:
+    """In a network in which we can make no sockets: whole packets over one that was made there."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self._socket = raw
+
+    def begin(self, source: Address) -> None:
+        """Nothing is needed for it."""
+
+    def send(self, piece: bytes, source: Address, peer: Any) -> None:
+        host, port, *rest = peer
+        self._socket.sendto(datagram_packet(source, (host, port), piece), (host, 0, *rest))
+
+    def end(self, source: Address) -> None:
+        """Nothing was."""
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 class RedirectedSocket(DatagramSocket):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 
 from tests.support.certificates import ServerCertificate, TestAuthority
 from tests.support.console_program import Console, Origin
+from tests.support.dns_server import DnsServer
 from tests.support.hypercorn import Hypercorn
 
 TOP = Path(__file__).parents[2]
@@ -104,6 +107,33 @@ class TestEnclosed:
             speak = f"import os, socket; s = socket.create_connection(('127.0.0.1', {origin.port})); s.sendall(b'GET / HTTP/1.0')"
             done = run(sys.executable, "-c", f"{speak}; s.sendall(b'\\r\\n\\r\\n'); print(s.recv(15)); print(os.getuid())")
         assert done.out.splitlines() == ["b'HTTP/1.1 200 OK'", str(os.getuid())], done.log
+
+    @pytest.mark.needs_dig
+    def test_datagrams_and_names(self, run: Run) -> None:
+        """To where the program sent them, and answered from there; over IPv6 as well."""
+        with DnsServer() as server:
+            ask = f"dig +short +tries=1 -p {server.port}"
+            done = run("sh", "-c", f"{ask} @127.0.0.1 www.example.test; {ask} @127.0.0.1 +tcp www.example.test")
+        assert done.status == 0 and done.out.split() == ["192.0.2.1", "192.0.2.2"] * 2, done.log
+        assert [flow["type"] for flow in done.flows] == ["dns"] * 2
+        assert {flow["request"]["name"] for flow in done.flows} == {"www.example.test"}
+        assert {flow["server"]["address"] for flow in done.flows} == {f"127.0.0.1:{server.port}"}
+        sockets = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+        for sock, host in zip(sockets, ("127.0.0.1", "::1"), strict=True):
+            sock.bind((host, 0))
+            echo = threading.Thread(target=lambda sock=sock: [sock.sendto(*sock.recvfrom(65_535)) for _ in range(2)], daemon=True)
+            echo.start()
+            ask = (
+                f"import socket; s = socket.socket(socket.{sock.family.name}, socket.SOCK_DGRAM); s.settimeout(10);"
+                f" s.connect(('{host}', {sock.getsockname()[1]})); s.send(b'one'); print(s.recv(9)); s.send(b'x' * 60000);"
+                " print(len(s.recv(65535)))"
+            )
+            done = run(sys.executable, "-c", ask)
+            assert done.out.split() == ["b'one'", "60000"], done.log
+            [flow] = done.flows
+            assert (flow["type"], flow["mode"], flow["message_count"]) == ("udp", "run " + os.path.basename(sys.executable), 4)
+            echo.join(5)
+            sock.close()
 
     @pytest.mark.parametrize(("command", "status"), [("exit 7", 7), ("kill -9 $$", 128 + 9)])
     def test_its_exit_status_is_ours(self, run: Run, command: str, status: int) -> None:

@@ -4,17 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from interceptor.model.flow import UdpFlow
+import pytest
+
+from interceptor.model.connection import Origin
+from interceptor.model.flow import DnsFlow, UdpFlow
 from interceptor.model.hooks import FORWARD, DatagramReceived, Drop, Forward, Hook, Kill, Verdict
 from interceptor.model.records import FlowEnded, FlowStarted, MessageData
 from interceptor.proxy.asks import ConnectFailed
 from interceptor.proxy.core.events import MessageInjected
+from interceptor.proxy.ingress import Ingress
 from tests.support.paper_driver import PaperDriver, paper_settings, reverse
 
 
 def talking(decide: Callable[[Hook], Verdict | None] = lambda hook: FORWARD, **settings: object) -> PaperDriver:
     ingress = reverse("udp://u.test:9")
     return PaperDriver(ingress, paper_settings(**settings), decide=decide, transport="udp")
+
+
+REDIRECTED = Ingress("transparent", Origin("udp", "198.51.100.2", 443), is_redirected=True)
+INITIAL = b"\xc3\0\0\0\1\x08" + bytes(1194)
+QUERY = b"\0\x07\1\0\0\1\0\0\0\0\0\0\1a\4test\0\0\1\0\1"
+
+
+NEARLY = [b"", b"hello", INITIAL[:-1], b"\xc3\0\0\0\2" + INITIAL[5:], QUERY[:-1], QUERY + b"!", QUERY[:2] + b"\x81" + QUERY[3:]]
+
+
+@pytest.mark.parametrize("first", NEARLY)
+def test_what_is_redirected_and_nothing_that_is_known_passes_as_it_is(first: bytes) -> None:
+    driver = PaperDriver(REDIRECTED, transport="udp")
+    driver.says(first)
+    assert driver.datagrams(driver.server) == [first] and isinstance(driver.flows[0], UdpFlow)
+
+
+def test_a_query_is_told_from_other_datagrams() -> None:
+    driver = PaperDriver(REDIRECTED, transport="udp")
+    driver.says(QUERY)
+    assert isinstance(driver.flows[0], DnsFlow) and driver.datagrams(driver.server) == [QUERY]
+    assert driver.server.peer == ("198.51.100.2", 443)
+
+
+def test_quic_is_not_answered_unless_its_host_is_ignored() -> None:
+    driver = PaperDriver(REDIRECTED, paper_settings(udp_timeout=20.0), transport="udp")
+    driver.says(INITIAL)
+    driver.advance(15)
+    driver.says(INITIAL)
+    assert len(driver.flows) == 1 and "ignore_hosts" in driver.errors()[0] and not driver.servers and not driver.closed
+    assert isinstance(driver.flows[0], UdpFlow)
+    driver.advance(25)
+    assert driver.client in driver.closed and len(driver.flows) == 1
+    driver = PaperDriver(REDIRECTED, paper_settings(ignore_hosts=(r"198\.51\.100\.2:443",)), transport="udp")
+    driver.says(INITIAL)
+    assert driver.datagrams(driver.server) == [INITIAL] and not driver.flows
 
 
 def test_each_datagram_is_one_also_an_empty_one() -> None:
