@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from interceptor.addons.chain import Chain, Place
 from interceptor.addons.client_replay import ClientReplay
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from interceptor.proxy.listeners import Listeners
     from interceptor.proxy.names import SystemNames
     from interceptor.proxy.tls_service import TlsService
+    from interceptor.session.search.searching import Searching
     from interceptor.specs.filter import Filter
 
 _TLS_OPTIONS = frozenset(
@@ -58,6 +59,7 @@ _TLS_OPTIONS = frozenset(
         "request_client_cert", "certs", "add_upstream_certs_to_client_chain",
     )
 )  # fmt: skip
+INDEX_AFTER_SECONDS: Final = 0.5
 _LISTENING_OPTIONS = frozenset(("mode", "listen_host", "listen_port", "server"))
 
 
@@ -153,6 +155,14 @@ class App:
         return chain
 
     @cached_property
+    def searching(self) -> Searching:
+        from interceptor.session.search.searching import Searching
+
+        options = self.options
+        begins = self.owns_terminal  # what was captured by `dump` is indexed when somebody looks at it
+        return Searching(self.store, lambda: begins and options.search_index, lambda: parse_size(options.search_body_limit))
+
+    @cached_property
     def server_replay(self) -> ServerReplay:
         from interceptor.addons.server_replay import ServerReplay
         from interceptor.session.formats.recognised import read_file
@@ -193,6 +203,8 @@ class App:
         raise_file_descriptor_limit()
         self.session_life.start(makes_unnamed=self.owns_terminal)
         loop = asyncio.get_running_loop()
+        if self.owns_terminal:  # what is written is indexed, in a while: nobody waits for that
+            loop.call_later(INDEX_AFTER_SECONDS, lambda: self.searching)
         services = self._services = Services(
             loop, self.store, HangUps(loop), self._report, self._is_own_address, self.options.connect_addr
         )
@@ -228,6 +240,8 @@ class App:
         self.store.flush()
         for saver in savers:
             saver.close()
+        if "searching" in self.__dict__:
+            self.searching.close()
         self.problem_at_end = self.session_life.close()
         self.store.spool.close()
 
@@ -293,6 +307,8 @@ class App:
             self._services.tls = self._tls = self._tls_service()
         if names & _LISTENING_OPTIONS:
             self._listen()
+        if names & {"search_index", "search_body_limit"} and "searching" in self.__dict__:
+            self.searching.settings_changed()
         if "scripts" in names and "scripts" not in self.__dict__:
             self.scripts.start_running()  # from here on it is told of changes itself
             self.scripts.apply()

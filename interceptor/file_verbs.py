@@ -14,12 +14,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TextIO
 
 from interceptor.model.flow import Flow
 from interceptor.options import Options
 from interceptor.session.formats.recognised import read_flows
 from interceptor.specs.errors import UserError
+
+if TYPE_CHECKING:
+    from interceptor.specs.filter import Filter
 
 _FIRST_SECONDS: Final = 0.5
 _EVERY_SECONDS: Final = 0.2
@@ -30,11 +33,11 @@ class Files:
 
     def __init__(self, paths: Sequence[str], expression: str, err: TextIO, is_quiet: bool = False) -> None:
         self._paths, self._err, self._is_quiet = paths, err, is_quiet
-        self._matches: Callable[[Flow], bool] | None = None
+        self._wanted: Filter | None = None
         if expression:
             from interceptor.specs.filter import parse
 
-            self._matches = parse(expression).matches
+            self._wanted = parse(expression)
         self.count = 0
         self._read_count = 0
         self._shown_at = time.monotonic() + _FIRST_SECONDS - _EVERY_SECONDS
@@ -51,20 +54,23 @@ class Files:
 
     def _of(self, path: str) -> Iterator[Flow]:
         stream, size = _opened(path)
+        before = self._read_count
         with stream:
             try:
-                for flow in self._flows(path, stream):
-                    self._read_count += 1
-                    flow.id = self._read_count
+                for number, flow in self._flows(path, stream):
+                    self._read_count = before + number
                     if self._shows:
                         self._show(path, stream, size)
-                    if self._matches is None or self._matches(flow):
+                    if flow is not None:
+                        flow.id = self._read_count
                         self.count += 1
                         yield flow
             except UserError as error:
                 raise UserError(f"{path}: {error.message}") from None
 
-    def _flows(self, path: str, stream: BinaryIO) -> Iterator[Flow]:
+    def _flows(self, path: str, stream: BinaryIO) -> Iterator[tuple[int, Flow | None]]:
+        """Each with its number in the file; None for those that the filter keeps back."""
+
         def skipped(what: str) -> None:
             self.say(f"{path}: {what}")
 
@@ -73,8 +79,12 @@ class Files:
 
             if path == "-":
                 raise UserError("a session cannot be read from standard input; name its file")
-            return flows_of_session(Path(path).expanduser(), skipped)
-        return read_flows(stream, skipped)
+            return flows_of_session(Path(path).expanduser(), skipped, self._wanted)
+        return self._filtered(stream, skipped)
+
+    def _filtered(self, stream: BinaryIO, skipped: Callable[[str], None]) -> Iterator[tuple[int, Flow | None]]:
+        for number, flow in enumerate(read_flows(stream, skipped), 1):
+            yield number, flow if self._wanted is None or self._wanted.matches(flow) else None
 
     def say(self, what: str) -> None:
         if not self._is_quiet:

@@ -235,6 +235,8 @@ class _Declared:
     )
     body_size_limit = optional_text("limits", "Refuse bodies above this size.", check=is_size)
     store_memory_limit = text("256m", "limits", "Memory for flows; when full, those in no session go.", check=is_size)
+    search_index = switch(True, "limits", "Index the session for searches, in a file beside it; off makes them slow.")
+    search_body_limit = text("1m", "limits", "How much of each body and message is searched.", check=is_size)
     spool_directory = optional_text(
         "limits", "Folder for large bodies while the program runs; unset is the system's temporary folder."
     )

@@ -9,13 +9,29 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from interceptor.session.columns import COLUMNS, HAPPENS, Row, Words
+from interceptor.specs.filter_columns import Test
 
 _GROWS_BY: Final = 4_096
 _NAMES: Final = [name for name, _ in COLUMNS]
 _FLAGS: Final = _NAMES.index("flags")
+
+
+class TextIndex(Protocol):
+    """Which flows may have a text in a body."""
+
+    @property
+    def done(self) -> int:
+        """Blocks up to that are in it; 0 if there is none."""
+        ...
+
+    def test(self, texts: Sequence[str]) -> Test | None:
+        """None: nothing is known of these texts now."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class FlowTable:
@@ -31,6 +47,7 @@ class FlowTable:
         self.listed = bytearray()
         self.hidden = bytearray()
         """Taken off the list, but not forgotten."""
+        self.text_index: TextIndex | None = None
 
     def __contains__(self, flow_id: int) -> bool:
         """Whether the flow is on the list."""

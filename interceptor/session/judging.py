@@ -66,13 +66,20 @@ class Sweep:
     def is_done(self) -> bool:
         return self._next >= self._table.base + self._table.size
 
-    def take(self, count: int) -> Swept:
-        """Of so many places."""
+    def answers(self, count: int) -> bytes:
+        """Of so many places: NO, ASK or YES for each. 0 for what is not on the list."""
         table = self._table
         start = max(self._next - table.base, 0)
         stop = min(start + count, table.size)
         self._next = table.base + stop
-        answers = self._answers(start, stop)
+        return self._answers(start, stop)
+
+    def take(self, count: int) -> Swept:
+        """Of so many places, those that may belong."""
+        table = self._table
+        start = max(self._next - table.base, 0)
+        answers = self.answers(count)
+        stop = start + len(answers)
         ids = range(table.base + start, table.base + stop)
         belonging = array("Q", compress(ids, answers.translate(_IS_YES)))
         unknown = array("Q", compress(ids, answers.translate(_IS_ASK))) if ASK in answers else array("Q")

@@ -127,6 +127,15 @@ class Listing:
             self.table.trim()
         self.spool.reclaim()
 
+    def unwritten(self) -> list[Flow]:
+        """Flows on the list that are in no file as they are now: those that run, and those that are about to be written."""
+        keeping, block_of = self.keeping, self.table.block_of
+        if keeping is None:
+            return list(self._flows.values())
+        return [
+            flow for flow_id, flow in self._flows.items() if flow.is_live or keeping.has(flow_id) or not block_of(flow_id)
+        ]
+
     @property
     def untold(self) -> set[int]:
         """On the list, but listeners will be told of them with the next batch."""

@@ -49,6 +49,8 @@ _VERSION_WITH_DEEDS: Final = 2
 CHUNK: Final = 1024 * 1024
 CHUNKS_SHIFT: Final = 24
 """A chunk's place is the number of its body, and its number in it below that many bits."""
+INDEX_SUFFIX: Final = "-index"
+"""Of the file beside a session that is searched; see `search.index_file`."""
 _PAGE: Final = 8_192
 _BLOCKS_AT_HAND: Final = 16
 _BUSY_SECONDS: Final = 5.0
@@ -105,6 +107,10 @@ class SessionFile:
             wal = 0
         return cls(path, None, *_opened(path, "it was opened to be read", "ro" if wal else "ro&immutable=1"))
 
+    def another(self) -> SessionFile:
+        """The same file, to be read by another thread. UserError if it cannot be."""
+        return SessionFile(self.path, None, *_opened(self.path, "it was opened to be read"))
+
     def connect_to_write(self) -> sqlite3.Connection:
         """For the thread that writes. sqlite3.Error if it cannot be."""
         return _for_writing(self.path)
@@ -142,6 +148,17 @@ class SessionFile:
                 return
             yield from rows
             after = rows[-1][0]
+
+    def index_of(self, block: int) -> bytes | None:
+        with self._guard:
+            row = self._connection.execute("SELECT content_index FROM block WHERE number = ?", (block,)).fetchone()
+        return row[0] if row is not None else None
+
+    def next_block(self, after: int) -> int | None:
+        """The number of the first block behind that one."""
+        with self._guard:
+            row = self._connection.execute("SELECT min(number) FROM block WHERE number > ?", (after,)).fetchone()
+        return None if row is None else row[0]
 
     def record(self, block: int, flow_id: int) -> bytes:
         """Of one flow. `Malformed` or sqlite3.Error if it cannot be read."""
@@ -367,7 +384,8 @@ def _renamed(old: Path, new: Path) -> None:
 
 
 def remove_session(path: Path) -> None:
-    """With all that SQLite keeps beside it. OSError if it cannot be."""
-    for name in (f"{path}-wal", f"{path}-shm"):
+    """With its index, and all that SQLite keeps beside both. OSError if it cannot be."""
+    index = f"{path}{INDEX_SUFFIX}"
+    for name in (f"{path}-wal", f"{path}-shm", f"{index}-wal", f"{index}-shm", index):
         Path(name).unlink(missing_ok=True)
     os.unlink(path)

@@ -30,6 +30,7 @@ from interceptor.specs.filter_terms import Predicate, Settings
 
 _DEEPEST: Final = 60
 """Brackets in brackets: more is no person's filter, and each costs stack."""
+_LEADING: Final = re.compile(r"[(!\s]*~")
 _SPACE: Final = re.compile(r"\s*")
 _NAME: Final = re.compile(r"[a-zA-Z_]*", re.ASCII)
 _WORD: Final = re.compile(r"[^()~'\"\s]+")
@@ -77,6 +78,17 @@ def parse(text: str, ignore_case: bool = True, clock: Clock | None = None) -> Fi
     settings = Settings(ignore_case, clock or _wall_clock)
     matches = expression.compiled(settings)  # says what is wrong, and where
     return Filter(text, expression.written(), expression.needs_body(), matches, expression.by_columns(settings))
+
+
+def parse_leading(text: str, ignore_case: bool = True, clock: Clock | None = None) -> tuple[Filter | None, str]:
+    """The filter that a text begins with, if it begins with one: terms with a tilde, also negated or in brackets, as many as
+    follow each other; and what stands behind it. UserError with the position if what begins as a filter is none."""
+    reader = _Reader(text)
+    expression = reader.read_leading()
+    if expression is None:
+        return None, text.strip()
+    end = reader.at
+    return parse(text[:end], ignore_case, clock), text[end:].strip()
 
 
 def operators() -> Sequence[OperatorHelp]:
@@ -233,6 +245,16 @@ class _Reader:
         if self._at < len(self._text):
             raise UserError("This closing bracket has no opening one: remove it, or quote it as part of an expression.", self._at)
         return expression
+
+    @property
+    def at(self) -> int:
+        return self._at
+
+    def read_leading(self) -> _Expression | None:
+        parts: list[_Expression] = []
+        while _LEADING.match(self._text, self._at):
+            parts.append(self._either())
+        return _all_of(parts) if parts else None
 
     def _sequence(self) -> _Expression:
         parts = [self._either()]

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from interceptor.specs.filter_ranges import Bare, amount_test, port, status_test
 from interceptor.specs.filter_terms import ASSET, Settings
+from interceptor.specs.literals import literals
 
 NO_WORD: Final = 0xFFFFFFFF
 HTTP, TCP, UDP = 1, 2, 4
@@ -30,7 +31,15 @@ class Words(Protocol):
 class Table(Protocol):
     @property
     def words(self) -> Words: ...
+    @property
+    def text_index(self) -> TextIndex | None: ...
     def column(self, name: str) -> Sequence[Any]: ...
+
+
+class TextIndex(Protocol):
+    """Knows which flows may have some texts in a body or a message."""
+
+    def test(self, texts: Sequence[str]) -> Test | None: ...
 
 
 Answer = bool | None
@@ -150,6 +159,17 @@ def _port(argument: str, settings: Settings) -> ColumnMaker | None:
     return lambda table: _ByValue(table.column("port"), judge)
 
 
+def _body(pattern: str, settings: Settings) -> ColumnMaker | None:
+    """Where it cannot be: whether it is there says the flow."""
+    texts = literals(pattern)
+
+    def of(table: Table) -> Test:
+        test = table.text_index.test(texts) if table.text_index is not None else None
+        return test if test is not None else _Unknown()
+
+    return of if texts else None
+
+
 COLUMN_TESTS: Final[dict[str, Maker]] = {
     "all": _flag(0, 0),
     "a": _asset,
@@ -175,6 +195,9 @@ COLUMN_TESTS: Final[dict[str, Maker]] = {
     "tq": _words("request_type", of_kind=HTTP),
     "ts": _words("response_type", of_kind=RESPONSE),
     "port": _port,
+    "b": _body,
+    "bq": _body,
+    "bs": _body,
 }
 """By the name of the operator."""
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from interceptor.contentviews.rendered import LazyLines, Line, Onlooker, Rendered
-from interceptor.tui.worker import Pace
+from interceptor.platform.courtesy import Pace
 
 _AHEAD: Final = 4000
 _UNSAFE: Final = 3  # the last lines may still be joined, or have no end yet

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final
 
+from interceptor.platform.courtesy import Pace
 from interceptor.tui.present.paragraphs import (
     Document,
     from_column,
@@ -23,7 +24,7 @@ from interceptor.tui.present.paragraphs import (
     row_of,
 )
 from interceptor.tui.present.text import Line
-from interceptor.tui.worker import Pace, in_worker
+from interceptor.tui.worker import in_worker
 
 _SLICE_SECONDS: Final = 0.2
 _FIRST_SLICE_SECONDS: Final = 0.005

@@ -1,0 +1,211 @@
+"""One search, from what was typed to its hits, in a thread.
+
+    Scope (which flows, snapshot by the loop) ─▸ index: candidates ─▸ each flow looked at ─▸ found: FlowHits, as they come
+                                                 not indexed, or nothing to ask the index for: all of them
+
+What the index does not know (too short a text, flows that it has not come to yet, flows that are not written yet) is looked at,
+flow by flow. So a hit is always there, and what is left out is told: `progress`, `is_more`, `cut`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Final, NamedTuple
+
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow
+from interceptor.platform.courtesy import COURTESY, Pace
+from interceptor.session.flow_table import FlowTable
+from interceptor.session.search.index_file import CUT, IndexFile, is_long_enough, places_in
+from interceptor.session.search.places import BODY_LIMIT, content_of, places_of
+from interceptor.session.search.reading import Reading
+from interceptor.session.session_file import SessionFile
+from interceptor.specs.filter_columns import ASK, NO
+from interceptor.specs.filter_terms import url_of
+from interceptor.specs.searched import Searched
+
+MOST_FLOWS: Final = 500
+_IN_A_FLOW: Final = 20
+_IN_A_PLACE: Final = 5
+_BEFORE: Final = 60
+_BEHIND: Final = 240
+_TELL_SECONDS: Final = 0.1
+_RESTS: Final = 0.25
+_ANY: Final = bytes(each != NO for each in range(256))
+
+
+class Hit(NamedTuple):
+    """`place` in words, `tab` shows it. `context` is part of a line, of which `start` to `end` was found."""
+
+    place: str
+    tab: str
+    context: str
+    start: int
+    end: int
+
+    @property
+    def matched(self) -> str:
+        return self.context[self.start : self.end]
+
+
+class FlowHits(NamedTuple):
+    """`is_more`: there are others in it."""
+
+    flow_id: int
+    method: str
+    url: str
+    hits: Sequence[Hit]
+    is_more: bool
+
+
+@dataclass(slots=True)
+class Scope:
+    """Where to search. `answers`: of each place of the table, from `base` on, whether the filter means it; `unwritten` are looked
+    at themselves, and not in the file."""
+
+    searched: Searched
+    table: FlowTable
+    base: int
+    answers: bytes
+    unwritten: Sequence[Flow]
+    session: SessionFile | None = None
+    limit: int = BODY_LIMIT
+
+
+@dataclass(eq=False, slots=True)
+class SearchRun:
+    """`found` grows until `is_over`; `tell` is called in the thread when there is something new, some times a second."""
+
+    scope: Scope
+    tell: Callable[[], None] = lambda: None
+    found: list[FlowHits] = field(default_factory=list)
+    looked_at: int = 0
+    to_look_at: int = 0
+    is_over: bool = False
+    is_more: bool = False
+    """It stopped because there was enough."""
+    cut: int = 0
+    """Flows with bodies that are larger than is looked at."""
+    problem: str = ""
+    is_stopped: bool = False
+    _told_at: float = 0.0
+    _index: IndexFile | None = None
+
+    def stop(self) -> None:
+        """From any thread: nobody wants it any more."""
+        self.is_stopped = True
+        if (index := self._index) is not None:
+            index.interrupt()
+
+    def run(self) -> None:
+        """All of it, in this thread."""
+        reading: Reading | None = None
+        try:
+            with COURTESY:
+                if self.scope.session is not None:
+                    reading = Reading(self.scope.session.another())
+                self._search(reading)
+        except sqlite3.Error as error:
+            if not self.is_stopped:
+                self.problem = f"The session cannot be read: {error}"
+        except Exception as error:  # in a thread: nobody else would say it
+            self.problem = f"{type(error).__name__}: {error}"
+        finally:
+            if reading is not None:
+                reading.close()
+            self.is_over = True
+            self.tell()
+
+    def _search(self, reading: Reading | None) -> None:
+        scope, pace = self.scope, Pace(_RESTS)
+        places = self._places(reading)
+        self.to_look_at = len(places) + len(scope.unwritten)
+        unwritten = {flow.id: flow for flow in scope.unwritten}
+        for flow in self._flows(places, reading, unwritten):
+            if self.is_stopped:
+                return
+            if flow is not None and (hits := hits_in(flow, scope.searched, scope.limit)):
+                self.found.append(hits)
+                if len(self.found) >= MOST_FLOWS:
+                    self.is_more = self.looked_at < self.to_look_at
+                    return
+            if time.monotonic() - self._told_at >= _TELL_SECONDS or len(self.found) == 1:
+                self._told_at = time.monotonic()
+                self.tell()
+            pace.rest()
+
+    def _flows(self, places: Sequence[int], reading: Reading | None, unwritten: dict[int, Flow]) -> Iterator[Flow | None]:
+        """Those that the filter means; None for others."""
+        scope = self.scope
+        matches = scope.searched.wanted.matches if scope.searched.wanted is not None else None
+        for place in places if reading is not None else ():
+            flow_id = place + scope.base
+            self.looked_at += 1
+            block = scope.table.block_of(flow_id)
+            if flow_id in unwritten or not block or flow_id not in scope.table:
+                yield None
+                continue
+            assert reading is not None
+            flow = reading.flow(block, flow_id)
+            yield flow if flow is None or scope.answers[place] != ASK or matches is None or matches(flow) else None
+        for flow in sorted(unwritten.values(), key=lambda each: each.id):
+            self.looked_at += 1
+            yield flow if matches is None or matches(flow) else None
+
+    def _places(self, reading: Reading | None) -> Sequence[int]:
+        """Of flows in the file that are to be looked at, in order of arrival."""
+        scope = self.scope
+        wanted = int.from_bytes(scope.answers.translate(_ANY), "little")
+        count, done, mask = len(scope.answers), 0, bytearray(len(scope.answers))
+        texts = [each for each in scope.searched.literals if is_long_enough(each)]
+        if reading is not None:
+            self._index = IndexFile.to_read(reading.file, reading.file.path)
+        if self._index is not None:
+            try:
+                self.cut = self._index.count_partial(CUT)
+                if texts:
+                    done = self._index.done
+                    for place in places_in(self._index.documents(texts) or (), scope.base, scope.table.blocks):
+                        if place < count:
+                            mask[place] = 1
+            finally:
+                index, self._index = self._index, None
+                index.close()
+        if done:
+            indexed = bytes(map(range(1, done + 1).__contains__, scope.table.blocks[:count]))
+            unknown = int.from_bytes(indexed, "little") ^ int.from_bytes(b"\1" * count, "little")
+            wanted &= unknown | int.from_bytes(mask, "little")
+        return array("Q", compress(range(count), wanted.to_bytes(count, "little")))
+
+
+def hits_in(flow: Flow, searched: Searched, limit: int = BODY_LIMIT) -> FlowHits | None:
+    """Where it is in that flow; None if nowhere."""
+    hits: list[Hit] = []
+    is_more = False
+    for place in places_of(flow):
+        text = content_of(flow, place, limit).text
+        for number, (start, end) in enumerate(searched.find(text)):
+            if number >= _IN_A_PLACE or len(hits) >= _IN_A_FLOW:
+                is_more = True
+                break
+            hits.append(Hit(place.name, place.tab, *_context(text, start, end)))
+        if len(hits) >= _IN_A_FLOW:
+            break
+    if not hits:
+        return None
+    method = flow.request.method if isinstance(flow, HttpFlow) else flow.kind.upper()
+    url = flow.request.name if isinstance(flow, DnsFlow) else url_of(flow) or ""
+    return FlowHits(flow.id, method, url, hits, is_more)
+
+
+def _context(text: str, start: int, end: int) -> tuple[str, int, int]:
+    """The line that it is in, or the part of it that is near; and where in that it is."""
+    first = max(text.rfind("\n", 0, start) + 1, start - _BEFORE)
+    last = text.find("\n", start)
+    last = min(len(text) if last < 0 else last, start + _BEHIND)
+    context = text[first:last]
+    return context, start - first, min(end, last) - first
