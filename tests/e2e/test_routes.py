@@ -7,7 +7,7 @@ import html
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from tests.e2e.conftest import StartProxy, run
 from tests.support.any_http import AnyHttp
 from tests.support.certificates import ServerCertificate, TestAuthority
 from tests.support.nginx import Nginx, content
-from tests.support.programs import free_port
+from tests.support.programs import free_port, with_pause
 from tests.support.proxy import Flow, Proxy
 from tests.support.raw_server import Peer, RawServer, connect
 from tests.support.tunnel import through
@@ -181,40 +181,114 @@ def _silence(peer: Peer) -> None:
     peer.read_to_end()
 
 
+def _drips(peer: Peer) -> None:
+    """A byte now and then, for ever: it is slow, not silent."""
+    with contextlib.suppress(OSError):
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000:
+            peer.send(bytes((byte,)))
+            with_pause(0.05)
+
+
+def _other_credentials(peer: Peer) -> None:
+    peer.read_head()
+    peer.send(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n")
+
+
+def _breaks_off(peer: Peer) -> None:
+    peer.read_head()
+    peer.send(b"HTTP/1.1 200 O")
+
+
+def _breaks_off_tls(peer: Peer) -> None:
+    """The beginning of a ServerHello."""
+    peer.read()
+    peer.send(b"\x16\x03\x03\x00\x7a\x02\x00")
+
+
+def _socks(*answers: bytes) -> Callable[[Peer], None]:
+    def serve(peer: Peer) -> None:
+        for answer in answers:
+            peer.read()
+            peer.send(answer)
+        peer.socket.shutdown(socket.SHUT_WR)
+        peer.read_to_end()
+
+    return serve
+
+
 def test_parents_that_fail_are_named_with_how_far_it_came(
     tmp_path: Path, confdir: Path, authority: TestAuthority, certificate: ServerCertificate
 ) -> None:
-    """Down, silent, closing in the middle, talking nonsense, no TLS where it was to be, a name that is not there."""
-    with (
-        RawServer(_hang_up) as hangs_up,
-        RawServer(_garbage) as talks_nonsense,
-        RawServer(_silence) as is_silent,
-        RawServer(_silence, certificate) as has_tls,
-    ):
-        down = free_port()
+    """Down, silent, slow, closing in the middle, wanting others, talking nonsense, no TLS where it was to be, ourselves."""
+    with contextlib.ExitStack() as servers:
+
+        def at(serve: Callable[[Peer], None], certificate: ServerCertificate | None = None) -> str:
+            return f"127.0.0.1:{servers.enter_context(RawServer(serve, certificate)).port}"
+
+        down, own, nonsense = free_port(), free_port(), at(_garbage)
+        breaks_off, wants_others = at(_breaks_off), at(_other_credentials)
+        says_little, says_other = at(_socks(b"\5")), at(_socks(b"HTTP/1.0 400 Bad"))
+        wants_another, wants_a_password = at(_socks(b"\5\2", b"\1\1")), at(_socks(b"\5\xff"))
+        has_no_way = at(_socks(b"\5\0", b"\5\3\0\1" + bytes(6)))
+        has_tls = at(_silence, certificate).replace("127.0.0.1", "localhost")
         cases = {
             "down.test": (f"http://127.0.0.1:{down}", "connect: connection refused"),
-            "closes.test": (f"http://127.0.0.1:{hangs_up.port}", "CONNECT: it closed the connection without an answer"),
-            "odd.test": (f"http://127.0.0.1:{talks_nonsense.port}", "CONNECT: it answered what is not HTTP/1: 'SSH-2.0"),
-            "silent.test": (f"http://127.0.0.1:{is_silent.port}", "CONNECT: not finished within 0.5 s (connect_timeout)"),
-            "socks.test": (f"socks5h://127.0.0.1:{is_silent.port}", "SOCKS5: not finished within 0.5 s (connect_timeout)"),
-            "plain.test": (f"https://localhost:{talks_nonsense.port}", "TLS handshake: not finished within 0.6 s"),
-            "chain.test": (f"https://localhost:{has_tls.port},http://two:1", "CONNECT: not finished within 0.5 s"),
-            "stranger.test": (f"https://127.0.0.2:{has_tls.port}", "connect: connection refused"),
+            "closes.test": (f"http://{at(_hang_up)}", "CONNECT: it closed the connection without an answer"),
+            "odd.test": (f"http://{nonsense}", "CONNECT: it answered what is not HTTP/1: 'SSH-2.0"),
+            "silent.test": (f"http://{at(_silence)}", "CONNECT: not finished within 0.5 s (connect_timeout)"),
+            "slow.test": (f"http://{at(_drips)}", "CONNECT: not finished within 0.5 s (connect_timeout)"),
+            "half.test": (f"http://{breaks_off}", "CONNECT: it closed the connection in the middle of its answer, after "),
+            "others.test": (f"http://me:pw@{wants_others}", "CONNECT: it does not take the credentials of 'me': 407 No"),
+            "none.test": (f"http://{wants_others}", "CONNECT: it wants credentials (Basic): write http://user:password@"),
+            "socks.test": (f"socks5h://{at(_silence)}", "SOCKS5: not finished within 0.5 s (connect_timeout)"),
+            "socks-others.test": (f"socks5h://me:pw@{wants_another}", "SOCKS5: it does not take the password of 'me'"),
+            "socks-none.test": (f"socks5h://{wants_a_password}", "SOCKS5: it wants a user and a password: write"),
+            "socks-half.test": (f"socks5h://{says_little}", "SOCKS5: it closed the connection in the middle of its answer"),
+            "socks-odd.test": (f"socks5h://{says_other}", "SOCKS5: it answered what is not SOCKS5: 'HTTP/1.0"),
+            "unroutable.test": (f"socks5h://{has_no_way}", "SOCKS5: it answered 3, "),
+            "plain.test": (f"https://{nonsense.replace('127.0.0.1', 'localhost')}", "TLS handshake: not finished within 0.6 s"),
+            "tls-half.test": (f"https://{at(_breaks_off_tls)}", "TLS handshake: the server closed the connection"),
+            "chain.test": (f"https://{has_tls},http://two:1", "CONNECT: not finished within 0.5 s"),
+            "stranger.test": (f"https://127.0.0.2:{has_tls.rpartition(':')[2]}", "connect: connection refused"),
+            "loop.test": (f"http://localhost:{own}", "connect: that is this proxy itself; a request to it would never end"),
         }
         routes = [word for host, (way, _) in cases.items() for word in ("--route", f"^{host}: {way}")]
         times = ["--set", "connect_timeout=0.5", "--set", "tls_handshake_timeout=0.6"]
-        with Proxy(tmp_path, *routes, *times, confdir=confdir, trusted_ca=authority.ca_file) as proxy:
-            clients = {host: connect(proxy.port) for host in cases}
-            for host, client in clients.items():
-                client.send(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
-            for host, (way, reason) in cases.items():
-                head, body = clients[host].read_response()
-                clients[host].close()
-                said = f"{way.partition(',')[0]}: {reason}"
-                assert head.startswith(b"HTTP/1.1 502 ") and said in html.unescape(body.decode()), (host, body)
+        ca = authority.ca_file
+        proxy = servers.enter_context(Proxy(tmp_path, *routes, *times, confdir=confdir, trusted_ca=ca, port=own))
+        clients = {host: connect(proxy.port) for host in cases}
+        for host, client in clients.items():
+            client.send(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+        for host, (way, reason) in cases.items():
+            head, body = clients[host].read_response()
+            clients[host].close()
+            said = f"{way.partition(',')[0].replace('me:pw@', '')}: {reason}"
+            assert head.startswith(b"HTTP/1.1 502 ") and said in html.unescape(body.decode()), (host, body)
 
-                def is_it(flow: Flow, host: str = host) -> bool:
-                    return bool(flow["request"]["host"] == host)
+            def is_it(flow: Flow, host: str = host) -> bool:
+                return bool(flow["request"]["host"] == host)
 
-                assert proxy.flow_where(is_it)["error"]["message"].startswith(said)
+            assert proxy.flow_where(is_it)["error"]["message"].startswith(said)
+
+
+def test_origins_that_cannot_be_reached_and_ourselves(start_proxy: StartProxy) -> None:
+    """No route, a name that is nobody's, this proxy by each of its names."""
+    proxy = start_proxy("--set", "connect_timeout=0.5")
+    itself = "connect: that is this proxy itself; a request to it would never end"
+    cases = {
+        "255.255.255.255:443": "connect: network is unreachable",
+        "nobody.invalid:443": "connect: the name cannot be resolved: ",
+        f"127.0.0.1:{proxy.port}": itself,
+        f"localhost:{proxy.port}": itself,
+    }
+    for authority, reason in cases.items():
+        with connect(proxy.port) as client:
+            client.send(f"CONNECT {authority} HTTP/1.1\r\n\r\n".encode())
+            head, body = client.read_response()
+        said = f"{authority}: {reason}"
+        assert head.startswith(b"HTTP/1.1 502 ") and said in html.unescape(body.decode()), body
+
+        def is_it(flow: Flow, authority: str = authority) -> bool:
+            return f"{flow['request']['host']}:{flow['request']['port']}" == authority
+
+        assert said in proxy.flow_where(is_it)["error"]["message"]
