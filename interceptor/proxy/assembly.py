@@ -34,6 +34,7 @@ from interceptor.proxy.settings import Settings
 from interceptor.proxy.upstreams import Upstreams
 
 if TYPE_CHECKING:
+    from interceptor.proxy.layers.http.http2_hop import Http2Hop
     from interceptor.proxy.layers.http.http2_upstream import Http2Upstream
 
 
@@ -59,10 +60,24 @@ class Assembly:
 
         return ServerTls(self.stack, self._settings, origin, alpn_offers)
 
-    def tls_with_hop(self, hop: Hop) -> Tunnel:
+    def tls_with_hop(self, hop: Hop, is_forwarding: bool) -> Tunnel:
         from interceptor.proxy.layers.server_tls import ServerTls
 
-        return ServerTls(self.stack, self._settings, Origin("https", hop.host, hop.port), HTTP1_ONLY, is_to_hop=True)
+        offers = HTTP1_ONLY if is_forwarding or not self._settings.http2 else EITHER
+        return ServerTls(self.stack, self._settings, Origin("https", hop.host, hop.port), offers, is_to_hop=True)
+
+    def carrier(self, tls: Tunnel, hop: Hop, early: Sequence[PipeEvent]) -> Http2Hop | None:
+        from interceptor.proxy.layers.server_tls import ServerTls
+
+        if not isinstance(tls, ServerTls) or tls.facts.alpn != b"h2":
+            return None
+        from interceptor.proxy.layers.http.http2_hop import Http2Hop
+
+        carrier = Http2Hop(self.stack, self._settings, tls.connection, hop)
+        self.stack.pipes[tls.connection].put((), carrier)
+        carrier.start()
+        _receive(carrier, early)
+        return carrier
 
     def through_hop(self, hop: Hop, to: Address) -> Tunnel:
         if not hop.speaks_http:

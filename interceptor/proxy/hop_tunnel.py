@@ -12,8 +12,8 @@ from base64 import b64encode
 from enum import Enum
 from typing import Final
 
-from interceptor.model.connection import Address, Hop
-from interceptor.model.http import Field
+from interceptor.model.connection import Address, Hop, bracketed
+from interceptor.model.http import Field, Headers
 from interceptor.proxy.core.events import Closed, HalfClosed, Opened
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
@@ -100,3 +100,17 @@ def basic_credentials(hop: Hop) -> list[Field]:
         return []
     told = b64encode(f"{hop.user}:{hop.password}".encode("utf-8", "surrogateescape"))
     return [(b"Proxy-Authorization", b"Basic " + told)]
+
+
+def refusal(hop: Hop, status: int, reason: bytes, fields: list[Field]) -> str:
+    """Why it does not lead on, by its answer to CONNECT."""
+    said = f"{status} {reason.decode('utf-8', 'replace').strip()}".strip()
+    if status != 407:
+        return f"it answered {said}"
+    schemes = [value.split(" ")[0] for value in Headers(fields).get_all("proxy-authenticate")]
+    wanted = f" ({', '.join(schemes)})" if schemes else ""
+    if schemes and "basic" not in (scheme.lower() for scheme in schemes):
+        return f"it wants credentials of a kind that cannot be given{wanted}: {said}"
+    if hop.user is None:
+        return f"it wants credentials{wanted}: write {hop.scheme}://user:password@{bracketed(hop.host)}, {said}"
+    return f"it does not take the credentials of {hop.user!r}: {said}"

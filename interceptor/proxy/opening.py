@@ -3,19 +3,23 @@
     Dial the first hop, or the origin ─▸ [TLS with an https hop ─▸] CONNECT or SOCKS to the next ─▸ … ─▸ TLS with the origin
                                            each step has its own time; the one that fails is the one that is told of
 
+Where HTTP/2 was agreed on with an https hop, the connection to it carries any number of tunnels (a `Carrier`): from there on the
+attempt goes on with a stream, which is a connection of its own; the next attempt over the same hops begins with another one.
+
 A hop that speaks HTTP is the last and is to forward a request: then it is asked for no tunnel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from interceptor.model.connection import Address, Connection, Hop, Origin, Route, Side
 from interceptor.proxy.asks import ConnectFailed, Dial, Reach
 from interceptor.proxy.core.effects import Ask, Asker, Close, PauseReading, PipeEffect, ResumeReading
-from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent
+from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent, Receiver
 from interceptor.proxy.core.layer import Layer, Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
@@ -31,8 +35,24 @@ class MakesTunnels(Protocol):
         """With the origin, in front of whose server nothing stands any more."""
         ...
 
-    def tls_with_hop(self, hop: Hop) -> Tunnel: ...
+    def tls_with_hop(self, hop: Hop, is_forwarding: bool) -> Tunnel:
+        """`is_forwarding`: it is to be told whole requests, which is done in HTTP/1."""
+        ...
+
     def through_hop(self, hop: Hop, to: Address) -> Tunnel: ...
+
+    def carrier(self, tls: Tunnel, hop: Hop, early: Sequence[PipeEvent]) -> Carrier | None:
+        """Heads the connection from now on, if HTTP/2 was agreed on in that TLS; `early` has come before."""
+        ...
+
+
+class Carrier(Protocol):
+    """A connection to a hop that carries tunnels."""
+
+    @property
+    def takes_more(self) -> bool: ...
+
+    def tunnel(self, to: Address, record: Connection, head: Receiver) -> Connection | None: ...
 
 
 class Owner(Asker, Protocol):
@@ -41,6 +61,7 @@ class Owner(Asker, Protocol):
     stack: Stack
     settings: Settings
     make: MakesTunnels
+    carriers: dict[Route, Carrier]  # by the hops up to the one that it leads to
 
     def ask(self, ask: Ask[R], then: Callable[[R], None]) -> None: ...
     def withdraw(self, ask: Ask[Any]) -> None: ...
@@ -57,10 +78,10 @@ class Unclaimed(Layer):
 
     def __init__(self, owner: Owner, connection: Connection) -> None:
         super().__init__(owner.stack)
-        self._owner = owner
+        self._owner, self.connection = owner, connection
         self.opening: Opening | None = None
         self.early: list[PipeEvent] = []
-        self.mark = Mark(lambda: self.wire(PauseReading(connection)), lambda: self.wire(ResumeReading(connection)))
+        self.mark = Mark(lambda: self.wire(PauseReading(self.connection)), lambda: self.wire(ResumeReading(self.connection)))
 
     def leave_pipe(self) -> list[PipeEvent]:
         """What has come so far; the next head in this pipe gets the rest."""
@@ -87,12 +108,14 @@ class Unclaimed(Layer):
 
 @dataclass(slots=True)
 class Step:
-    """One handshake. `whom` and `stage` are for a person, `timeout` is the option that bounds it."""
+    """One handshake. `whom` and `stage` are for a person, `timeout` is the option that bounds it. `carried` says to which hop of
+    the route, and where that is to lead, if a stream of HTTP/2 would do for a tunnel."""
 
     whom: str
     stage: str
     timeout: str
     make: Callable[[], Tunnel]
+    carried: tuple[int, Address] | None = None
 
 
 class Opening:
@@ -117,6 +140,14 @@ class Opening:
         self._head: Unclaimed | None = None
 
     def dial(self) -> None:
+        for index in reversed(range(len(self.connection.via))):
+            carrier = self._owner.carriers.get(self.connection.via[: index + 1])
+            if carrier is not None and carrier.takes_more and not self.connection.is_forwarded:
+                steps = [*self._hop_steps(), *self._tls_steps()]
+                number = next(number for number, step in enumerate(steps) if step.carried and step.carried[0] == index)
+                self._head = Unclaimed(self._owner, self.connection)
+                self._steps = steps[number + 1 :]
+                return self._begin(steps[number], carrier)
         self._dial = Dial(self._owner, self.connection)
         self._stack.alarms[self._too_late] = self._stack.now + self._owner.settings.connect_timeout
         self._owner.ask(self._dial, then=self._dialled)
@@ -143,13 +174,15 @@ class Opening:
         steps: list[Step] = []
         for index, hop in enumerate(connection.via):
             is_last = index == len(connection.via) - 1
+            is_told = is_last and connection.is_forwarded
             to = connection.peer if is_last else connection.via[index + 1].address
             assert to is not None
             if hop.scheme == "https":
-                steps.append(Step(str(hop), "TLS handshake", "tls_handshake_timeout", lambda hop=hop: make.tls_with_hop(hop)))  # type: ignore[misc]
-            if not (is_last and connection.is_forwarded):
+                steps.append(Step(str(hop), "TLS handshake", "tls_handshake_timeout", partial(make.tls_with_hop, hop, is_told)))
+            if not is_told:
                 stage = "CONNECT" if hop.speaks_http else hop.scheme.rstrip("ah").upper()
-                steps.append(Step(str(hop), stage, "connect_timeout", lambda hop=hop, to=to: make.through_hop(hop, to)))  # type: ignore[misc]
+                carried = (index, to) if hop.scheme == "https" else None
+                steps.append(Step(str(hop), stage, "connect_timeout", partial(make.through_hop, hop, to), carried))
         return steps
 
     def _tls_steps(self) -> list[Step]:
@@ -175,11 +208,43 @@ class Opening:
             self._stop()
             self._head.opening = None
             return self._owner.has_opened(self, self._head)
-        step = self._step = self._steps.pop(0)
+        step = self._steps.pop(0)
+        self._begin(step, self._new_carrier(step) if step.carried is not None else None)
+
+    def _begin(self, step: Step, carrier: Carrier | None) -> None:
+        assert self._head is not None
+        self._step = step
+        self._stack.alarms[self._too_late] = self._stack.now + float(getattr(self._owner.settings, step.timeout))
+        if carrier is not None and step.carried is not None:
+            return self._begin_stream(carrier, step.carried[1])
         tunnel = self._tunnel = step.make()
         self._stack.pipes[self.connection].put([tunnel], self._head)
-        self._stack.alarms[self._too_late] = self._stack.now + float(getattr(self._owner.settings, step.timeout))
         tunnel.receive(Opened(self.connection))
+
+    def _new_carrier(self, step: Step) -> Carrier | None:
+        """The connection that we have becomes one that carries tunnels, if that was agreed on."""
+        assert self._head is not None and self._tunnel is not None and step.carried is not None
+        via = self.connection.via[: step.carried[0] + 1]
+        carrier = self._owner.make.carrier(self._tunnel, via[-1], self._head.early)
+        if carrier is None:
+            return None
+        self._owner.carriers[via] = carrier
+        self._head.opening = None
+        self._head.leave_pipe()  # what came early, the carrier has
+        wanted, parent = self.connection, self.connection
+        self.connection = replace(wanted)
+        parent.peer, parent.via = via[-1].address, via[:-1]
+        return carrier
+
+    def _begin_stream(self, carrier: Carrier, to: Address) -> None:
+        self._tunnel = None
+        head = Unclaimed(self._owner, self.connection)
+        head.opening = self
+        connection = carrier.tunnel(to, self.connection, head)
+        if connection is None:
+            return self._fail(self._failed("it takes no more tunnels"))
+        self.connection = head.connection = connection
+        self._head = head
 
     def lost(self, reason: str) -> None:
         stage = self._tunnel.stage if self._tunnel is not None else ""

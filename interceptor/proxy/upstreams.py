@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from interceptor.model.connection import Connection, Origin
+from interceptor.model.connection import Connection, Origin, Route
 from interceptor.proxy.asks import ConnectFailed, Reach, Reached, TakesWebSockets
 from interceptor.proxy.core.effects import Ask, AskState, Close, Effect, Withdraw
 from interceptor.proxy.core.events import DataReceived, PipeEvent, Replied
 from interceptor.proxy.core.layer import Layer
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.opening import MakesTunnels, Opening, Unclaimed
+from interceptor.proxy.opening import Carrier, MakesTunnels, Opening, Unclaimed
 from interceptor.proxy.settings import Settings
 
 FAILURE_SECONDS: Final = 5.0
@@ -69,6 +69,7 @@ class Upstreams(Layer):
     def __init__(self, stack: Stack, settings: Settings, make: MakesTunnels) -> None:
         super().__init__(stack)
         self.settings, self.make = settings, make
+        self.carriers: dict[Route, Carrier] = {}
         self._routes = settings.routes
         self._has_routes = bool(settings.routes)
         self._opening: dict[int, Opening] = {}  # by id of the reach

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from interceptor.model.connection import Address, Connection, Hop, Origin
 from interceptor.proxy.asks import ConnectFailed, Dial, Reach, Reached
 from interceptor.proxy.core.effects import Ask, Close, Withdraw
@@ -11,6 +13,7 @@ from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.layers.http.connect_hop import ConnectHop
 from interceptor.proxy.layers.socks_hop import SocksHop
+from interceptor.proxy.opening import Carrier
 from interceptor.proxy.upstreams import FAILURE_SECONDS, Upstreams
 from tests.proxy.core.toys import Framer
 from tests.support.paper_driver import PaperStack, paper_settings
@@ -47,8 +50,11 @@ class World(PaperStack):
     def tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
         return Framer(self.stack)
 
-    def tls_with_hop(self, hop: Hop) -> Tunnel:
+    def tls_with_hop(self, hop: Hop, is_forwarding: bool) -> Tunnel:
         return Framer(self.stack)
+
+    def carrier(self, tls: Tunnel, hop: Hop, early: Sequence[PipeEvent]) -> Carrier | None:
+        return None
 
     def through_hop(self, hop: Hop, to: Address) -> Tunnel:
         return ConnectHop(self.stack, hop, to) if hop.speaks_http else SocksHop(self.stack, hop, to)

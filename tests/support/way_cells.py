@@ -39,6 +39,9 @@ ROUTES = {
     "http, socks5h": ("http", "socks5h"),
     "socks5h, https": ("socks5h", "https"),
     "https, http, socks4a": ("https", "http", "socks4a"),
+    "https in HTTP/2": ("h2",),
+    "socks5h, https in HTTP/2, http": ("socks5h", "h2", "http"),
+    "https in HTTP/2, https in HTTP/2": ("h2", "h2"),
 }
 """A way out as the page names it -> its hops."""
 MODES = {"regular": 8080, "regular, over TLS": 8443, "socks5": 1080, "socks5 (4a)": 1081, "transparent": 8081, "reverse": 0}

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from interceptor.model.connection import Address, Hop, bracketed
-from interceptor.model.http import Field, Headers
+from interceptor.model.http import Field
 from interceptor.proxy.core.stack import Stack
-from interceptor.proxy.hop_tunnel import HopTunnel, basic_credentials
+from interceptor.proxy.hop_tunnel import HopTunnel, basic_credentials, refusal
 from interceptor.proxy.layers.http.head_scan import (
     HeadError,
-    StatusHead,
     read_status_head,
     refuse_bare_line_feed,
     write_request_head,
@@ -54,18 +53,5 @@ class ConnectHop(HopTunnel):
             if 200 <= head.status < 300:
                 self.open()
             elif head.status >= 200 or head.status == 101:
-                self.refuse(self._refusal(head))
+                self.refuse(refusal(self._hop, head.status, head.reason, head.fields))
         return held
-
-    def _refusal(self, head: StatusHead) -> str:
-        reason = head.reason.decode("utf-8", "replace").strip()
-        said = f"{head.status} {reason}".strip()
-        if head.status != 407:
-            return f"it answered {said}"
-        schemes = [value.split(" ")[0] for value in Headers(head.fields).get_all("proxy-authenticate")]
-        wanted = f" ({', '.join(schemes)})" if schemes else ""
-        if schemes and "basic" not in (scheme.lower() for scheme in schemes):
-            return f"it wants credentials of a kind that cannot be given{wanted}: {said}"
-        if self._hop.user is None:
-            return f"it wants credentials{wanted}: write {self._hop.scheme}://user:password@{bracketed(self._hop.host)}, {said}"
-        return f"it does not take the credentials of {self._hop.user!r}: {said}"
