@@ -110,6 +110,9 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_autobahn": _autobahn,
     "needs_dejavu": _dejavu,
     "needs_dig": _program("dig"),
+    "needs_openssl": _program("openssl"),
+    "needs_psql": _program("psql"),
+    "needs_ssh": _program("ssh", "sshd"),
     "needs_namespaces": _namespaces,
     "needs_java": _program("java"),
 }

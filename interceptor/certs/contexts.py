@@ -58,6 +58,8 @@ _SYSTEM_BUNDLES: Final = (
     "/etc/ssl/cert.pem",  # macOS, the BSDs
 )
 
+_COOKIE_BYTES: Final = 20
+
 _Key = tuple[tuple[str, ...], bytes, bool]
 
 
@@ -87,6 +89,7 @@ class ClientContexts:
         self._keys = leaf_keys or LeafKeys()
         self._size = size
         self._cached: OrderedDict[_Key, _Cached] = OrderedDict()
+        self._unproven: SSL.Context | None = None
         self._own_contexts: dict[OwnCertificate, SSL.Context] = {}
         self._being_made: dict[_Key, asyncio.Future[_Cached]] = {}
         # An upstream's overlong names are dealt with; nobody needs to read about each.
@@ -183,6 +186,21 @@ class ClientContexts:
             self._own_contexts[own] = context
         return context
 
+    def for_unproven(self) -> SSL.Context:
+        """For DTLS with a client that has not yet shown that it is where it says: asks it for that (a cookie, RFC 6347 §4.2.1),
+        and has no certificate. The connection's app data is the cookie, if it has been asked for one before. When it has
+        shown it, the connection gets another context (`set_context`)."""
+        if self._unproven is None:
+            settings = self._settings
+            versions = settings.tls_version_client_min, settings.tls_version_client_max
+            groups, ciphers = settings.tls_ecdh_curve_client, settings.ciphers_client
+            context = new_context(SSL.DTLS_SERVER_METHOD, versions, ciphers, groups, self._keylog, is_lenient=True)
+            context.set_options(SSL.OP_COOKIE_EXCHANGE or 0)
+            context.set_cookie_generate_callback(lambda connection: connection.get_app_data() or os.urandom(_COOKIE_BYTES))
+            context.set_alpn_select_callback(_choose_protocol)
+            self._unproven = context
+        return self._unproven
+
     def _blank(self) -> SSL.Context:
         """All but the certificates."""
         settings = self._settings
@@ -210,7 +228,7 @@ class UpstreamContexts:
     def __init__(self, settings: TlsSettings, keylog: KeyLog) -> None:
         self._settings = settings
         self._keylog = keylog
-        self._contexts: dict[tuple[bool, Path | None], SSL.Context] = {}
+        self._contexts: dict[tuple[bool, Path | None, bool], SSL.Context] = {}
         self._trusting: SSL.Context | None = None  # the one that read the CAs, which the others share
         self._client_certs = Path(settings.client_certs).expanduser() if settings.client_certs else None
         if self._client_certs is not None and not self._client_certs.is_dir():
@@ -220,13 +238,14 @@ class UpstreamContexts:
             self._trusted = _chosen_trust(settings.ssl_verify_upstream_trusted_ca, settings.ssl_verify_upstream_trusted_confdir)
         self._blank(verify=False)  # a bad cipher or group list is said when it is set
 
-    def get(self, verify: bool, host: str | None = None) -> SSL.Context:
+    def get(self, verify: bool, host: str | None = None, is_datagrams: bool = False) -> SSL.Context:
         """The context for servers that are verified or not; `host` chooses the client certificate where `client_certs` is a
-        folder. The first verifying one takes some 4 ms, for the CAs are read; a thread may make it early."""
+        folder, `is_datagrams` is for DTLS. The first verifying one takes some 4 ms, for the CAs are read; a thread may make it
+        early."""
         client_cert = self._client_cert(host)
-        context = self._contexts.get((verify, client_cert))
+        context = self._contexts.get((verify, client_cert, is_datagrams))
         if context is None:
-            context = self._contexts[verify, client_cert] = self._make(verify, client_cert)
+            context = self._contexts[verify, client_cert, is_datagrams] = self._make(verify, client_cert, is_datagrams)
         return context
 
     @property
@@ -234,8 +253,8 @@ class UpstreamContexts:
         """Where the trusted CAs come from, for people: a file or a folder, or both."""
         return " and ".join(filter(None, self._trust()))
 
-    def _make(self, verify: bool, client_cert: Path | None) -> SSL.Context:
-        context = self._blank(verify)
+    def _make(self, verify: bool, client_cert: Path | None, is_datagrams: bool) -> SSL.Context:
+        context = self._blank(verify, is_datagrams)
         if verify:
             if self._trusting is None:
                 self._load_trust(context)
@@ -250,12 +269,13 @@ class UpstreamContexts:
                 context.add_extra_chain_cert(certificate)
         return context
 
-    def _blank(self, verify: bool) -> SSL.Context:
+    def _blank(self, verify: bool, is_datagrams: bool = False) -> SSL.Context:
         settings = self._settings
         versions = settings.tls_version_server_min, settings.tls_version_server_max
         groups = settings.tls_ecdh_curve_server
         ciphers = settings.ciphers_server
-        context = new_context(SSL.TLS_CLIENT_METHOD, versions, ciphers, groups, self._keylog, is_lenient=not verify)
+        method = SSL.DTLS_CLIENT_METHOD if is_datagrams else SSL.TLS_CLIENT_METHOD
+        context = new_context(method, versions, ciphers, groups, self._keylog, is_lenient=not verify)
         if verify:
             context.set_verify(SSL.VERIFY_PEER)
         else:

@@ -92,6 +92,10 @@ class KeyLog:
         self._file, self.path = None, None
 
 
+_DTLS1: Final = 0xFEFF
+_DTLS1_2: Final = 0xFEFD
+
+
 def new_context(
     method: int, versions: tuple[str, str], ciphers: str | None, groups: str | None, keylog: KeyLog, *, is_lenient: bool
 ) -> SSL.Context:
@@ -100,10 +104,15 @@ def new_context(
     cipher list or group list that OpenSSL does not know."""
     oldest, newest = (_version(each) for each in versions)
     context = SSL.Context(method)
+    is_datagrams = method in (SSL.DTLS_CLIENT_METHOD, SSL.DTLS_SERVER_METHOD)
     context.set_mode(_RELEASE_BUFFERS)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
-    context.set_min_proto_version(oldest)
-    context.set_max_proto_version(newest)
+    if is_datagrams:
+        context.set_min_proto_version(_DTLS1_2 if oldest >= SSL.TLS1_2_VERSION else _DTLS1)
+        context.set_options(SSL.OP_NO_QUERY_MTU)
+    else:
+        context.set_min_proto_version(oldest)
+        context.set_max_proto_version(newest)
     level = ":@SECLEVEL=0" if is_lenient or oldest < SSL.TLS1_2_VERSION else ""
     try:
         context.set_cipher_list(((ciphers or "DEFAULT") + ("" if ciphers and "@SECLEVEL" in ciphers else level)).encode())

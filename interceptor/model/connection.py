@@ -101,8 +101,8 @@ class StreamConnection(Connection):
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where an exchange wants to go. `scheme` is "http", "https", "tcp" (bytes as they are), "tls" (bytes in TLS), "udp"
-    (datagrams as they are) or "dns" (queries, in datagrams); `server_name` is what to send as SNI and to verify, by default the
-    host."""
+    (datagrams as they are), "dtls" (datagrams in DTLS) or "dns" (queries, in datagrams); `server_name` is what to send as SNI and
+    to verify, by default the host."""
 
     scheme: str
     host: str
@@ -111,11 +111,11 @@ class Origin:
 
     @property
     def is_tls(self) -> bool:
-        return self.scheme in ("https", "tls")
+        return self.scheme in ("https", "tls", "dtls")
 
     @property
     def transport(self) -> str:
-        return "udp" if self.scheme in ("udp", "dns") else "tcp"
+        return "udp" if self.scheme in ("udp", "dtls", "dns") else "tcp"
 
     @property
     def authority(self) -> str:

@@ -56,6 +56,10 @@ class Assembly:
     # --- MakesTunnels: for Upstreams --------------------------------------------------------------------------
 
     def tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
+        if origin.transport == "udp":
+            from interceptor.proxy.layers.server_dtls import ServerDtls
+
+            return ServerDtls(self.stack, self._settings, origin, alpn_offers)
         from interceptor.proxy.layers.server_tls import ServerTls  # OpenSSL is loaded when TLS is first spoken
 
         return ServerTls(self.stack, self._settings, origin, alpn_offers)
@@ -127,6 +131,13 @@ class Assembly:
                 self._http2(client, ingress, waiting)
             case Next.DNS:
                 self._dns(client, ingress, waiting)
+            case Next.DTLS:
+                from interceptor.proxy.layers.client_dtls import ClientDtls
+
+                inner = self._in_tls(ingress)
+                dtls = ClientDtls(self.stack, self._settings, inner)
+                pipe.put([dtls], self._detector(client, inner))
+                _receive(dtls, [Opened(client), *waiting])
             case Next.QUIC:
                 self._refuse(client, ingress, QUIC_REFUSED)
             case Next.RELAY:
@@ -147,7 +158,9 @@ class Assembly:
     def _in_tls(ingress: Ingress) -> Ingress:
         """What is inside of the client's TLS goes to the origin's TLS, except where a reverse mode says otherwise."""
         origin = ingress.origin
-        if origin is not None and not ingress.is_reverse and origin.scheme == "tcp":
+        if origin is not None and origin.transport == "udp":
+            origin = replace(origin, scheme="dtls")  # of which there is no other kind
+        elif origin is not None and not ingress.is_reverse and origin.scheme == "tcp":
             origin = replace(origin, scheme="https")
         return replace(ingress, origin=origin, is_tls=True)
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from interceptor.model.connection import Connection
 from interceptor.model.dns import looks_like_query
 from interceptor.proxy.client_hello import HelloError, looks_like_tls, read_client_hello
+from interceptor.proxy.datagram_hello import HelloFragments, looks_like_datagram_hello
 from interceptor.proxy.ingress import Ingress, is_let_through, matches, origin_names
 from interceptor.proxy.settings import Settings
 
@@ -33,6 +34,7 @@ class Next(Enum):
     HTTP1 = "HTTP/1"
     HTTP2 = "HTTP/2"
     DNS = "DNS"
+    DTLS = "DTLS"
     QUIC = "QUIC"
     RELAY = "raw bytes"
     IGNORE = "raw bytes, not recorded"
@@ -45,15 +47,29 @@ def choose_unheard(ingress: Ingress, client: Connection, settings: Settings) -> 
     if client.transport == "udp":
         if is_let_through(origin_names(ingress), settings):
             return Next.IGNORE
-        return Next.RELAY if ingress.is_reverse else None
+        if ingress.is_tls:
+            return Next.RELAY  # and the server may speak first
     return None
 
 
-def choose_datagrams(first: bytes) -> Next:
-    """`first` is the client's first datagram, sent to where the mode does not say what is spoken."""
+def choose_datagrams(first: bytes, ingress: Ingress, settings: Settings) -> Next:
+    """`first` is the client's first datagram."""
+    if looks_like_datagram_hello(first):
+        return Next.IGNORE if is_let_through(_hello_names(first, ingress), settings) else Next.DTLS
+    if ingress.is_reverse:  # the mode has said what it is
+        return Next.RELAY
     if looks_like_query(first):
         return Next.DNS
     return Next.QUIC if _looks_like_quic(first) else Next.RELAY
+
+
+def _hello_names(first: bytes, ingress: Ingress) -> list[str]:
+    names, origin = origin_names(ingress), ingress.origin
+    try:
+        found = HelloFragments().feed(first)
+    except HelloError:
+        return names
+    return [*names, f"{found[0].server_name}:{origin.port}"] if found and found[0].server_name and origin else names
 
 
 def _looks_like_quic(first: bytes) -> bool:

@@ -155,6 +155,17 @@ class _Reader:
         return [int.from_bytes(self.data[i : i + 2], "big") for i in range(0, len(self.data) - 1, 2)]
 
 
+def read_datagram_hello(message: bytes) -> tuple[ClientHello, bytes]:
+    """The body of a ClientHello of DTLS (RFC 6347 §4.2.1), and the cookie in it. HelloError if it is malformed."""
+    reader = _Reader(message)
+    reader.take(34)
+    reader.vector(1)
+    start = reader.position
+    cookie = reader.vector(1).data
+    hello = _parse(message[:start] + message[reader.position :])
+    return hello, cookie
+
+
 def _parse(message: bytes) -> ClientHello:
     reader = _Reader(message)
     version = reader.number(2)

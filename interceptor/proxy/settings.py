@@ -16,6 +16,14 @@ class UpstreamTls(Protocol):
         """A client-side OpenSSL context, complete and cached. UserError if the configured trust cannot be read."""
         ...
 
+    def datagram_context(self, host: str, *, is_verified: bool) -> object:
+        """The same for DTLS."""
+        ...
+
+    def unproven_context(self) -> object:
+        """A server-side one for DTLS, without a certificate, for clients that must first show that they are where they say."""
+        ...
+
     def session(self, key: tuple[object, str, int]) -> tuple[object, tuple[bytes, ...]] | None:
         """A session to resume, for (context, host, port), and the certificates (DER) of the handshake that it comes from."""
         ...

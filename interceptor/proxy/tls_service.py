@@ -24,6 +24,12 @@ class TlsService:
     def context(self, host: str, *, is_verified: bool) -> object:
         return self.upstreams.get(is_verified, host)
 
+    def datagram_context(self, host: str, *, is_verified: bool) -> object:
+        return self.upstreams.get(is_verified, host, is_datagrams=True)
+
+    def unproven_context(self) -> object:
+        return self.clients.for_unproven()
+
     def session(self, key: tuple[object, str, int]) -> tuple[object, tuple[bytes, ...]] | None:
         return self._sessions.get(key)
 

@@ -237,3 +237,23 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def expect_host(ssl: SSL.Connection, host: str) -> None:
+    """SNI, and what the certificate must be for: pyOpenSSL itself checks no names."""
+    parameters = _lib.SSL_get0_param(ssl._ssl)
+    if is_address(host):
+        packed = ip_address(host.partition("%")[0]).packed
+        _lib.X509_VERIFY_PARAM_set1_ip(parameters, packed, len(packed))
+        return
+    name = host.encode("ascii", "replace")
+    ssl.set_tlsext_host_name(name)
+    _lib.X509_VERIFY_PARAM_set1_host(parameters, name, len(name))
+
+
+def chain_of(ssl: SSL.Connection) -> tuple[bytes, ...]:
+    """The peer's certificates, DER, leaf first; at most ten of them."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    certificates = ssl.get_peer_cert_chain(as_cryptography=True) or ()
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates[:10])

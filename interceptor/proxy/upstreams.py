@@ -195,7 +195,8 @@ class Upstreams(Layer):
             return self._failed(reach, ConnectFailed(str(route[-1]), "connect", reason))
         is_forwarded = reach.is_plain_request and bool(route) and route[-1].speaks_http
         opening = self._opening[id(reach)] = Opening(self, reach, route, is_forwarded)
-        if reach.origin.is_tls and (raw := self._take_idle((False, reach.origin.host, reach.origin.port, "", "tcp"), reach)):
+        raw_key = False, reach.origin.host, reach.origin.port, "", reach.origin.transport
+        if reach.origin.is_tls and (raw := self._take_idle(raw_key, reach)):
             return opening.upgrade(raw.connection, raw.head)
         opening.dial()
 

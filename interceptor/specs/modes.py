@@ -23,13 +23,13 @@ from interceptor.specs.errors import UserError
 from interceptor.specs.hosts import ascii_host, read_port
 from interceptor.specs.routes import parse_hop, without_password
 
-HERE: Final = "regular, upstream, socks5, transparent, dns and reverse (to http, https, tcp, tls, udp or dns)"
+HERE: Final = "regular, upstream, socks5, transparent, dns and reverse (to http, https, tcp, tls, udp, dtls or dns)"
 ELSEWHERE: Final = ("wireguard", "local", "osproxy", "tun")
 """Modes that exist in this family of programs and that people will try; refused by name, not as a spelling mistake."""
 EXPLICIT: Final = ("regular", "upstream")
 """Modes of clients that know that they speak to a proxy over HTTP."""
-REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls", "udp", "dns")
-_ELSEWHERE_SCHEMES: Final = ("http3", "dtls", "quic")
+REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls", "udp", "dtls", "dns")
+_ELSEWHERE_SCHEMES: Final = ("http3", "quic")
 
 _DNS: Final = 53, ("udp", "tcp")
 """Port and transports of DNS."""

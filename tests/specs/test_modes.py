@@ -54,7 +54,7 @@ def test_a_mode_of_other_programs_is_refused_by_name_with_what_there_is(name: st
         parse_mode(f"{name}:something@1234")
 
 
-@pytest.mark.parametrize("scheme", ["http3", "dtls", "quic"])
+@pytest.mark.parametrize("scheme", ["http3", "quic"])
 def test_reverse_schemes_of_other_programs_likewise(scheme: str) -> None:
     with pytest.raises(UserError, match=f"^Mode reverse to {scheme} is not in this version, which has http, https, tcp, tls"):
         parse_mode(f"reverse:{scheme}://example.com:53")

@@ -83,6 +83,12 @@ class NoTls:
     def context(self, host: str, *, is_verified: bool) -> object:
         raise AssertionError("nobody was to speak TLS here")
 
+    def datagram_context(self, host: str, *, is_verified: bool) -> object:
+        raise AssertionError("nobody was to speak DTLS here")
+
+    def unproven_context(self) -> object:
+        raise AssertionError("nobody was to speak DTLS here")
+
     def session(self, key: tuple[object, str, int]) -> tuple[object, tuple[bytes, ...]] | None:
         return None
 

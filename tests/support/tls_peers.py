@@ -82,6 +82,39 @@ class TlsPeer:
         connection.set_accept_state()
         return cls(connection)
 
+    @classmethod
+    def datagram_client(cls, trusting: bytes, server_name: str | None = "a.test", alpn: Sequence[bytes] = ()) -> TlsPeer:
+        """DTLS 1.2. Flights that `take` gives are joined, as records in one datagram may be."""
+        context = SSL.Context(SSL.DTLS_CLIENT_METHOD)
+        store = context.get_cert_store()
+        assert store is not None
+        store.add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, trusting))
+        context.set_verify(SSL.VERIFY_PEER)
+        return cls._of_datagrams(context, server_name, alpn)
+
+    @classmethod
+    def datagram_server(cls, certificate: Path, alpn: bytes = b"") -> TlsPeer:
+        context = SSL.Context(SSL.DTLS_SERVER_METHOD)
+        context.use_certificate_chain_file(str(certificate))
+        context.use_privatekey_file(str(certificate))
+        if alpn:
+            context.set_alpn_select_callback(lambda _, offered: alpn if alpn in offered else SSL.NO_OVERLAPPING_PROTOCOLS)
+        return cls._of_datagrams(context, None, (), is_server=True)
+
+    @classmethod
+    def _of_datagrams(
+        cls, context: SSL.Context, server_name: str | None, alpn: Sequence[bytes], is_server: bool = False
+    ) -> TlsPeer:
+        context.set_options(SSL.OP_NO_QUERY_MTU)
+        connection = SSL.Connection(context, None)
+        connection.set_ciphertext_mtu(1200)
+        if server_name is not None:
+            connection.set_tlsext_host_name(server_name.encode())
+        if alpn:
+            connection.set_alpn_protos(list(alpn))
+        connection.set_accept_state() if is_server else connection.set_connect_state()
+        return cls(connection)
+
     # --- Peer -----------------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:

@@ -115,7 +115,7 @@ class Detect(Layer):
         if self._is_reaching:
             return  # who reads on shall have what this gives
         if self.connection.transport == "udp":
-            return self._go(choose_datagrams(self._first))
+            return self._go(choose_datagrams(self._first, self.ingress, self._settings))
         decision = choose(self._first, self.ingress, self._settings)
         if self._client_has_ended:  # there will be no more, so it is passed on as it is
             self._go(self._raw_or_refused())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Any
 
 from OpenSSL import SSL
@@ -12,7 +11,7 @@ from interceptor.proxy.core.events import Closed
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.settings import Settings
 from interceptor.proxy.tls_failures import server_failure
-from interceptor.proxy.tls_tunnel import State, TlsTunnel, is_address
+from interceptor.proxy.tls_tunnel import State, TlsTunnel, chain_of, expect_host
 from interceptor.specs.errors import UserError
 
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
@@ -45,7 +44,7 @@ class ServerTls(TlsTunnel):
             return self.stack.post(self, Closed(self.connection, error.message))
         assert isinstance(context, SSL.Context)
         self._ssl = ssl = SSL.Connection(context, None)
-        _expect_host(ssl, self._host)
+        expect_host(ssl, self._host)
         if self._alpn_offers:
             ssl.set_alpn_protos(list(self._alpn_offers))
         self._session_key = context, self._host, self._port
@@ -65,7 +64,7 @@ class ServerTls(TlsTunnel):
     def _learn(self, ssl: SSL.Connection) -> None:
         super()._learn(ssl)
         # A resumed session stands for the certificates of the handshake that it comes from: no need to encode them again.
-        self.facts.chain = self._known_chain if self.facts.is_resumed else _chain(ssl)
+        self.facts.chain = self._known_chain if self.facts.is_resumed else chain_of(ssl)
 
     def _rise_pending(self, ssl: SSL.Connection, is_one_record: bool = False) -> None:
         super()._rise_pending(ssl, is_one_record)
@@ -79,7 +78,7 @@ class ServerTls(TlsTunnel):
         verified = _lib.SSL_get_verify_result(ssl._ssl) if ssl is not None else 0
         text = _ffi.string(_lib.X509_verify_cert_error_string(verified)).decode() if verified else ""
         if ssl is not None and not self.facts.chain:
-            self.facts.chain = _chain(ssl)
+            self.facts.chain = chain_of(ssl)
         return server_failure(error, self._host, verified if not self._settings.ssl_insecure else 0, text)
 
     def failed(self, reason: str) -> None:
@@ -90,23 +89,3 @@ class ServerTls(TlsTunnel):
         super().closed_below(event)
         if self._ssl is None and own:
             event.reason = own
-
-
-def _expect_host(ssl: SSL.Connection, host: str) -> None:
-    """SNI, and what the certificate must be for: pyOpenSSL itself checks no names."""
-    parameters = _lib.SSL_get0_param(ssl._ssl)
-    if is_address(host):
-        packed = ip_address(host.partition("%")[0]).packed
-        _lib.X509_VERIFY_PARAM_set1_ip(parameters, packed, len(packed))
-        return
-    name = host.encode("ascii", "replace")
-    ssl.set_tlsext_host_name(name)
-    _lib.X509_VERIFY_PARAM_set1_host(parameters, name, len(name))
-
-
-def _chain(ssl: SSL.Connection) -> tuple[bytes, ...]:
-    """The peer's certificates, DER, leaf first; at most ten of them."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    certificates = ssl.get_peer_cert_chain(as_cryptography=True) or ()
-    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates[:10])
