@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from interceptor.model.body import Body
 from interceptor.model.connection import Connection
@@ -45,6 +45,18 @@ class News:
     bodies: list[tuple[int, Body, StoredBody]] = field(default_factory=list)
 
 
+class ReaderBeside(Protocol):
+    """Reads the file, too, by connections of its own."""
+
+    def let_go(self) -> None:
+        """Of all of them: the file gets another name."""
+        ...
+
+    def take_up(self) -> None:
+        """It has one; or the old one still, if that could not be."""
+        ...
+
+
 class Session:
     """Of one file; `table` is filled with what is in it. `Damaged` if it cannot be read."""
 
@@ -61,6 +73,7 @@ class Session:
         self.table = FlowTable()
         self.failure = ""
         """Why the file cannot be written at the moment; "" if it can."""
+        self.readers_beside: list[ReaderBeside] = []
         self._warn, self._tell, self._clock = warn, tell, clock
         self._words = self.table.words
         self._words_written = 0
@@ -266,7 +279,14 @@ class Session:
     def move(self, path: Path) -> None:
         """Gives the file that name; call when little is to be written. UserError if it cannot be, and then it has not changed."""
         self.writer.rest()
-        self.file.move(path)
+        beside = list(self.readers_beside)
+        for each in beside:
+            each.let_go()
+        try:
+            self.file.move(path)
+        finally:
+            for each in beside:
+                each.take_up()
 
     def settle(self, seconds: float | None = None) -> bool:
         """Writes what was handed over now. False if that takes longer."""

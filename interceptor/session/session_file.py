@@ -20,6 +20,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -257,6 +258,8 @@ class SessionFile:
                 if Path(f"{self.path}-wal").exists():
                     raise UserError(f"another program reads {self.path}; it can have another name when that has ended")
                 _renamed(self.path, path)
+                with suppress(OSError):  # without it another is made
+                    os.rename(f"{self.path}{INDEX_SUFFIX}", f"{path}{INDEX_SUFFIX}")
                 self.path = path
             except sqlite3.Error as error:
                 raise UserError(f"{self.path} cannot have another name: {error}") from None

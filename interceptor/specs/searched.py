@@ -51,8 +51,10 @@ class Searched:
 
     @property
     def expression(self) -> str:
-        """A regular expression for the same."""
-        return self.text if self.is_regex else re.escape(self.text)
+        """A regular expression for the same, where capitals matter if there are any."""
+        if not self.is_regex:
+            return re.escape(self.text)
+        return f"(?i){self.text}" if self.ignores_case and self.text != self.text.lower() else self.text
 
 
 def parse_searched(typed: str, ignore_case: bool = True) -> Searched:

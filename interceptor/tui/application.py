@@ -14,6 +14,7 @@ from interceptor.eventlog import EventLog
 from interceptor.model.flow import Flow, HeldMessage, HttpFlow
 from interceptor.model.http import Request
 from interceptor.options import Options
+from interceptor.session.search.searching import Searching
 from interceptor.session.store import Store
 from interceptor.session.undo import Undo
 from interceptor.session.view import View
@@ -141,6 +142,8 @@ class Application(Protocol):
     def view(self) -> View: ...
     @property
     def undo(self) -> Undo: ...
+    @property
+    def searching(self) -> Searching: ...
     @property
     def session_life(self) -> Life: ...
     @property

@@ -26,6 +26,7 @@ _LABELS: Final = {
     "options": "Option:",
     "commands": "List:",
     "keybindings": "Key:",
+    "search": "Search:",
     "sessions": "Session:",
 }
 _STYLES: Final = {"error": "status error", "warn": "status warn", "alert": "status alert"}

@@ -30,6 +30,7 @@ from interceptor.tui.keymap import Keymap
 from interceptor.tui.panes import Panes
 from interceptor.tui.prompt import Prompt
 from interceptor.tui.screens import Screen, Stack, Step
+from interceptor.tui.search_commands import SearchCommands
 
 
 class Desk(Shell, Protocol):
@@ -53,6 +54,7 @@ class Desk(Shell, Protocol):
     def current_flow(self) -> Flow | None: ...
     def flow_screen(self) -> FlowViewScreen | None: ...
     def quit_politely(self) -> None: ...
+    def invalidate(self) -> None: ...
     def make_event_log(self) -> EventLogScreen: ...
 
 
@@ -98,6 +100,7 @@ class ConsoleCommands:
             add(name, function)
         GridCommands(self._app.commands, self._editing, lambda: self._console.top).register()
         HistoryCommands(self._app.commands, self._console.history).register()
+        SearchCommands(self._console).register()
 
     def _navigator(self, step: Step) -> Callable[[], None]:
         def navigate() -> None:

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Protocol
 
 import urwid
 
-from interceptor.model.flow import DnsFlow, Flow, HttpFlow
+from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow
 from interceptor.tui.body_view import BodyView, RenderBody
 from interceptor.tui.canvas_lines import Styles, canvas
 from interceptor.tui.flow_settings import FULL_CONTENTS, FlowSettings
@@ -23,6 +23,7 @@ from interceptor.tui.present.details import details
 from interceptor.tui.present.marks import HELD
 from interceptor.tui.present.message import missing_response, request_head, response_head
 from interceptor.tui.present.paragraphs import Document, Paragraph, note, spread
+from interceptor.tui.present.stream import FEW
 from interceptor.tui.present.summary import TITLES, is_held_here, summary, tabs
 from interceptor.tui.present.text import Line, readable, width
 from interceptor.tui.scrolled_text import ScrolledText
@@ -63,6 +64,7 @@ class FlowDetail(urwid.Widget):
         self._bodies = TabBodies(render_body, BodyView(self._body_arrived), held_messages)
         self._flow: Flow | None = None
         self._tab = "request"
+        self._wanted_match: tuple[str, int] | None = None  # when it is drawn: a pattern, and how many matches come before
         self._windows: dict[str, ScrolledText] = {}
         self._made_for: tuple[str, int] | None = None  # the tab and width of the document in the window; None: make it anew
         self._views: dict[tuple[int, str], str] = {}
@@ -170,6 +172,21 @@ class FlowDetail(urwid.Widget):
         self._invalidate()
         return self._window.search(pattern, is_backwards)
 
+    def show_match(self, tab: str, pattern: str, before: int, message: int = 0) -> None:
+        """In that tab, behind so many other matches, as soon as it is drawn. `message` is the number of the one that it is in:
+        where only the newest are shown, it shows them all."""
+        flow = self._flow
+        if flow is None:
+            return
+        if isinstance(flow, HttpFlow):
+            count = len(flow.websocket.messages) if flow.websocket is not None else 0
+        else:
+            count = len(flow.messages) if isinstance(flow, TcpFlow) else 0
+        if message and count - message >= FEW and not self._settings.is_on(flow, FULL_CONTENTS):
+            self._settings.toggle(flow, FULL_CONTENTS)
+        self.show(flow, tab)
+        self._wanted_match = pattern, before
+
     def search_next(self) -> str:
         self._invalidate()
         return self._window.search_next()
@@ -194,6 +211,10 @@ class FlowDetail(urwid.Widget):
         if self._made_for != (self._tab, columns):
             window.show(self._document(flow, columns), len(window) > 0, self._tab in ("stream", "messages"))
             self._made_for = self._tab, columns
+        if self._wanted_match is not None:
+            window.resize(columns, max(rows - above, 0))
+            window.search(self._wanted_match[0], False, self._wanted_match[1])
+            self._wanted_match = None
         visible = window.visible(columns, max(rows - above, 0))
         if rows >= 3:
             lines.append(self._tab_line(flow, columns))

@@ -35,6 +35,7 @@ CONTEXTS: Final = {
     "options": "the options",
     "commands": "the list of commands",
     "keybindings": "the key bindings",
+    "search": "the search in all flows",
     "sessions": "the sessions",
 }
 
@@ -148,6 +149,11 @@ def _defaults() -> Iterable[Binding]:
             "z", 'console.choose "Encode or decode…" request,response flow.encode.toggle @focus {choice}', ("flowview",), "Coding"
         ),
         Binding("/", "console.search", searchable, "Search"),
+        Binding("/", "search.open", ("flowlist",), "Search all flows"),
+        Binding("\\", "search.open", everywhere, "Search all flows"),
+        Binding("esc", "console.view.pop", ("search",), "Leave the search"),
+        Binding("ctrl t", "search.regex.toggle", ("search",), "Regular expression, or text"),
+        Binding("ctrl g", "search.again", ("search",), "Search again"),
         Binding("n", "console.search.next", searchable, "Next match"),
         Binding("N", "console.search.previous", searchable, "Previous match"),
     )

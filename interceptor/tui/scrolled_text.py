@@ -66,13 +66,16 @@ class ScrolledText:
             self._wants_end = False
             self.stop_search()
         elif self._search is not None:
+            was_settled = self._search.is_settled
             self._search_in(self._search, document, before)
+            if self._search.is_settled and not was_settled:
+                return
         if is_same and (was_at_end or self._wants_end):
             self.end()
 
     def visible(self, columns: int, rows: int) -> list[Line]:
         """At most `rows` lines, the wrapped ones at most `columns` wide; whoever draws cuts the others."""
-        self._resize(columns, rows)
+        self.resize(columns, rows)
         self._clamp()
         shown: list[Line] = []
         index, row = self._top
@@ -99,7 +102,8 @@ class ScrolledText:
         share = 100 if self._top >= self._last_top() else self._top[0] * 100 // count
         return f"{self._top[0] + 1}/{count} {share}%{shift}"
 
-    def _resize(self, columns: int, rows: int) -> None:
+    def resize(self, columns: int, rows: int) -> None:
+        """Before it is drawn in that size."""
         if columns != self._size[0]:
             self._breaks.clear()
             self._top = (self._top[0], 0)
@@ -175,13 +179,13 @@ class ScrolledText:
 
     # Searching
 
-    def search(self, pattern: str, is_backwards: bool) -> str:
+    def search(self, pattern: str, is_backwards: bool, skipped: int = 0) -> str:
         """Goes to the first match from the window on; what to say about it. A pattern that is no regular expression is text; it
-        ignores case unless it has capitals. An empty one ends the search."""
+        ignores case unless it has capitals. An empty one ends the search. `skipped`: so many matches before it."""
         self.stop_search()
         if not pattern:
             return ""
-        self._search = _Search(self._document, pattern, is_backwards, (self._top[0], 0))
+        self._search = _Search(self._document, pattern, is_backwards, (self._top[0], 0), skipped)
         self._document.want_all()
         self._search.take(self._search.look(_FIRST_SLICE_SECONDS))
         self._go_on()
@@ -211,7 +215,7 @@ class ScrolledText:
             search.document = document
             self._go_on()
             return
-        had_match = search.current is not None
+        had_match = search.is_settled
         self._search = again = search.again(document)
         again.take(again.look(_FIRST_SLICE_SECONDS))
         self._go_on()
@@ -241,7 +245,7 @@ class ScrolledText:
                     return
                 had = search.current
                 search.take(found)
-                if search.current is not None and had is None:
+                if search.current is not None and search.current != had:
                     self._show_match()
                 self._schedule_redraw()
         finally:
@@ -284,7 +288,7 @@ _Found = tuple[int, list[tuple[int, int, int]]]
 class _Search:
     """One pattern in one document: which matches are known, and which is the current one."""
 
-    def __init__(self, document: Document, pattern: str, is_backwards: bool, origin: Place) -> None:
+    def __init__(self, document: Document, pattern: str, is_backwards: bool, origin: Place, skipped: int = 0) -> None:
         self.document = document
         self._text = pattern
         flags = re.NOFLAG if any(letter.isupper() for letter in pattern) else re.IGNORECASE
@@ -294,6 +298,8 @@ class _Search:
             self._pattern = re.compile(re.escape(pattern), flags)
         self._is_backwards = is_backwards
         self._origin = origin
+        self._skipped = skipped
+        self.is_settled = False  # the match that was wanted is the current one
         self._next_line = 0
         self._matches: list[tuple[int, int, int]] = []
         self.current: int | None = None
@@ -304,6 +310,8 @@ class _Search:
         """The same in a new state of the document."""
         match = self.match()
         self.is_stopped = True
+        if self._skipped and not self.is_settled:
+            return _Search(document, self._text, self._is_backwards, self._origin, self._skipped)
         origin = self._origin if match is None else (match[0], match[1] + 1 if self._is_backwards else match[1])
         return _Search(document, self._text, self._is_backwards, origin)
 
@@ -339,7 +347,7 @@ class _Search:
         """What was seen by `look`."""
         self._next_line, matches = found
         self._matches += matches
-        if self.current is None:
+        if not self.is_settled:
             self._find_current()
 
     def _find_current(self) -> None:
@@ -352,13 +360,17 @@ class _Search:
                 self.current = at - 1
             elif self.is_complete:
                 self.current = len(self._matches) - 1
-        elif at < len(self._matches):
-            self.current = at
+        elif at + self._skipped < len(self._matches):
+            self.current = at + self._skipped
         elif self.is_complete:
-            self.current = 0
+            self.current = len(self._matches) - 1 if self._skipped else 0
+            self.is_settled = not self._skipped
+            return
+        self.is_settled = self.current is not None
 
     def step(self, is_reversed: bool) -> None:
         if self._matches and self.current is not None:
+            self.is_settled = True
             delta = -1 if is_reversed != self._is_backwards else 1
             self.current = (self.current + delta) % len(self._matches)
 

@@ -26,6 +26,7 @@ from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
 from interceptor.session.formats.recognised import read_file
 from interceptor.session.listing import Schedule
+from interceptor.session.search.searching import Searching
 from interceptor.session.selection import Selection
 from interceptor.session.store import Store
 from interceptor.session.undo import Undo
@@ -115,6 +116,7 @@ class FakeApp:
         self.store = Store(schedule or (lambda delay, deed: asyncio.get_running_loop().call_later(delay, deed)))
         self.view = View(self.store)
         self.commands.flow_resolver = Selection(self.store, self.view, self.filter).resolve
+        self.searching = Searching(self.store, lambda: False)
         self.undo = Undo()
         self.session_life = FakeLife()
         self.intercept = FakeHolds(self)

@@ -10,6 +10,7 @@ flow by flow. So a hit is always there, and what is left out is told: `progress`
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,12 @@ class Hit(NamedTuple):
     def matched(self) -> str:
         return self.context[self.start : self.end]
 
+    @property
+    def message_number(self) -> int:
+        """Of which message of a conversation it is, counted from 1; 0 if it is none's."""
+        word, _, number = self.place.partition(" ")
+        return int(number) if word == "message" else 0
+
 
 class FlowHits(NamedTuple):
     """`is_more`: there are others in it."""
@@ -85,7 +92,6 @@ class SearchRun:
     found: list[FlowHits] = field(default_factory=list)
     looked_at: int = 0
     to_look_at: int = 0
-    is_over: bool = False
     is_more: bool = False
     """It stopped because there was enough."""
     cut: int = 0
@@ -94,6 +100,15 @@ class SearchRun:
     is_stopped: bool = False
     _told_at: float = 0.0
     _index: IndexFile | None = None
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_over(self) -> bool:
+        return self._over.is_set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Until it is over; False if that takes longer."""
+        return self._over.wait(seconds)
 
     def stop(self) -> None:
         """From any thread: nobody wants it any more."""
@@ -117,7 +132,7 @@ class SearchRun:
         finally:
             if reading is not None:
                 reading.close()
-            self.is_over = True
+            self._over.set()
             self.tell()
 
     def _search(self, reading: Reading | None) -> None:

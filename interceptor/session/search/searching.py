@@ -9,6 +9,7 @@ Without an index everything goes, slowly: flows are looked at one by one. What t
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +26,8 @@ from interceptor.session.store import Store
 from interceptor.specs.searched import Searched
 
 _COUNTED_SECONDS: Final = 1.0
-_SWEPT_TOGETHER: Final = 1 << 16
+_SWEPT_TOGETHER: Final = 1 << 13
+_STOPS_SECONDS: Final = 1.0
 
 
 class Searching:
@@ -37,6 +39,7 @@ class Searching:
         self._indexer: Indexer | None = None
         self._counted_at = 0.0
         self._to_go = 0
+        self._runs: list[tuple[SearchRun, threading.Thread]] = []
         store.subscribe(self)
         self._look_at_session()
 
@@ -55,11 +58,18 @@ class Searching:
             session.writer.followers.append(self._indexer)
             self._indexer.start()
         session.table.text_index = TextIndex(session.file, session.table, self._unwritten_ids)
+        session.readers_beside.append(self)
 
     def _unwritten_ids(self) -> Sequence[int]:
         return [flow.id for flow in self._store.unwritten()]
 
     def _end_indexer(self) -> None:
+        for run, thread in self._runs:
+            run.stop()
+            thread.join(_STOPS_SECONDS)
+        self._runs.clear()
+        if self._session is not None and self in self._session.readers_beside:
+            self._session.readers_beside.remove(self)
         if self._session is not None and (index := self._session.table.text_index) is not None:
             self._session.table.text_index = None
             index.close()
@@ -72,8 +82,15 @@ class Searching:
 
     def settings_changed(self) -> None:
         """Whether there is to be an index, or how much of a body is in it."""
+        self.let_go()
+        self.take_up()
+
+    def let_go(self) -> None:
+        """`session.ReaderBeside`."""
         self._end_indexer()
         self._session = None
+
+    def take_up(self) -> None:
         self._look_at_session()
 
     @property
@@ -104,6 +121,28 @@ class Searching:
             self._counted_at = now + 20 * (time.perf_counter() - began)
         return self._to_go
 
+    @property
+    def state(self) -> str:
+        """What there is to know of the index, in words; "" if it has all."""
+        if self.problem:
+            return f"slow, since there is no index: {self.problem}"
+        if not (to_go := self.flows_to_go):
+            return ""
+        count = max(self._store.table.count, to_go)
+        return f"indexed {(count - to_go) * 100 // count} %, {to_go:,} {'flow' if to_go == 1 else 'flows'} to go"
+
+    @property
+    def limit(self) -> int:
+        """Bytes of each body that are searched."""
+        return self._limit()
+
+    @property
+    def count_of_flows(self) -> int:
+        return self._store.table.count
+
+    def is_listed(self, flow_id: int) -> bool:
+        return flow_id in self._store.table
+
     def settle(self, seconds: float | None = None) -> bool:
         """Waits until all that is written is indexed. False if that takes longer, or there is no index."""
         return self._indexer is not None and self._indexer.settle(seconds) and not self._indexer.problem
@@ -117,16 +156,35 @@ class Searching:
 
     def begin(self, searched: Searched, tell: Callable[[], None] = lambda: None) -> SearchRun:
         """In a thread of its own; `tell` is called there."""
-        run = SearchRun(self._scope(searched), tell)
-        threading.Thread(target=run.run, name="search", daemon=True).start()
+        return self._begun(self._scope(searched, self._all_answers(searched)), tell)
+
+    async def begin_soon(self, searched: Searched, tell: Callable[[], None]) -> SearchRun:
+        """The same for a million flows, between which the loop goes on."""
+        self._store.flush()
+        table, sweep, answers = self._store.table, Sweep(self._store, searched.wanted), bytearray()
+        while not sweep.is_done:
+            answers += sweep.answers(_SWEPT_TOGETHER)
+            await asyncio.sleep(0)
+        if table is not self._store.table:  # another session was opened meanwhile
+            answers = bytearray(self._all_answers(searched))
+        return self._begun(self._scope(searched, bytes(answers)), tell)
+
+    def _begun(self, scope: Scope, tell: Callable[[], None]) -> SearchRun:
+        run = SearchRun(scope, tell)
+        thread = threading.Thread(target=run.run, name="search", daemon=True)
+        self._runs = [(each, running) for each, running in self._runs if running.is_alive()]
+        self._runs.append((run, thread))
+        thread.start()
         return run
 
-    def _scope(self, searched: Searched) -> Scope:
+    def _all_answers(self, searched: Searched) -> bytes:
+        self._store.flush()
+        sweep = Sweep(self._store, searched.wanted)
+        return sweep.answers(self._store.table.size)
+
+    def _scope(self, searched: Searched, answers: bytes) -> Scope:
         store = self._store
-        store.flush()
         table, session = store.table, store.session
-        sweep = Sweep(store, searched.wanted)
-        answers = b"".join(sweep.answers(_SWEPT_TOGETHER) for _ in iter(lambda: sweep.is_done, True))
         unwritten = [flow for flow in store.unwritten() if flow.id in table]
         file = session.file if session is not None else None
         return Scope(searched, table, table.base, answers, unwritten, file, self._limit())

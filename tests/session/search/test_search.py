@@ -82,8 +82,8 @@ class Scene:
         return [(flow.flow_id, hit.place, hit.matched) for flow in run.found for hit in flow.hits]
 
     def run(self, typed: str) -> SearchRun:
-        run = SearchRun(self.searching._scope(parse_searched(typed)))
-        run.run()
+        run = self.searching.begin(parse_searched(typed))
+        assert run.wait(30)
         assert not run.problem
         return run
 
@@ -218,13 +218,12 @@ def test_flows_that_run_are_looked_at_themselves(indexed: Scene) -> None:
 
 
 def test_a_session_that_is_in_memory_only() -> None:
-    time = Time()
-    store = Store(time.schedule)
+    store = Store(Time().schedule)
     searching = Searching(store, lambda: True)
     store.add(exchange("/a", b"hidden treasure"))
     store.add(exchange("/b"))
-    run = SearchRun(searching._scope(parse_searched("treasure")))
-    run.run()
+    run = searching.begin(parse_searched("treasure"))
+    assert run.wait(30)
     assert [found.flow_id for found in run.found] == [1]
     assert searching.flows_to_go == 0 and searching.problem == ""
     searching.close()
@@ -266,6 +265,18 @@ def test_a_session_file_that_is_removed_and_made_again_is_indexed_on(indexed: Sc
     indexed.settle()
     assert indexed.searching.flows_to_go == 0
     indexed.let_go()
+    assert (indexed.flows("/before"), indexed.flows("/after")) == ([1], [2])
+
+
+def test_a_session_gets_another_name_and_its_index_goes_along(indexed: Scene) -> None:
+    indexed.add(exchange("/before"))
+    indexed.settle()
+    session, path = indexed.store.session, indexed.path.with_name("new.session")
+    assert session is not None
+    session.move(path)
+    assert index_path(path).exists() and not index_path(indexed.path).exists()
+    indexed.add(exchange("/after"))
+    indexed.settle()
     assert (indexed.flows("/before"), indexed.flows("/after")) == ([1], [2])
 
 
