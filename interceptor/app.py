@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from interceptor.proxy.driver import Services
     from interceptor.proxy.listeners import Listeners
     from interceptor.proxy.names import SystemNames
+    from interceptor.proxy.pac import PacFiles
     from interceptor.proxy.tls_service import TlsService
     from interceptor.session.search.searching import Searching
     from interceptor.specs.filter import Filter
@@ -125,6 +126,12 @@ class App:
     @property
     def _keylog_path(self) -> str | None:
         return self.options.tls_keylog_file or os.environ.get("SSLKEYLOGFILE") or os.environ.get("MITMPROXY_SSLKEYLOGFILE")
+
+    @cached_property
+    def pac_files(self) -> PacFiles:
+        from interceptor.proxy.pac import PacFiles
+
+        return PacFiles()
 
     @cached_property
     def names(self) -> SystemNames:
@@ -210,6 +217,10 @@ class App:
         )
         services.connection_ended = Garbage(loop.call_soon, lambda: len(self.store)).connection_ended
         services.look_up = self.names.look_up
+        from interceptor.proxy.asks import ChooseWay, LogIn
+        from interceptor.proxy.logins import log_in
+
+        services.later = {ChooseWay: lambda ask: self.pac_files.choose(ask), LogIn: log_in}
         self._listeners = Listeners(services, self.settings, iter(self.store.next_id, None))
         if not (self.options.confdir_path / "interceptor-ca.pem").exists():
             self.authority  # noqa: B018 - made before there is a port: who waits for the port finds the CA's files
@@ -237,6 +248,8 @@ class App:
             self._listeners.close()
         if self._services is not None:
             self._services.hangups.close()
+        if "pac_files" in self.__dict__:
+            self.pac_files.close()
         self.store.flush()
         for saver in savers:
             saver.close()
@@ -291,6 +304,7 @@ class App:
                 udp_timeout=options.udp_timeout,
                 routes=Routes(parse_rules(options.route)),
                 upstream_auth=_user_and_password(options.upstream_auth),
+                upstream_auth_scheme=options.upstream_auth_scheme,
                 http_connect_send_host_header=options.http_connect_send_host_header,
                 strip_ech=options.strip_ech,
             )

@@ -81,7 +81,7 @@ class _Declared:
     route = texts(
         [],
         "proxy",
-        "Ways out: [pattern ]proxies for hosts that match, or direct: socks5h://user:password@host,http://host:80.",
+        "Ways out: [pattern ]proxies for hosts that match, or direct, or pac:file: socks5h://user:password@host,http://host:80.",
         check=are_routes,
         beginnings={
             "direct": "over no proxy",
@@ -90,6 +90,7 @@ class _Declared:
             "socks5h://": "over a SOCKS5 proxy, which resolves names",
             "socks5://": "the same, names are resolved here",
             "socks4a://": "over a SOCKS4 proxy, which resolves names",
+            "pac:": "as a PAC file says: a path or a URL",
         },
     )
     http_connect_send_host_header = switch(True, "proxy", "Send a Host field with the CONNECT to an http or https proxy.")
@@ -168,6 +169,12 @@ class _Declared:
     )
     upstream_auth = optional_text(
         "rules", "User:password for the proxy of upstream mode, or for the server in reverse mode.", check=is_user_and_password
+    )
+    upstream_auth_scheme = text(
+        "basic",
+        "proxy",
+        "How http and https proxies on the way out are told user and password; negotiate without any takes the system's ticket.",
+        choices=("basic", "ntlm", "negotiate"),
     )
     server_replay = texts([], "rules", "Files of flows whose responses answer the same requests.")
     server_replay_extra = text(

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from interceptor.model.body import Body
-from interceptor.model.connection import Address, Connection, Origin
+from interceptor.model.connection import Address, Connection, Hop, Origin, Route
 from interceptor.model.hooks import Hook, Verdict
 from interceptor.proxy.core.effects import Ask
 from interceptor.proxy.core.events import Receiver
+from interceptor.specs.routes import Pac
 
 
 @dataclass(slots=True)
@@ -70,6 +71,39 @@ class Dial(Ask[Connection | ConnectFailed]):
     """To the driver: a transport to `connection.dialled`; it fills in what it learns. If withdrawn, it closes what it has got."""
 
     connection: Connection
+
+
+@dataclass(slots=True)
+class ChooseWay(Ask[tuple[Route, ...] | ConnectFailed]):
+    """To the driver: the ways that a PAC file says lead to that URL, to be tried in turn; never none."""
+
+    pac: Pac
+    url: str
+    host: str
+
+
+@dataclass(slots=True)
+class Token:
+    """What to tell a hop next. `context` goes back with what it answers."""
+
+    context: object
+    token: bytes
+
+
+@dataclass(slots=True)
+class LogInFailed:
+    reason: str
+
+
+@dataclass(slots=True)
+class LogIn(Ask[Token | LogInFailed]):
+    """To the driver: the next token of a login (`scheme` is "NTLM" or "Negotiate") with that hop's user and password; without
+    them, by what the system knows of its user. The first has no challenge and no context."""
+
+    hop: Hop
+    scheme: str
+    challenge: bytes = b""
+    context: object = field(default=None, repr=False)
 
 
 @dataclass(slots=True)

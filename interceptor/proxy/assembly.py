@@ -67,7 +67,8 @@ class Assembly:
     def tls_with_hop(self, hop: Hop, is_forwarding: bool) -> Tunnel:
         from interceptor.proxy.layers.server_tls import ServerTls
 
-        offers = HTTP1_ONLY if is_forwarding or not self._settings.http2 else EITHER
+        is_http1 = is_forwarding or not self._settings.http2 or self._settings.login_with(hop)  # that belongs to a connection
+        offers = HTTP1_ONLY if is_http1 else EITHER
         return ServerTls(self.stack, self._settings, Origin("https", hop.host, hop.port), offers, is_to_hop=True)
 
     def carrier(self, tls: Tunnel, hop: Hop, early: Sequence[PipeEvent]) -> Http2Hop | None:
@@ -90,7 +91,14 @@ class Assembly:
             return SocksHop(self.stack, hop, to)
         from interceptor.proxy.layers.http.connect_hop import ConnectHop
 
-        return ConnectHop(self.stack, hop, to, self._settings.http_connect_send_host_header)
+        return ConnectHop(self.stack, hop, to, self._settings.http_connect_send_host_header, self._settings.login_with(hop))
+
+    def login(self, hop: Hop) -> Tunnel | None:
+        if not (scheme := self._settings.login_with(hop)):
+            return None
+        from interceptor.proxy.layers.http.forward_login import ForwardLogin
+
+        return ForwardLogin(self.stack, hop, scheme)
 
     # --- for the driver ---------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ One coarse timer serves the stack. When the client has gone, the driver closes w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -21,9 +21,11 @@ from interceptor.model.hooks import FORWARD, ConnectionWatcher, Decider, Verdict
 from interceptor.model.records import FlowEnded, Record, Recorder
 from interceptor.proxy.asks import (
     Associate,
+    ChooseWay,
     ConnectFailed,
     Dial,
     Leaf,
+    LogIn,
     LookUp,
     MintFailed,
     MintLeaf,
@@ -95,6 +97,7 @@ class Services:
     decider: Decider = field(init=False)
     tls: Minting = field(init=False)
     look_up: Callable[[LookUp], NamesFound] = lambda ask: NamesFound(())
+    later: dict[type[Ask[Any]], Callable[[Any], Awaitable[Any]]] = field(default_factory=dict)  # who answers what, in a while
 
 
 class Driver:
@@ -261,6 +264,8 @@ class Driver:
         match effect:
             case RunHook() | MintLeaf() | ReadBody() | Dial() | Resolve():
                 self._ask(effect)
+            case ChooseWay() | LogIn():
+                self._run(self._answer_later(effect))
             case Close(connection=connection, is_abrupt=is_abrupt):
                 if transport := self._transports.get(connection):
                     connection.closed_at = connection.closed_at or self._stack.wall_time()
@@ -323,6 +328,9 @@ class Driver:
 
     async def _mint(self, ask: MintLeaf) -> None:
         self.deliver(Replied(ask, await self._services.tls.mint_later(ask)))
+
+    async def _answer_later(self, ask: Ask[Any]) -> None:
+        self.deliver(Replied(ask, await self._services.later[type(ask)](ask)))
 
     async def _resolve(self, ask: Resolve) -> None:
         answer: tuple[str, ...] | ConnectFailed

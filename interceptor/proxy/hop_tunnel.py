@@ -8,7 +8,7 @@ Until it is open, nothing from above is passed on: what is above has not been to
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from enum import Enum
 from typing import Final
 
@@ -102,14 +102,32 @@ def basic_credentials(hop: Hop) -> list[Field]:
     return [(b"Proxy-Authorization", b"Basic " + told)]
 
 
-def refusal(hop: Hop, status: int, reason: bytes, fields: list[Field]) -> str:
-    """Why it does not lead on, by its answer to CONNECT."""
+def challenge_in(fields: list[Field], scheme: str) -> bytes:
+    """What a 407 says for that scheme beside its name; b"" if nothing, or not in base64."""
+    for value in Headers(fields).get_all("proxy-authenticate"):
+        name, _, said = value.strip().partition(" ")
+        if name.lower() == scheme.lower() and said:
+            try:
+                return b64decode(said.strip(), validate=True)
+            except ValueError:
+                return b""
+    return b""
+
+
+def refusal(hop: Hop, status: int, reason: bytes, fields: list[Field], login: str = "") -> str:
+    """Why it does not lead on, by its answer to CONNECT; `login`: the scheme by which it was told all there is to tell."""
     said = f"{status} {reason.decode('utf-8', 'replace').strip()}".strip()
     if status != 407:
         return f"it answered {said}"
     schemes = [value.split(" ")[0] for value in Headers(fields).get_all("proxy-authenticate")]
     wanted = f" ({', '.join(schemes)})" if schemes else ""
-    if schemes and "basic" not in (scheme.lower() for scheme in schemes):
+    if login:
+        return f"it does not take the credentials of {hop.user or 'this user'!r}{wanted}: {said}"
+    offered = [scheme.lower() for scheme in schemes]
+    if schemes and "basic" not in offered:
+        for scheme in ("negotiate", "ntlm"):
+            if scheme in offered:
+                return f"it wants other credentials{wanted}: set upstream_auth_scheme to {scheme}, {said}"
         return f"it wants credentials of a kind that cannot be given{wanted}: {said}"
     if hop.user is None:
         return f"it wants credentials{wanted}: write {hop.scheme}://user:password@{bracketed(hop.host)}, {said}"

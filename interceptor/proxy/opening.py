@@ -6,6 +6,7 @@
 Where HTTP/2 was agreed on with an https hop, the connection to it carries any number of tunnels (a `Carrier`): from there on the
 attempt goes on with a stream, which is a connection of its own; the next attempt over the same hops begins with another one.
 
+A PAC file is asked for the ways first; one whose first hop (or, direct, whose origin) is not there gives way to the next.
 A hop that speaks HTTP is the last and is to forward a request: then it is asked for no tunnel.
 """
 
@@ -16,14 +17,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from interceptor.model.connection import Address, Connection, Hop, Origin, Route, Side
-from interceptor.proxy.asks import ConnectFailed, Dial, Reach
+from interceptor.model.connection import DEFAULT_PORTS, Address, Connection, Hop, Origin, Route, Side, bracketed
+from interceptor.proxy.asks import ChooseWay, ConnectFailed, Dial, Reach
 from interceptor.proxy.core.effects import Ask, Asker, Close, PauseReading, PipeEffect, ResumeReading
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, HungUp, Opened, PipeEvent, Receiver
 from interceptor.proxy.core.layer import Layer, Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
 from interceptor.proxy.settings import Settings
+from interceptor.specs.routes import Pac
 
 R = TypeVar("R")
 
@@ -40,6 +42,10 @@ class MakesTunnels(Protocol):
         ...
 
     def through_hop(self, hop: Hop, to: Address) -> Tunnel: ...
+
+    def login(self, hop: Hop) -> Tunnel | None:
+        """What logs in to a hop that forwards requests, before the first one, if Basic is not how."""
+        ...
 
     def carrier(self, tls: Tunnel, hop: Hop, early: Sequence[PipeEvent]) -> Carrier | None:
         """Heads the connection from now on, if HTTP/2 was agreed on in that TLS; `early` has come before."""
@@ -119,27 +125,61 @@ class Step:
 
 
 class Opening:
-    """`dial` or `upgrade`, once."""
+    """`start` or `upgrade`, once."""
 
-    def __init__(self, owner: Owner, reach: Reach, route: Route, is_forwarded: bool) -> None:
-        self._owner, self._stack, self.reach = owner, owner.stack, reach
+    def __init__(self, owner: Owner, reach: Reach, way: Route | Pac) -> None:
+        self._owner, self._stack, self.reach, self._way = owner, owner.stack, reach, way
         self.followers: list[Reach] = []  # they can share what this one gets
-        origin = reach.origin
-        self.connection = Connection(
-            Side.SERVER,
-            (origin.host, origin.port),
-            opened_at=self._stack.wall_time(),
-            transport=origin.transport,
-            via=route,
-            is_forwarded=is_forwarded,
-        )
+        self._others: list[Route] = []  # ways to try if this one is not there
+        self._choosing: ChooseWay | None = None
+        self.connection = self._record(() if isinstance(way, Pac) else way)
         self._dial: Dial | None = None
         self._steps: list[Step] = []
         self._step: Step | None = None
         self._tunnel: Tunnel | None = None
         self._head: Unclaimed | None = None
 
-    def dial(self) -> None:
+    def _record(self, route: Route) -> Connection:
+        origin = self.reach.origin
+        return Connection(
+            Side.SERVER,
+            (origin.host, origin.port),
+            opened_at=self._stack.wall_time(),
+            transport=origin.transport,
+            via=route,
+            is_forwarded=self.reach.is_plain_request and bool(route) and route[-1].speaks_http,
+        )
+
+    def start(self) -> None:
+        if not isinstance(self._way, Pac):
+            return self._go(self._way)
+        origin = self.reach.origin
+        scheme = "http" if origin.scheme == "http" else "https"
+        shown = bracketed(origin.host) if origin.port == DEFAULT_PORTS[scheme] else origin.authority
+        ask = self._choosing = ChooseWay(self._owner, self._way, f"{scheme}://{shown}/", origin.host)
+        self._stack.alarms[self._too_late] = self._stack.now + self._owner.settings.connect_timeout
+        self._owner.ask(ask, then=self._chosen)
+
+    def _chosen(self, answer: tuple[Route, ...] | ConnectFailed) -> None:
+        self._choosing = None
+        if isinstance(answer, ConnectFailed):
+            answer.connection = self.connection
+            return self._fail(answer)
+        self._others = [tuple(map(self._with_credentials, route)) for route in answer]
+        self._go(self._others.pop(0))
+
+    def _with_credentials(self, hop: Hop) -> Hop:
+        told = self._owner.settings.upstream_auth
+        return replace(hop, user=told[0], password=told[1]) if told is not None and hop.speaks_http else hop
+
+    def _go(self, route: Route) -> None:
+        self.connection = self._record(route)
+        if route and self.connection.transport == "udp":
+            reason = "datagrams cannot go over this proxy: a route `direct` for that host lets them out"
+            return self._fail(ConnectFailed(str(route[-1]), "connect", reason, self.connection))
+        self._dial_or_share()
+
+    def _dial_or_share(self) -> None:
         for index in reversed(range(len(self.connection.via))):
             carrier = self._owner.carriers.get(self.connection.via[: index + 1])
             if carrier is not None and carrier.takes_more and not self.connection.is_forwarded:
@@ -207,6 +247,8 @@ class Opening:
         if not self._steps:
             self._stop()
             self._head.opening = None
+            if self.connection.is_forwarded and (login := self._owner.make.login(self.connection.via[-1])) is not None:
+                self._stack.pipes[self.connection].put([login], self._head)
             return self._owner.has_opened(self, self._head)
         step = self._steps.pop(0)
         self._begin(step, self._new_carrier(step) if step.carried is not None else None)
@@ -253,7 +295,9 @@ class Opening:
     def withdraw(self) -> None:
         """Nobody wants it any more."""
         self._stop()
-        if self._dial is not None:
+        if self._choosing is not None:
+            self._owner.withdraw(self._choosing)
+        elif self._dial is not None:
             self._owner.withdraw(self._dial)
         elif self._head is not None:
             self._head.opening = None
@@ -261,8 +305,13 @@ class Opening:
 
     def _too_late(self) -> None:
         settings = self._owner.settings
+        if self._choosing is not None:
+            self._owner.withdraw(self._choosing)
+            reason = f"no answer within {settings.connect_timeout:g} s (connect_timeout)"
+            return self._fail(ConnectFailed(str(self._way), "PAC", reason, self.connection))
         if self._dial is not None:
             self._owner.withdraw(self._dial)
+            self._dial = None
             return self._fail(self._failed(f"no connection within {settings.connect_timeout:g} s (connect_timeout)"))
         step = self._step
         assert step is not None
@@ -278,6 +327,8 @@ class Opening:
     def _fail(self, failed: ConnectFailed) -> None:
         self._stop()
         self.connection.error = failed.reason
+        if self._others and self._step is None:
+            return self._go(self._others.pop(0))
         self._owner.has_failed(self, failed)
 
     def _stop(self) -> None:

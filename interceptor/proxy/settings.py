@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from interceptor.model.connection import Hop
 from interceptor.proxy.trusting_clients import TrustingClients
 from interceptor.specs.routes import Routes
 
@@ -67,5 +68,14 @@ class Settings:
     udp_timeout: float = 20.0
     routes: Routes = field(default_factory=Routes)
     upstream_auth: tuple[str, str] | None = None  # user and password for the proxy of an upstream mode
+    upstream_auth_scheme: str = "basic"  # or "ntlm", "negotiate": how http and https hops are told who we are
     http_connect_send_host_header: bool = True
     strip_ech: bool = True
+
+    def login_with(self, hop: Hop) -> str:
+        """"NTLM" or "Negotiate" if that is how we log in there, else ""."""
+        if not hop.speaks_http or self.upstream_auth_scheme == "basic":
+            return ""
+        if self.upstream_auth_scheme == "negotiate":
+            return "Negotiate"  # the system may know who its user is
+        return "NTLM" if hop.user is not None else ""

@@ -189,23 +189,19 @@ class Upstreams(Layer):
             for other in self._opening.values():
                 if b"h2" in other.reach.alpn_offers and _key(other.reach.origin) == key:
                     return other.followers.append(reach)
-        route = self._routes.to(reach.origin) if self._has_routes else ()
-        if route and reach.origin.transport == "udp":
-            reason = "datagrams cannot go over this proxy: a route `direct` for that host lets them out"
-            return self._failed(reach, ConnectFailed(str(route[-1]), "connect", reason))
-        is_forwarded = reach.is_plain_request and bool(route) and route[-1].speaks_http
-        opening = self._opening[id(reach)] = Opening(self, reach, route, is_forwarded)
+        way = self._routes.to(reach.origin) if self._has_routes else ()
+        opening = self._opening[id(reach)] = Opening(self, reach, way)
         raw_key = False, reach.origin.host, reach.origin.port, "", reach.origin.transport
         if reach.origin.is_tls and (raw := self._take_idle(raw_key, reach)):
             return opening.upgrade(raw.connection, raw.head)
-        opening.dial()
+        opening.start()
 
     def _upgrade(self, reach: Reach, connection: Connection) -> None:
         """In the middle of what is said on it."""
         if connection not in self.stack.pipes:
             reason = "the server has closed the connection"
             return self._failed(reach, ConnectFailed(reach.origin.authority, "TLS handshake", reason, connection))
-        opening = self._opening[id(reach)] = Opening(self, reach, connection.via, is_forwarded=False)
+        opening = self._opening[id(reach)] = Opening(self, reach, connection.via)
         opening.upgrade(connection, Unclaimed(self, connection))
 
     # --- Owner: from an attempt -------------------------------------------------------------------------------

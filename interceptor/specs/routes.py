@@ -4,6 +4,7 @@
     \\.corp\\.example:443$ http://me:pw@proxy:3128      hosts whose host:port matches the pattern
     .* http://gate:3128,socks5://10.0.0.1             a chain: gate is reached first, and leads to the other
     localhost direct                                  no proxy
+    pac:/etc/proxy.pac                                as that file says (also pac:https://host/proxy.pac)
 
 The first rule whose pattern is found in `host:port` says the route; it needs no pattern to mean all. What no rule means takes the
 way that its mode says: over the proxy of an `upstream:` mode, else direct.
@@ -27,11 +28,21 @@ _LIMIT: Final = 255  # bytes of a user name or password in SOCKS5 (RFC 1929)
 
 
 @dataclass(frozen=True, slots=True)
+class Pac:
+    """The way that a proxy auto-configuration file says, each time it is asked. `source` is a path or a URL."""
+
+    source: str
+
+    def __str__(self) -> str:
+        return f"pac:{self.source}"
+
+
+@dataclass(frozen=True, slots=True)
 class RouteRule:
     """`pattern` None: all hosts."""
 
     pattern: re.Pattern[str] | None
-    route: Route
+    route: Route | Pac
 
     def means(self, authority: str) -> bool:
         return self.pattern is None or self.pattern.search(authority) is not None
@@ -48,7 +59,7 @@ class Routes:
         """False: all is direct."""
         return bool(self.rules or self.otherwise)
 
-    def to(self, origin: Origin) -> Route:
+    def to(self, origin: Origin) -> Route | Pac:
         """A rule may name the host as it is connected to, or as TLS names it."""
         names = [origin.authority, *([f"{origin.server_name}:{origin.port}"] if origin.server_name else [])]
         for rule in self.rules:
@@ -66,12 +77,21 @@ def parse_rule(text: str) -> RouteRule:
     before, blank, hops = text.strip().rpartition(" ")
     pattern = before.strip()
     if not blank:
-        return RouteRule(None, parse_route(hops))
+        return RouteRule(None, _parse_way(hops))
     try:
         compiled = re.compile(pattern, re.IGNORECASE)
     except re.error as error:
         raise UserError(f"{pattern!r} is not a regular expression: {error.msg}", error.pos) from None
-    return RouteRule(compiled, parse_route(hops, text.rindex(" ") + 1))
+    return RouteRule(compiled, _parse_way(hops, text.rindex(" ") + 1))
+
+
+def _parse_way(text: str, position: int = 0) -> Route | Pac:
+    scheme, colon, source = text.partition(":")
+    if scheme.lower() != "pac" or not colon:
+        return parse_route(text, position)
+    if not source:
+        raise UserError("pac: needs to know which file: write pac:/path/to/file.pac or pac:https://host/file.pac.", position)
+    return Pac(source.removeprefix("//") if source.startswith("///") else source)
 
 
 def parse_route(text: str, position: int = 0) -> Route:
@@ -124,3 +144,24 @@ def parse_hop(text: str, position: int = 0) -> Hop:
 def without_password(text: str) -> str:
     """The same text for people to see."""
     return re.sub(r"(://[^:@/,\s]*):[^\s,]*@", r"\1:***@", text)
+
+
+_PAC_KINDS: Final = {
+    **{"PROXY": "http", "HTTP": "http", "HTTPS": "https"},
+    **{"SOCKS": "socks4a", "SOCKS4": "socks4a", "SOCKS5": "socks5h"},
+}
+
+
+def parse_pac_answer(text: str) -> tuple[Route, ...]:
+    """What `FindProxyForURL` returned (`PROXY host:port; SOCKS5 host:port; DIRECT`): ways to be tried in that order. Kinds that
+    nobody knows are passed over, as browsers do it; UserError if nothing is left."""
+    ways: list[Route] = []
+    for entry in text.split(";"):
+        kind, _, address = entry.strip().partition(" ")
+        if kind.upper() == "DIRECT":
+            ways.append(())
+        elif scheme := _PAC_KINDS.get(kind.upper()):
+            ways.append((parse_hop(f"{scheme}://{address.strip()}"),))
+    if not ways and text.strip():
+        raise UserError(f"its answer names no way that is known here: {text[:100]!r}")
+    return tuple(dict.fromkeys(ways)) or ((),)

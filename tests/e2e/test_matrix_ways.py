@@ -16,7 +16,8 @@ import pytest
 
 from tests.support.certificates import TestAuthority
 from tests.support.gateway import SERVER, SERVER6, TOP, Networks
-from tests.support.way_cells import Cell, cells, covering, hosts_file, origin_names, page
+from tests.support.parents import PASSWORD, USER
+from tests.support.way_cells import Cell, cells, covering, hosts_file, origin_names, pac_script, page
 
 pytestmark = [pytest.mark.needs_namespaces, pytest.mark.needs_ipv6]
 PYTHON = shlex.quote(sys.executable)
@@ -70,11 +71,13 @@ class Lab:
     def _start_program(self) -> int:
         folder = self._folder
         modes = dict.fromkeys(cell.mode_text for cell in self._wanted)
-        rules = dict.fromkeys(cell.rule for cell in self._wanted)
+        pac_file = folder / "proxy.pac"
+        pac_file.write_text(pac_script())
+        rules = dict.fromkeys(cell.rule(pac_file) for cell in self._wanted)
         arguments = [word for mode in modes for word in ("-m", mode)]
         arguments += [word for rule in rules for word in ("--route", rule)]
         arguments += ["--set", f"ssl_verify_upstream_trusted_ca={self._authority.ca_file}"]
-        arguments += ["--set", f"confdir={folder / 'confdir'}", "--set", "block_global=false"]
+        arguments += ["--set", f"confdir={folder / 'confdir'}", "--upstream-auth", f"{USER}:{PASSWORD}"]
         command = f"{PYTHON} -m interceptor dump --json {shlex.join(arguments)} 2>&1 >{folder / 'flows'}"
         return self._networks.start("gateway", self._known_hosts(f"sh -c {shlex.quote('exec ' + command)}"), "Listening")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import html
 import socket
@@ -292,3 +293,64 @@ def test_origins_that_cannot_be_reached_and_ourselves(start_proxy: StartProxy) -
             return f"{flow['request']['host']}:{flow['request']['port']}" == authority
 
         assert said in proxy.flow_where(is_it)["error"]["message"]
+
+
+class NtlmParent:
+    """Wants NTLM of each connection, whose other side is pyspnego's; then it leads on, or answers requests itself."""
+
+    def __init__(self) -> None:
+        self.logins = 0
+        self.targets: list[str] = []
+
+    def serve(self, peer: Peer) -> None:
+        import spnego
+
+        context, is_known = spnego.server(protocol="ntlm"), False
+        while head := peer.read_head():
+            fields = dict(line.split(b": ", 1) for line in head[:-4].split(b"\r\n")[1:])
+            method, target = head.split(b" ")[:2]
+            kind, _, token = fields.get(b"Proxy-Authorization", b"").partition(b" ")
+            challenge = b""
+            if kind == b"NTLM":
+                try:
+                    answer = context.step(base64.b64decode(token))
+                except spnego.exceptions.InvalidTokenError:  # not the right password
+                    answer = None
+                is_known = context.complete
+                self.logins += is_known
+                challenge = b" " + base64.b64encode(answer) if answer else b""
+            if not is_known:
+                page = b"" if method == b"HEAD" else b"Log in."
+                peer.send(b"HTTP/1.1 407 Log in\r\nProxy-Authenticate: NTLM%b\r\nContent-Length: 7\r\n\r\n%b" % (challenge, page))
+                continue
+            self.targets.append(f"{method.decode()} {target.decode()}")
+            if method == b"CONNECT":
+                peer.send(b"HTTP/1.1 200 OK\r\n\r\n220 hello\r\n")
+                peer.send(b"250 " + peer.read_until(b"\r\n"))
+                return
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def test_a_parent_that_wants_ntlm(start_proxy: StartProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "users").write_text("CORP:me:pw\n")
+    monkeypatch.setenv("NTLM_USER_FILE", str(tmp_path / "users"))
+    parent = NtlmParent()
+    with RawServer(parent.serve) as server:
+        scheme = ("--set", "upstream_auth_scheme=ntlm")
+        proxy = start_proxy("-m", f"upstream:http://CORP%5Cme:pw@127.0.0.1:{server.port}", *scheme)
+        with through(proxy.port, "raw.test", 25) as client:
+            assert client.read_until(b"\r\n") == b"220 hello\r\n"
+            client.send(b"QUIT\r\n")
+            assert client.read_until(b"\r\n") == b"250 QUIT\r\n"
+        with connect(proxy.port) as client:
+            for number in (1, 2):
+                client.send(b"GET http://a.test/%d HTTP/1.1\r\nHost: a.test\r\n\r\n" % number)
+                assert client.read_response()[1] == b"ok"
+        assert parent.targets == ["CONNECT raw.test:25", "GET http://a.test/1", "GET http://a.test/2"]
+        assert parent.logins == 2 and server.connections == 2, "one login for each connection"
+        assert proxy.flow("/1")["error"] is None
+        wrong = start_proxy("-m", f"upstream:http://CORP%5Cme:no@127.0.0.1:{server.port}", *scheme)
+        with connect(wrong.port) as client:
+            client.send(b"CONNECT raw.test:25 HTTP/1.1\r\n\r\n")
+            head, body = client.read_response()
+        assert head.startswith(b"HTTP/1.1 502 ") and b"it does not take the credentials of" in body

@@ -143,7 +143,7 @@ FAILURES = [
     (
         "http://me:pw@gate:8",
         b"HTTP/1.1 407 Login\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n",
-        "CONNECT: it wants credentials of a kind that cannot be given (Negotiate, NTLM): 407 Login",
+        "CONNECT: it wants other credentials (Negotiate, NTLM): set upstream_auth_scheme to negotiate, 407 Login",
     ),
     ("socks5h://gate:8", b"\5\xff", "SOCKS5: it wants a user and a password: write socks5h://user:password@host"),
     ("socks5h://me:pw@gate:8", b"\5\xff", "SOCKS5: it takes neither user and password nor clients without"),

@@ -53,6 +53,9 @@ class World(PaperStack):
     def tls_with_hop(self, hop: Hop, is_forwarding: bool) -> Tunnel:
         return Framer(self.stack)
 
+    def login(self, hop: Hop) -> Tunnel | None:
+        return None
+
     def carrier(self, tls: Tunnel, hop: Hop, early: Sequence[PipeEvent]) -> Carrier | None:
         return None
 

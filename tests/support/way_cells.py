@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 from tests.support.gateway import SERVER, SERVER6
 from tests.support.parents import PASSWORD, USER
@@ -42,6 +43,7 @@ ROUTES = {
     "https in HTTP/2": ("h2",),
     "socks5h, https in HTTP/2, http": ("socks5h", "h2", "http"),
     "https in HTTP/2, https in HTTP/2": ("h2", "h2"),
+    "a PAC file": ("http",),
 }
 """A way out as the page names it -> its hops."""
 MODES = {"regular": 8080, "regular, over TLS": 8443, "socks5": 1080, "socks5 (4a)": 1081, "transparent": 8081, "reverse": 0}
@@ -95,10 +97,11 @@ class Cell:
             return f"reverse:{_REVERSE[self.protocol]}://{self.authority}@:{self.port}"
         return f"{self.mode.partition(',')[0].partition(' ')[0]}@:{self.port}"
 
-    @property
-    def rule(self) -> str:
+    def rule(self, pac_file: Path) -> str:
         """What the option `route` is to say for this origin."""
         pattern = "^" + self.authority.rpartition(":")[0].replace("[", r"\[").replace("]", r"\]") + ":"
+        if self.route == "a PAC file":
+            return f"{pattern} pac:{pac_file}"
         hops = [hop.replace("://", f"://{USER}@" if "socks4" in hop else f"://{USER}:{PASSWORD}@") for hop in self.hops]
         return f"{pattern} {','.join(hops) or 'direct'}"
 
@@ -151,6 +154,16 @@ def hosts_file() -> str:
         four, six, name = (Cell("regular", route, "TCP", family).origin[0] for family in FAMILIES)
         lines += [f"{four} {name}", f"{six} {name}"]
     return "\n".join(lines) + "\n"
+
+
+def pac_script() -> str:
+    """Credentials are not in it: they are `upstream_auth`. The first way of some is not there."""
+    port = PARENTS["http"]
+    return (
+        f'function FindProxyForURL(url, host) {{ if (shExpMatch(host, "*:*")) return "PROXY [{SERVER6}]:{port}";'
+        f' if (dnsDomainIs(host, ".test")) return "PROXY parent.test:{port}; DIRECT";'
+        f' return "HTTPS {SERVER}:9; PROXY {SERVER}:{port}"; }}'
+    )
 
 
 def origin_names() -> list[str]:

@@ -115,7 +115,7 @@ class Http1Upstream(Layer):
     def _with_credentials(self, fields: list[Field]) -> list[Field]:
         """Those of the hop that forwards the request, if it has some, in place of what the client sent for it."""
         via = self.connection.via
-        if not self.connection.is_forwarded or via[-1].user is None:
+        if not self.connection.is_forwarded or via[-1].user is None or self._settings.login_with(via[-1]):
             return fields
         return [item for item in fields if item[0].lower() != b"proxy-authorization"] + basic_credentials(via[-1])
 
