@@ -11,6 +11,7 @@ import asyncio
 import gc
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -89,7 +90,7 @@ class App:
         self.intercept = Intercept(self.store.touch)
         self.is_reading = False  # while rfile is
         self.problem_at_end = ""  # what a person should know when all is over
-        self.replays = ClientReplay(options, self.store, self.replay)
+        self.replays = ClientReplay(options, self.store, self.replay, self._schedule)
         self._settings: Settings | None = None
         self._listeners: Listeners | None = None
         self._services: Services | None = None
@@ -354,25 +355,18 @@ class App:
         """The filter that was typed; None of an empty one, which all flows match. UserError if it is none."""
         return _filter(text)
 
-    def replay(self, flow: HttpFlow) -> HttpFlow:
-        """Sends the request of this flow again; what comes of it is a new flow."""
+    def replay(self, flow: HttpFlow, over: Callable[[HttpFlow], None]) -> HttpFlow:
+        """Sends the request of this flow again; what comes of it is a new flow, which `over` is called with at its end."""
         request = flow.request.copy()
         request.timestamp_end = None
         again = HttpFlow(self.store.next_id(), mode=flow.mode, request=request)
         again.replay_of = flow.id
-        self._send(again, _said_by_client(flow))
+        again.created_at = request.timestamp_start = time.time()
+        self.listeners.replay(again, _said_by_client(flow), lambda: over(again))
         return again
-
-    def _send(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
-        import time
-
-        flow.created_at = flow.request.timestamp_start = time.time()
-        self.listeners.replay(flow, script)
 
     def create(self, request: Request) -> HttpFlow:
         """A new flow on the list, which is not sent."""
-        import time
-
         now = time.time()
         request.timestamp_start = request.timestamp_end = now
         flow = HttpFlow(self.store.next_id(), created_at=now, request=request)

@@ -183,7 +183,12 @@ def optional_text(
 
 
 def texts(
-    default: Sequence[str], group: str, help: str, *, choices: Sequence[str] = (), check: Check | None = None,
+    default: Sequence[str],
+    group: str,
+    help: str,
+    *,
+    choices: Sequence[str] = (),
+    check: Check | None = None,
     beginnings: Mapping[str, str] = MappingProxyType({}),
 ) -> OptionDefinition[Sequence[str]]:
     """With `choices`, each entry is one of them."""
@@ -210,6 +215,11 @@ def seconds(default: float, group: str, help: str) -> OptionDefinition[float]:
     return OptionDefinition("float", default, group, help, optional=False, check=_is_positive)
 
 
+def rate(group: str, help: str) -> OptionDefinition[float]:
+    """So many a second, whole or not; 0 is as many as there are."""
+    return OptionDefinition("float", 0.0, group, help, optional=False, check=_is_rate)
+
+
 # Checks: each gets a value of the right type.
 
 
@@ -229,6 +239,11 @@ def _is_count_or_all(value: int) -> None:
 def _is_positive(value: float) -> None:
     if not 0 < value < float("inf"):  # also refuses nan
         raise UserError(f"{value:g} is not a time in seconds above 0")
+
+
+def _is_rate(value: float) -> None:
+    if not 0 <= value < float("inf"):  # also refuses nan
+        raise UserError(f"{value:g} is not a number a second; 0 is as fast as they go")
 
 
 def is_size(value: str) -> None:

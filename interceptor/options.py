@@ -30,6 +30,7 @@ from interceptor.option_definitions import (
     is_user_and_password,
     optional_text,
     optional_whole,
+    rate,
     seconds,
     switch,
     text,
@@ -260,6 +261,8 @@ class _Declared:
     client_replay_concurrency = whole_or_all(
         1, "flows", "How many requests that are sent again may be on their way at a time; -1 for all at once."
     )
+    client_replay_repeat = whole(1, 1, 1_000_000_000, "flows", "How many times requests are sent again, each as a new flow.")
+    client_replay_rate = rate("flows", "How many requests a second are sent again at most; 0 is as fast as they go.")
 
     session = optional_text(
         "files", "Session to work in: a name, or a file; none: in memory only; unset: the console makes one without a name."

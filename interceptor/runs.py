@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from interceptor.addons.client_replay import why_not
+from interceptor.addons.client_replay import told, why_not
 from interceptor.app import App, Closing
 from interceptor.commands import Commands
 from interceptor.model.flow import Flow, HttpFlow
@@ -250,10 +250,11 @@ async def _start_work(app: App) -> bool:
         finally:
             app.is_reading = False
     for path in options.client_replay:
-        async for flow in _read(app, path):
-            if isinstance(flow, HttpFlow) and why_not(flow) is None:
-                app.replays.add([flow])
-    await app.replays.finished()
+        flows = [flow async for flow in _read(app, path)]
+        app.replays.add(flow for flow in flows if isinstance(flow, HttpFlow) and why_not(flow) is None)
+    outcome = await app.replays.finished()
+    if outcome.sent:
+        app.eventlog.add("info", told(outcome))
     if options.rfile or options.client_replay:
         app.store.flush()
         return True
@@ -264,7 +265,7 @@ async def _read(app: App, path: str) -> Any:
     """The flows of a file, the loop breathing between them."""
     from interceptor.session.formats.recognised import read_file
 
-    for count, flow in enumerate(read_file(path, partial(app.eventlog.add, "warn"))):
+    for count, flow in enumerate(read_file(path, partial(app.eventlog.add, "warn"), app.store.touch)):
         yield flow
         if count % 50 == 49:
             await asyncio.sleep(0)

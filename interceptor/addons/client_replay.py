@@ -1,21 +1,38 @@
-"""Requests that are sent again: a queue, and how many of them may be on their way at the same time.
+"""Requests that are sent again: a queue, how many of them may be on their way at the same time, and how many begin in a second.
 
-    add(flows) ─▸ waiting ─ a place is free ─▸ send(flow) ─▸ running ─ it has ended, was upgraded or is held ─▸ the next
+    add(flows, times, rate) ─▸ a series ─ a place is free, and it is time ─▸ send(flow, over) ─▸ running
+                                             the next ◂─ it is over, was upgraded, or is held ◂─┘
 
 How many run is the option `client_replay_concurrency`; a held one takes no place: it waits for a person. The queue holds the
-flows whose requests are to be sent, not copies: what is edited before its turn is sent as edited.
+flows whose requests are to be sent, not copies: what is edited before its turn is sent as edited, and a request that is to be
+sent a million times is there once. At most a few begin before the loop has its turn. That one is over is said by whoever
+carries it on the wire, at once; that it is held, or was taken off the list, is heard from the store, a moment later.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from interceptor.addons.finished import has_ended
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.options import Options
+from interceptor.specs.errors import UserError
+
+_SLICE: Final = 20
+"""So many begin before the loop gets its turn."""
+_CATCH_UP_SECONDS: Final = 0.1
+"""What a timer rang too late by is made up for, up to this; a pause longer than that is no reason to send faster later."""
+
+Over = Callable[[HttpFlow], None]
+Send = Callable[[HttpFlow, Over], HttpFlow]
+"""Sends the request of a flow and gives back the flow that comes of it; tells of that when nothing more will come of it."""
+Schedule = Callable[[float, Callable[[], None]], object]
+"""Calls it after so many seconds."""
 
 
 def why_not(flow: Flow) -> str | None:
@@ -37,60 +54,195 @@ class Flows(Protocol):
     def subscribe(self, listener: ClientReplay, /) -> None: ...
 
 
-class ClientReplay:
-    """`send` sends the request of a flow and gives back the flow that comes of it."""
+@dataclass(slots=True)
+class _Series:
+    """The flows in their order, as many times as wanted."""
 
-    def __init__(self, options: Options, store: Flows, send: Callable[[HttpFlow], HttpFlow]) -> None:
-        self._options, self._send = options, send
-        self._waiting: deque[HttpFlow] = deque()
+    flows: Sequence[HttpFlow]
+    times: int
+    rate: float | None  # None: as the option says
+    position: int = 0
+
+    @property
+    def left(self) -> int:
+        return len(self.flows) * self.times - self.position
+
+    def take(self) -> HttpFlow:
+        flow = self.flows[self.position % len(self.flows)]
+        self.position += 1
+        return flow
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of all that was sent since the queue was last empty."""
+
+    sent: int
+    failed: int
+    seconds: float
+
+
+def told(outcome: Outcome) -> str:
+    """In words."""
+    failed = f"; {outcome.failed} of them failed" if outcome.failed else ""
+    rate = f", {outcome.sent / outcome.seconds:.3g} a second" if outcome.sent > 1 and outcome.seconds > 0 else ""
+    return f"{requests(outcome.sent)} sent again in {_seconds(outcome.seconds)}{rate}{failed}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else f"{round(seconds / 60)} minutes"
+
+
+def requests(count: int) -> str:
+    return f"{count:,} {'request' if count == 1 else 'requests'}"
+
+
+class ClientReplay:
+    """Used from the event loop's thread."""
+
+    def __init__(
+        self, options: Options, store: Flows, send: Send, schedule: Schedule, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._options, self._send, self._schedule, self._clock = options, send, schedule, clock
+        self._series: deque[_Series] = deque()
+        self._waiting = 0
         self._running: set[Flow] = set()
-        self._idle: list[asyncio.Future[None]] = []
+        self._held: set[Flow] = set()  # those of the running that wait for a person
+        self._idle: list[asyncio.Future[Outcome]] = []
+        self._sent = self._failed = 0
+        self._began_at = self._next_at = 0.0
+        self._looks_at: float | None = None  # when `_go_on` is called next
         store.subscribe(self)
         options.subscribe(self._on_options)
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return self._waiting
 
     @property
     def count(self) -> int:
         """Those that wait for their turn, and those that are on their way."""
-        return len(self._waiting) + len(self._running)
+        return self._waiting + len(self._running)
 
-    def add(self, flows: Iterable[HttpFlow]) -> None:
-        """They are sent in this order, each as a new flow."""
-        self._waiting.extend(flows)
+    @property
+    def total(self) -> int:
+        """Those, and all that were sent since there was nothing to do."""
+        return self._waiting + self._sent
+
+    def add(self, flows: Iterable[HttpFlow], times: int | None = None, rate: float | None = None) -> int:
+        """They are sent in this order, each as a new flow: all once, then all once more, until that was done so many times.
+        `times` and `rate`, in requests a second, are what the options say if they are None; a rate of 0 is none.
+        How many requests that makes. UserError for numbers that mean nothing."""
+        series = _Series(list(flows), self._options.client_replay_repeat if times is None else times, rate)
+        if series.times < 1:
+            raise UserError(f"{series.times} is not how many times a request can be sent")
+        if rate is not None and not 0 <= rate < float("inf"):
+            raise UserError(f"{rate:g} is not a number of requests a second; 0 is as fast as they go")
+        if not self.count:
+            self._sent = self._failed = 0
+            self._began_at = self._clock()
+            self._next_at = max(self._next_at, self._began_at)
+        if added := series.left:
+            self._series.append(series)
+            self._waiting += added
         self._go_on()
+        return added
 
     def stop(self) -> int:
         """What waits is not sent; how many that were. What is on its way goes on."""
-        count = len(self._waiting)
-        self._waiting.clear()
+        count = self._waiting
+        self._series.clear()
+        self._waiting = 0
         self._go_on()
         return count
 
-    async def finished(self) -> None:
-        """Until nothing waits and nothing is on its way."""
+    async def finished(self) -> Outcome:
+        """When nothing waits and nothing is on its way."""
         if self.count:
-            done = asyncio.get_running_loop().create_future()
+            done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
             self._idle.append(done)
-            await done
+            return await done
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
+        return Outcome(self._sent, self._failed, self._clock() - self._began_at if self._sent else 0.0)
 
     def _on_options(self, options: Options, names: set[str]) -> None:
-        if "client_replay_concurrency" in names:
+        if names & {"client_replay_concurrency", "client_replay_rate"}:
             self._go_on()
+
+    # --- sending ----------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
         most = self._options.client_replay_concurrency
-        while self._waiting and (most < 0 or sum(1 for flow in self._running if flow.held is None) < most):
-            self._running.add(self._send(self._waiting.popleft()))
+        begun = 0
+        while self._series and (most < 0 or len(self._running) - len(self._held) < most):
+            if begun >= _SLICE:
+                self._look_again(0.0)
+                break
+            if (seconds := self._too_early_by()) > 0:
+                self._look_again(seconds)
+                break
+            begun += 1
+            self._begin_one()
         if not self.count:
-            for done in self._idle:
+            idle, self._idle = self._idle, []
+            for done in idle:
                 if not done.done():
-                    done.set_result(None)
-            self._idle.clear()
+                    done.set_result(self._outcome())
 
-    # What the store says
+    def _too_early_by(self) -> float:
+        """Seconds until the next may begin; from then on its successor is counted."""
+        series = self._series[0]
+        rate = self._options.client_replay_rate if series.rate is None else series.rate
+        if not rate:
+            return 0.0
+        now = self._clock()
+        if (seconds := self._next_at - now) > 0:
+            return min(seconds, 1 / rate)  # the rate may have been raised since
+        self._next_at = max(self._next_at, now - _CATCH_UP_SECONDS) + 1 / rate
+        return 0.0
+
+    def _begin_one(self) -> None:
+        series = self._series[0]
+        flow = series.take()
+        self._waiting -= 1
+        self._sent += 1
+        if not series.left:
+            self._series.popleft()
+        again = self._send(flow, self._over)
+        if _is_over(again):  # it could not even begin
+            self._failed += again.error is not None
+            return
+        self._running.add(again)
+        if again.held is not None:
+            self._held.add(again)
+
+    def _look_again(self, seconds: float) -> None:
+        """At the latest then; somebody may look before."""
+        at = self._clock() + seconds
+        if self._looks_at is None or at < self._looks_at:
+            self._looks_at = at
+            self._schedule(seconds, self._look)
+
+    def _look(self) -> None:
+        self._looks_at = None
+        self._go_on()
+
+    def _over(self, flow: HttpFlow) -> None:
+        """Who says so is in the middle of something else: the next one begins a moment later."""
+        if self._forget([flow]):
+            self._look_again(0.0)
+
+    def _forget(self, flows: Iterable[Flow]) -> bool:
+        """True if one of them was on its way."""
+        ours = self._running.intersection(flows)
+        self._failed += sum(flow.error is not None for flow in ours)
+        self._running -= ours
+        self._held -= ours
+        return bool(ours)
+
+    # --- what the store says ----------------------------------------------------------------------------------
 
     def flows_added(self, flows: list[Flow]) -> None:
         self.flows_changed(flows)
@@ -101,12 +253,14 @@ class ClientReplay:
     def flows_changed(self, flows: list[Flow]) -> None:
         ours = self._running.intersection(flows)
         if ours:
-            self._running.difference_update([flow for flow in ours if _is_over(flow)])
+            self._forget([flow for flow in ours if _is_over(flow)])
+            self._held.difference_update([flow for flow in ours if flow.held is None])
+            self._held.update([flow for flow in ours if flow.held is not None and flow in self._running])
             self._go_on()
 
     def flows_removed(self, flow_ids: Sequence[int]) -> None:
-        if gone := {flow for flow in self._running if flow.id in set(flow_ids)}:
-            self._running -= gone
+        gone = set(flow_ids)
+        if self._forget([flow for flow in self._running if flow.id in gone]):
             self._go_on()
 
 

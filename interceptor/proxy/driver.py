@@ -116,6 +116,7 @@ class Driver:
         self._ways: dict[Connection, Way] = {}  # of connections to servers
         self._associations: list[DatagramSocket] = []  # they end with the client's connection
         self._is_draining = self._is_over = False
+        self._over: Callable[[], None] = lambda: None
         self._stack.answers[RunHook] = self._verdict_nobody_gives
         self._stack.answers[LookUp] = services.look_up
         services.drivers.add(self)
@@ -173,7 +174,9 @@ class Driver:
         if transport := self._transports.get(self._client):
             transport.begin()
 
-    def start_replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
+    def start_replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage], over: Callable[[], None]) -> None:
+        """`over` is called when it has ended, with everything that came of it."""
+        self._over = over
         self._assembly.replay(flow, script)
         self._drain()
 
@@ -445,6 +448,7 @@ class Driver:
         self._stack.inbox.clear()
         self._services.drivers.discard(self)
         self._services.connection_ended()
+        self._over()
 
 
 def client_connection(peer: Any, local: Any, opened_at: float, transport: str = "tcp") -> Connection:

@@ -245,12 +245,12 @@ class Listeners:
 
     # --- for others -------------------------------------------------------------------------------------------
 
-    def replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
+    def replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = (), over: Callable[[], None] = lambda: None) -> None:
         """Sends the request of that flow, over a stack of its own; says `script` in the WebSocket that it becomes. It takes the
-        way of the mode that it came in by; if that is no more, that of the first listener."""
+        way of the mode that it came in by; if that is no more, that of the first listener. `over` is called at the end of all."""
         modes = [listener.mode for listener in self._listeners]
         mode = next((mode for mode in modes if mode.shown == flow.mode), modes[0] if modes else None)
-        self.admission.driver(mode).start_replay(flow, script)
+        self.admission.driver(mode).start_replay(flow, script, over)
 
     @property
     def active_connections(self) -> int:

@@ -41,7 +41,7 @@ _DNS: Final = struct.Struct("<Bdddd")  # flags, times of request, response, and 
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 _KINDS: Final[dict[str, int]] = {"http": 0, "tcp": 1, "udp": 2, "dns": 3}
-_IS_LIVE, _IS_MODIFIED, _HAS_MORE = 1, 2, 4
+_IS_LIVE, _IS_MODIFIED, _HAS_MORE, _IS_UNKNOWN_REPLAY = 1, 2, 4, 8
 _HAS_RESPONSE, _IS_UPGRADED, _HAS_SOCKET, _HAS_ORIGINAL, _HAS_ORIGINAL_RESPONSE = 1, 2, 4, 8, 16
 _HAS_TRAILERS, _HAS_NOT_SENT, _HAS_ARRIVALS, _IS_ABSOLUTE, _ODD_FIELDS = 1, 2, 4, 8, 16
 EMPTY, INLINE, NAMED, TRUNCATED = 0, 1, 2, 4  # how a body is kept; TRUNCATED with either
@@ -107,6 +107,8 @@ def packed(flow: Flow, number: ConnectionNumbers) -> Packed:
     record = Packed(flow.id)
     more = _more(flow)
     flags = (_IS_LIVE if flow.is_live else 0) | (_IS_MODIFIED if flow.is_modified else 0) | (_HAS_MORE if more else 0)
+    if flow.replay_of == 0:
+        flags |= _IS_UNKNOWN_REPLAY
     numbers = (
         FORMAT, _KINDS[flow.kind], flags, flow.id, number(flow.client), number(flow.server), flow.created_at,
         _time(flow.ended_at), flow.replay_of or 0,
@@ -257,6 +259,8 @@ class _Reader:
         flow.client, flow.server = self._sources.connection(client), self._sources.connection(server)
         flow.mode, flow.created_at, flow.ended_at = mode, created, _moment(ended)
         flow.replay_of, flow.is_modified = replay_of or None, bool(flags & _IS_MODIFIED)
+        if flags & _IS_UNKNOWN_REPLAY:
+            flow.replay_of = 0
         flow.marker, flow.comment = str(more.get("marker", "")), str(more.get("comment", ""))
         flow.metadata = dict(more.get("metadata", {}))
         if "error" in more:

@@ -40,7 +40,7 @@ def register_all(console: Desk) -> None:
     commands.register()
     ScreenCommands(console, commands.open_prompt).register()
     console.flow_commands.register()
-    ReplayCommands(app, console.tell, console.start).register()
+    ReplayCommands(app, console, console.tell, console.start).register()
     ServerReplayCommands(app, console.tell).register()
     ListCommands(app, console, console.flow_settings).register()
     MessageCommands(app, console.tell).register()

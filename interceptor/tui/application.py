@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from interceptor.addons.client_replay import Outcome
 from interceptor.commands import Commands
 from interceptor.eventlog import EventLog
 from interceptor.model.flow import Flow, HeldMessage, HttpFlow
@@ -48,8 +49,19 @@ class Replays(Protocol):
         """Those that wait, and those that are on their way."""
         ...
 
-    def add(self, flows: Sequence[HttpFlow]) -> None: ...
+    @property
+    def total(self) -> int:
+        """Those, and all that were sent since there was nothing to do."""
+        ...
+
+    def add(self, flows: Sequence[HttpFlow], times: int | None = None, rate: float | None = None) -> int:
+        """How many requests will be sent: all of these so many times, at most so many a second; None is what the options say."""
+        ...
+
     def stop(self) -> int: ...
+    async def finished(self) -> Outcome:
+        """When nothing waits and nothing is on its way: what came of them."""
+        ...
 
 
 class Listening(Protocol):
@@ -96,7 +108,7 @@ class Life(Protocol):
 
     @property
     def name(self) -> str:
-        """"" if there is none."""
+        """ "" if there is none."""
         ...
 
     @property

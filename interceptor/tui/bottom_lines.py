@@ -62,7 +62,7 @@ class BottomLines:
                 is_follow_paused=view.is_follow_paused,
                 tags=status_tags(
                     options,
-                    self._app.replays.count,
+                    (self._app.replays.count, self._app.replays.total),
                     replay.count if replay.is_active else None,
                     self._app.session_life.remark,
                 ),

@@ -265,7 +265,8 @@ class FlowCommands:
         loaded: list[Flow] = []
         try:
             with path.expanduser().open("rb") as file:
-                for number, flow in enumerate(read_flows(file, lambda note: self._app.eventlog.add("warn", note)), 1):
+                flows = read_flows(file, lambda note: self._app.eventlog.add("warn", note), self._app.store.touch)
+                for number, flow in enumerate(flows, 1):
                     if number % _SLICE == 0:
                         await asyncio.sleep(0)
                     if wanted is not None and not wanted.matches(flow):

@@ -105,6 +105,8 @@ def _defaults() -> Iterable[Binding]:
         Binding("delete", "flow.message.drop @focus", flows, "Drop the held message"),
         Binding("e", 'console.choose.cmd "Edit…" console.edit.focus.options console.edit.focus {choice}', flows, "Edit a part"),
         Binding("r", "replay.client @focus", flows, "Send the request again, as a new flow"),
+        Binding("R", "console.command replay.client @focus ''", flows, "Send it again so many times"),
+        Binding("t", "view.focus.replay @focus", flows, "From a replay to what it repeats, and back"),
         Binding("D", "view.flows.duplicate @focus", flows, "Duplicate"),
         Binding("V", "flow.revert @focus", flows, "Revert all edits of this flow"),
         Binding("d", "view.flows.remove @focus", flows, "Delete"),

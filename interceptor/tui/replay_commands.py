@@ -1,26 +1,40 @@
-"""Sending requests again, by mitmproxy's commands: those of flows on the list, or those of a file."""
+"""Sending requests again, by mitmproxy's commands: those of flows on the list, or those of a file; and from a replay to what it
+is a replay of, and back.
+
+What was sent again is a flow of its own that knows the number of the other one. Which replays a flow has, it does not know: the
+columns of the list say which flows are replays, and these are asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from interceptor.addons.client_replay import why_not
+from interceptor.addons.client_replay import requests, told, why_not
+from interceptor.argument_types import Suggestions
 from interceptor.model.flow import Flow, HttpFlow
+from interceptor.session.replays import replays_of
 from interceptor.specs.errors import UserError
 from interceptor.tui.application import Application
+from interceptor.tui.flow_choice import Desk, open_one_of
 
 _SLICE: Final = 50
 """So many flows are read before the loop gets its turn."""
+
+Times = Annotated[int, Suggestions(lambda: [("1", "once"), ("10", "times, each as a new flow"), ("100", ""), ("1000", "")])]
+Rate = Annotated[float, Suggestions(lambda: [("0", "as fast as they go"), ("1", "a second"), ("10", "a second"), ("0.1", "")])]
 
 
 class ReplayCommands:
     """`start` runs a coroutine beside the rest and shows what it raises."""
 
-    def __init__(self, app: Application, tell: Callable[[str], None], start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
-        self._app, self._tell, self._start = app, tell, start
+    def __init__(
+        self, app: Application, desk: Desk, tell: Callable[[str], None], start: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> None:
+        self._app, self._desk, self._tell, self._start = app, desk, tell, start
+        self._is_waiting = False  # for the end of what is sent, to say how it went
 
     def register(self) -> None:
         functions: dict[str, Callable[..., object]] = {
@@ -28,27 +42,40 @@ class ReplayCommands:
             "replay.client.count": self.count,
             "replay.client.file": self.file,
             "replay.client.stop": self.stop,
+            "view.focus.replay": self.focus_replay,
         }
         for name, function in functions.items():
             self._app.commands.add(name, function)
 
-    def replay(self, flows: Sequence[Flow]) -> None:
-        """Send requests again, each as a new flow; client_replay_concurrency at a time."""
-        requests = [flow for flow in flows if isinstance(flow, HttpFlow)]
-        if not requests:
+    def replay(self, flows: Sequence[Flow], times: Times | None = None, rate: Rate | None = None) -> None:
+        """Send requests again, each as a new flow: so many times, at most so many a second."""
+        again = [flow for flow in flows if isinstance(flow, HttpFlow)]
+        if not again:
             raise UserError("only HTTP requests can be sent again" if flows else "there is no flow here")
-        for flow in requests:
+        for flow in again:
             if (reason := why_not(flow)) is not None:
                 raise UserError(reason)
-        self._app.replays.add(requests)
-        self._tell(self._told(len(requests)))
+        self._send(again, times, rate)
 
-    def _told(self, count: int, more: str = "") -> str:
-        waiting = min(count, self._app.replays.waiting)
-        said = f"{_requests(count)} sent again"
-        if waiting:
-            said = f"{_requests(count)} to be sent again, {waiting} of them after what is on its way (replay.client.stop)"
-        return said + more
+    def _send(self, flows: Sequence[HttpFlow], times: int | None, rate: float | None, more: str = "") -> None:
+        count = self._app.replays.add(flows, times, rate)
+        if waiting := min(count, self._app.replays.waiting):
+            self._tell(
+                f"{requests(count)} to be sent again, {waiting:,} of them still wait; replay.client.stop calls them off{more}"
+            )
+        else:
+            self._tell(f"{requests(count)} sent again{more}")
+        if count > 1 and not self._is_waiting:
+            self._is_waiting = True
+            self._start(self._tell_of_the_end())
+
+    async def _tell_of_the_end(self) -> None:
+        try:
+            said = told(await self._app.replays.finished())
+        finally:
+            self._is_waiting = False
+        self._app.eventlog.add("info", said)
+        self._tell(said)
 
     def count(self) -> int:
         """How many requests wait to be sent again, or are on their way."""
@@ -57,35 +84,52 @@ class ReplayCommands:
     def stop(self) -> str:
         """Do not send again what still waits; what is on its way goes on."""
         count = self._app.replays.stop()
-        return f"{_requests(count)} will not be sent" if count else "nothing waits to be sent again"
+        return f"{requests(count)} will not be sent" if count else "nothing waits to be sent again"
 
-    def file(self, path: Path) -> None:
-        """Send the requests of a file of flows again."""
+    def file(self, path: Path, times: Times | None = None, rate: Rate | None = None) -> None:
+        """Send the requests of a file of flows again: so many times, at most so many a second."""
         if str(path) in ("", "."):
             raise UserError("a file name is needed")
-        self._start(self._file(path))
+        self._start(self._file(path, times, rate))
 
-    async def _file(self, path: Path) -> None:
+    async def _file(self, path: Path, times: int | None, rate: float | None) -> None:
         from interceptor.session.formats.recognised import read_flows
 
-        requests: list[HttpFlow] = []
+        found: list[HttpFlow] = []
         others = 0
         try:
             with path.expanduser().open("rb") as file:
                 for number, flow in enumerate(read_flows(file, lambda note: self._app.eventlog.add("warn", note)), 1):
                     if isinstance(flow, HttpFlow) and why_not(flow) is None:
-                        requests.append(flow)
+                        found.append(flow)
                     else:
                         others += 1
                     if number % _SLICE == 0:
                         await asyncio.sleep(0)
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-        if not requests:
+        if not found:
             raise UserError(f"{path} has no request that can be sent again")
-        self._app.replays.add(requests)
-        self._tell(self._told(len(requests), f"; {others} left out" if others else ""))
+        for flow in found:
+            flow.id = 0  # the numbers of a file mean nothing here
+        self._send(found, times, rate, f"; {others} left out" if others else "")
 
+    # --- there and back ---------------------------------------------------------------------------------------
 
-def _requests(count: int) -> str:
-    return f"{count} {'request' if count == 1 else 'requests'}"
+    def focus_replay(self, flows: Sequence[Flow]) -> None:
+        """Go from a replay to the flow that it is a replay of, and from that to its replays."""
+        if len(flows) != 1:
+            raise UserError("one flow is needed: try @focus")
+        flow = flows[0]
+        if flow.replay_of is None:
+            self._start(self._to_replays(flow))
+        elif flow.replay_of == 0:
+            raise UserError("this was loaded, and what it is a replay of is not on the list")
+        else:
+            open_one_of(self._desk, [flow.replay_of], self._app.store.get)
+
+    async def _to_replays(self, flow: Flow) -> None:
+        found = await replays_of(self._app.store, flow.id)
+        if not found:
+            raise UserError("this is no replay, and has none: r sends it again")
+        open_one_of(self._desk, found[::-1], self._app.store.get)

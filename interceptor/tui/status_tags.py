@@ -49,12 +49,15 @@ _VALUES: Final = (
 """Said with their value, if it is not the default."""
 
 
-def status_tags(options: Options, replays: int, recorded: int | None = None, session: str = "") -> Sequence[str]:
-    """`replays`: requests that wait to be sent again or are on their way. `recorded`: responses that are left to answer requests
-    with, None if none do. `session`: what is to be said of that, "" for nothing."""
+def status_tags(
+    options: Options, replays: tuple[int, int] = (0, 0), recorded: int | None = None, session: str = ""
+) -> Sequence[str]:
+    """`replays`: requests that wait to be sent again or are on their way; these, and all that went before them. `recorded`:
+    responses that are left to answer requests with, None if none do. `session`: what is to be said of that, "" for nothing."""
     tags = [session] if session else []
-    if replays:
-        tags.append(f"replay:{replays}")
+    left, total = replays
+    if left:
+        tags.append(f"replay:{left}" if left == total else f"replay:{left} of {total}")
     if recorded is not None:
         norefresh = "" if options.server_replay_refresh else ", no refresh"
         tags.append(f"server replay:{recorded}{norefresh}")

@@ -56,8 +56,8 @@ class SlowAnswer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(("concurrency", "at_once"), [("1", 1), ("-1", 2)])
-def test_a_har_file_is_sent_again_and_dumped_as_har(tmp_path: Path, concurrency: str, at_once: int) -> None:
+@pytest.mark.parametrize(("concurrency", "at_once", "times"), [("1", 1, 2), ("-1", 2, 1)])
+def test_a_har_file_is_sent_again_and_dumped_as_har(tmp_path: Path, concurrency: str, at_once: int, times: int) -> None:
     with SlowServer() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         path, made = tmp_path / "some.har", tmp_path / "made.har"
@@ -71,9 +71,11 @@ def test_a_har_file_is_sent_again_and_dumped_as_har(tmp_path: Path, concurrency:
             writer.close()
         command = [sys.executable, "-m", "interceptor", "dump", "-n", "-q", "-C", str(path), "--set", f"confdir={tmp_path}"]
         command += ["--set", f"hardump={made}", "--set", f"client_replay_concurrency={concurrency}"]
+        command += ["--set", f"client_replay_repeat={times}", "--set", "client_replay_rate=100"]
         done = subprocess.run(command, capture_output=True, timeout=60, check=False)
         server.shutdown()
     assert done.returncode == 0, done.stderr
     assert server.most == at_once
     entries = json.loads(made.read_bytes())["log"]["entries"]
-    assert sorted((entry["request"]["url"][-2:], entry["response"]["status"]) for entry in entries) == [("/1", 200), ("/2", 200)]
+    paths = [(entry["request"]["url"][-2:], entry["response"]["status"]) for entry in entries]
+    assert (paths if at_once == 1 else sorted(paths)) == [("/1", 200), ("/2", 200)] * times

@@ -185,6 +185,12 @@ def test_metadata_that_json_has_no_words_for_becomes_text() -> None:
     assert again(flow).metadata == {"loop": "[[...]]"}
 
 
+@pytest.mark.parametrize("original", [None, 0, 3])
+def test_a_replay_stays_one_also_of_nobody_knows_what(original: int | None) -> None:
+    back = again(HttpFlow(7, replay_of=original, request=request()))
+    assert back.replay_of == original
+
+
 def test_a_flow_that_ran_when_it_was_written_says_so() -> None:
     flow = HttpFlow(1, request=request(), is_live=True, created_at=5.0)
     back = again(flow)

@@ -12,7 +12,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -124,7 +124,7 @@ class FakeApp:
         self.is_reading = False
         self.replayed: list[HttpFlow] = []
         self.replays_end = True
-        self.replays = ClientReplay(self.options, self.store, self.replay)
+        self.replays = ClientReplay(self.options, self.store, self.replay, self.later)
         self.server_replay = ServerReplay(self.options, lambda path: read_file(path, partial(self.eventlog.add, "warn")))
         self.killed: list[Flow] = []
         self.injected: list[tuple[Flow, bool, bytes]] = []
@@ -157,7 +157,10 @@ class FakeApp:
     def filter(self, text: str) -> Filter | None:
         return parse(text) if text else None
 
-    def replay(self, flow: HttpFlow) -> HttpFlow:
+    def later(self, delay: float, deed: Callable[[], None]) -> object:
+        return asyncio.get_running_loop().call_later(delay, deed)
+
+    def replay(self, flow: HttpFlow, over: Callable[[HttpFlow], None]) -> HttpFlow:
         twin = HttpFlow(0, request=flow.request.copy(), replay_of=flow.id, created_at=time.time())
         if self.replays_end:
             twin.ended_at = twin.created_at  # nobody answers here

@@ -165,6 +165,24 @@ def test_replay_duplicate_create_and_delete(start: Start) -> None:
     driven.see("1 flow deleted", "[5/5]")
 
 
+def test_replays_by_the_number_and_from_a_replay_to_what_it_repeats(start: Start) -> None:
+    driven = start()
+    driven.press("t")
+    driven.see("this is no replay, and has none")
+    driven.press("R", "3", "enter")
+    driven.see("3 requests sent again in", "[1/6]")
+    driven.press("G")
+    driven.see("[6/6]")
+    driven.press("t")
+    driven.see("[1/6]", "Request", "http://example.com/index.html")
+    driven.press("t")
+    driven.see("Open flow…", "6  ", "5  ", "4  ")
+    driven.press("2")
+    driven.see("[5/6]")
+    driven.press(":replay.client @focus 0", "enter")
+    driven.see("0 is not how many times")
+
+
 def test_prompt_completes_options_with_their_help(start: Start) -> None:
     driven = start()
     driven.press(":set console_mo")

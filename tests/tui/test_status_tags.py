@@ -11,7 +11,7 @@ from interceptor.tui.status_tags import status_tags
 
 
 def test_nothing_is_said_of_defaults() -> None:
-    assert status_tags(Options(), 0) == []
+    assert status_tags(Options()) == []
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,15 @@ def test_nothing_is_said_of_defaults() -> None:
     ],
 )
 def test_an_option_that_changes_something_has_its_tag(option: str, value: Any, tag: str) -> None:
-    assert status_tags(Options(**{option: value}), 0) == [tag]
+    assert status_tags(Options(**{option: value})) == [tag]
 
 
 def test_recorded_responses_are_counted() -> None:
-    assert status_tags(Options(), 0, 0) == ["server replay:0"]
-    assert status_tags(Options(server_replay_refresh=False), 0, 12) == ["server replay:12, no refresh"]
+    assert status_tags(Options(), recorded=0) == ["server replay:0"]
+    assert status_tags(Options(server_replay_refresh=False), recorded=12) == ["server replay:12, no refresh"]
 
 
 def test_replays_are_counted() -> None:
-    assert status_tags(Options(), 3) == ["replay:3"]
+    assert status_tags(Options(), (3, 3)) == ["replay:3"]
+    assert status_tags(Options(), (3, 10)) == ["replay:3 of 10"]
+    assert status_tags(Options(), (0, 10)) == []

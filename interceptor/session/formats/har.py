@@ -24,6 +24,7 @@ from interceptor.session.formats.har_file import NotHar, entries
 from interceptor.session.formats.har_flow import ConnectionsSeen, NotOurs, flow_of
 from interceptor.session.formats.har_own import ConnectionNumbers
 from interceptor.session.formats.har_text import Entry
+from interceptor.session.formats.replay_links import ReplayLinks, nobody
 from interceptor.specs.errors import UserError
 
 _STEP: Final = 3 << 18  # a multiple of three, so that pieces of base64 follow each other without padding
@@ -95,20 +96,27 @@ def is_packed_name(name: str) -> bool:
     return name.lower().endswith(".zhar")
 
 
-def read_flows(stream: BinaryIO, skipped: Callable[[str], None], largest: int = 1 << 31) -> Iterator[Flow]:
-    """Flows in the file's order, with id 0; `skipped` is told, in a sentence, what was left out. No value, an entry say, may be
-    longer than `largest` characters.
+def read_flows(
+    stream: BinaryIO, skipped: Callable[[str], None], linked: Callable[[Flow], None] = nobody, largest: int = 1 << 31
+) -> Iterator[Flow]:
+    """Flows in the file's order, with id 0; `skipped` is told, in a sentence, what was left out, and `linked` of a replay that
+    was yielded and of which it has become clear since what it is a replay of. No value, an entry say, may be longer than
+    `largest` characters.
 
     UserError where the file is damaged or cut off: what stands before that has been yielded.
     """
-    seen = ConnectionsSeen()
+    seen, links = ConnectionsSeen(), ReplayLinks(linked)
     try:
         for number, entry in enumerate(entries(stream, largest), 1):
             try:
-                yield flow_of(entry, seen)
+                flow = flow_of(entry, seen)
             except NotOurs as error:
                 skipped(f"Left out, entry {number}: {error}.")
             except (ValueError, TypeError, LookupError, OverflowError) as error:
                 skipped(f"Entry {number} is not as it should be and was left out: {error}.")
+            else:
+                number_there = links.met(flow)
+                yield flow
+                links.taken(flow, number_there)
     except NotHar as error:
         raise UserError(f"This is not a HAR file, or a damaged one, from character {error.position} on: {error}.") from None

@@ -84,7 +84,9 @@ def own_of(flow: HttpFlow, numbers: ConnectionNumbers) -> Entry:
         "created": flow.created_at,
         "ended": flow.ended_at,
         "failed": flow.error.timestamp if flow.error is not None else None,
+        "number": flow.id,
         "isReplay": flow.replay_of is not None,
+        "replayOf": flow.replay_of,
         "isModified": flow.is_modified,
         "metadata": _plain(flow.metadata),
         "streams": [flow.client_stream, flow.server_stream] if flow.client_stream or flow.server_stream else None,
@@ -221,7 +223,7 @@ def _plain(value: object, depth: int = 0) -> object:
 
 
 def add_own(flow: HttpFlow, value: object, numbers: ConnectionNumbers) -> None:
-    """Puts into the flow what `own_of` said of another. ValueError or TypeError if it is not as it should be."""
+    """Puts into the flow what `own_of` said of another, numbers and all. ValueError or TypeError if it is not as it should be."""
     own = dict_of(value)
     if (client := own.get("client")) is not None:
         flow.client = numbers.meant(Side.CLIENT, client)
@@ -232,7 +234,8 @@ def add_own(flow: HttpFlow, value: object, numbers: ConnectionNumbers) -> None:
     flow.ended_at = _time(own.get("ended"))
     if flow.error is not None:
         flow.error.timestamp = moment_of(own.get("failed"))
-    flow.replay_of = 0 if own.get("isReplay") else None  # of which flow, the file does not say
+    flow.id = whole_of(own.get("number") or 0)
+    flow.replay_of = whole_of(own.get("replayOf") or 0) if own.get("isReplay") else None
     flow.is_modified = bool(own.get("isModified"))
     flow.metadata = {words_of(name): _unplain(each) for name, each in dict_of(own.get("metadata") or {}).items()}
     if streams := own.get("streams"):

@@ -15,6 +15,7 @@ from interceptor.model.flow import Flow
 from interceptor.session.formats.mitmproxy_old import Handshakes, is_old, modernised
 from interceptor.session.formats.mitmproxy_read import ConnectionCache, NotOurs, flow_from_state
 from interceptor.session.formats.mitmproxy_write import VERSION, state_of_flow
+from interceptor.session.formats.replay_links import ReplayLinks, nobody
 from interceptor.session.formats.tnetstring import LARGEST, Malformed, read_values, write_value
 from interceptor.specs.errors import UserError
 
@@ -30,12 +31,15 @@ def write_flow(stream: BinaryIO, flow: Flow) -> None:
         raise UserError(f"Flow {flow.id} cannot be written to a flow file: {error}.") from None
 
 
-def read_flows(stream: BinaryIO, skipped: Callable[[str], None], largest: int = LARGEST) -> Iterator[Flow]:
-    """Flows in the file's order, one in memory at a time, with id 0; `skipped` is told, in a sentence, what was left out.
+def read_flows(
+    stream: BinaryIO, skipped: Callable[[str], None], linked: Callable[[Flow], None] = nobody, largest: int = LARGEST
+) -> Iterator[Flow]:
+    """Flows in the file's order, one in memory at a time, with id 0; `skipped` is told, in a sentence, what was left out, and
+    `linked` of a replay that was yielded and of which it has become clear since what it is a replay of.
 
     UserError, with the byte offset, where the file is damaged or cut off: what stands before that has been yielded.
     """
-    cache, handshakes = ConnectionCache(), Handshakes()
+    cache, handshakes, links = ConnectionCache(), Handshakes(), ReplayLinks(linked)
     values = read_values(stream, largest)
     while True:
         try:
@@ -53,11 +57,15 @@ def read_flows(stream: BinaryIO, skipped: Callable[[str], None], largest: int = 
         try:
             if is_old(state.get("version")):
                 state = modernised(state)
-            yield flow_from_state(handshakes.see(state), cache)
+            flow = flow_from_state(handshakes.see(state), cache)
         except NotOurs as error:
             skipped(f"Left out, at byte {offset}: {error}.")
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             skipped(f"A flow at byte {offset} is not as it should be and was left out: {error}.")
+        else:
+            number = links.met(flow)
+            yield flow
+            links.taken(flow, number)
 
 
 def _check_version(version: object, offset: int) -> None:

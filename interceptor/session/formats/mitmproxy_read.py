@@ -29,7 +29,7 @@ from interceptor.model.flow import (
 )
 from interceptor.model.http import Headers, Message, Request, Response
 from interceptor.session.formats.dns_state import message_of_state
-from interceptor.session.formats.mitmproxy_write import STREAMS
+from interceptor.session.formats.mitmproxy_write import REPLAY_OF, STREAMS, number_in
 
 State = dict[object, object]
 
@@ -70,7 +70,8 @@ class ConnectionCache:
 
 
 def flow_from_state(state: State, cache: ConnectionCache) -> Flow:
-    """NotOurs for a kind that we have no record for; ValueError, TypeError or LookupError if it is not as it should be."""
+    """With the file's numbers. NotOurs for a kind that we have no record for; ValueError, TypeError or LookupError if it is not
+    as it should be."""
     kind = _text(state.get("type"))
     match kind:
         case "http":
@@ -108,12 +109,18 @@ def _fill(flow: Flow, state: State, cache: ConnectionCache) -> None:
         flow.client_stream, flow.server_stream = map(_int, numbers)
     match _replayed(state):
         case "request":
-            flow.replay_of = 0  # of which flow, the file does not say
+            flow.replay_of = _number(flow.metadata.pop(REPLAY_OF, None))
         case "response":
             flow.metadata["is_replay"] = "response"
+    flow.id = number_in(_text(state.get("id") or ""))
     began = flow.request.timestamp_start if isinstance(flow, HttpFlow) else flow.client.opened_at if flow.client else None
     flow.created_at = _time(state.get("timestamp_created")) or began or 0.0
     flow.ended_at = _end(flow)
+
+
+def _number(value: object) -> int:
+    """Of a flow of the same file; 0 if it does not say."""
+    return value if isinstance(value, int) and 0 < value < 1 << 48 else 0
 
 
 def _replayed(state: State) -> object:

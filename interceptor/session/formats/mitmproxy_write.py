@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any, Final
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from interceptor.model.connection import Address, Connection, Route, Side
 from interceptor.model.dns import DnsMessage
@@ -23,6 +23,8 @@ from interceptor.session.formats.tnetstring import Streamed
 from interceptor.specs.errors import UserError
 
 VERSION: Final = 21
+REPLAY_OF: Final = "interceptor_replay_of"
+"""The name in the metadata of a replay of the number of the flow that it is a replay of."""
 STREAMS: Final = "interceptor_streams"
 """The name in the metadata of the numbers of HTTP/2's streams, the client's and the server's: 0 where there is none."""
 State = dict[str, Any]
@@ -59,10 +61,12 @@ def _flow_state(flow: Flow) -> State:
     replayed = metadata.pop("is_replay", None)
     if isinstance(flow, HttpFlow) and (flow.client_stream or flow.server_stream):
         metadata[STREAMS] = [flow.client_stream, flow.server_stream]
+    if flow.replay_of:
+        metadata[REPLAY_OF] = flow.replay_of
     return {
         "version": VERSION,
         "type": flow.kind,
-        "id": str(uuid5(NAMESPACE_URL, f"flow {flow.id} {flow.created_at!r}")),
+        "id": _id_of(flow),
         "error": {"msg": flow.error.message, "timestamp": float(flow.error.timestamp)} if flow.error is not None else None,
         "client_conn": _client_state(flow.client, flow.mode),
         "server_conn": _server_state(flow.server),
@@ -74,6 +78,28 @@ def _flow_state(flow: Flow) -> State:
         "timestamp_created": float(flow.created_at),
         "backup": None,
     }
+
+
+# An id is a UUID of version 8 (RFC 9562 §5.8): a digest of number and time, so that flows of different sessions differ, a mark
+# of ours, and the number. So a file says which flow a replay is a replay of, and mitmproxy keeps it when it writes the flow anew.
+
+_OUR_MARK: Final = 0x8 << 76 | 0b10 << 62 | 0x2E57 << 48
+_MARK_BITS: Final = 0xF << 76 | 0xFFFF << 48
+_NUMBER_BITS: Final = (1 << 48) - 1
+
+
+def _id_of(flow: Flow) -> str:
+    digest = uuid5(NAMESPACE_URL, f"flow {flow.id} {flow.created_at!r}").int
+    return str(UUID(int=digest & ~(_MARK_BITS | _NUMBER_BITS) | _OUR_MARK | flow.id & _NUMBER_BITS))
+
+
+def number_in(text: str) -> int:
+    """The number of the flow whose id that is; 0 if it is not one of ours."""
+    try:
+        value = UUID(text).int
+    except ValueError:
+        return 0
+    return value & _NUMBER_BITS if value & _MARK_BITS == _OUR_MARK else 0
 
 
 # ---- connections

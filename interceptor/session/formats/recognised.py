@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from interceptor.model.flow import Flow
+from interceptor.session.formats.replay_links import nobody
 from interceptor.specs.errors import UserError
 
 _MARK: Final = b"\xef\xbb\xbf"  # which some programs put in front of UTF-8
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_flows(stream: BinaryIO, skipped: Callable[[str], None]) -> Iterator[Flow]:
+def read_flows(
+    stream: BinaryIO, skipped: Callable[[str], None], linked: Callable[[Flow], None] = nobody
+) -> Iterator[Flow]:
     """As the `read_flows` of the format that it is."""
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", stream))
     first = buffered.peek(64)
@@ -24,13 +27,13 @@ def read_flows(stream: BinaryIO, skipped: Callable[[str], None]) -> Iterator[Flo
     if first.removeprefix(_MARK).lstrip().startswith(b"{") or is_packed(first) or first.startswith(_UTF16):
         from interceptor.session.formats import har
 
-        return har.read_flows(buffered, skipped)
+        return har.read_flows(buffered, skipped, linked)
     from interceptor.session.formats import mitmproxy_flow
 
-    return mitmproxy_flow.read_flows(buffered, skipped)
+    return mitmproxy_flow.read_flows(buffered, skipped, linked)
 
 
-def read_file(path: str, skipped: Callable[[str], None]) -> Iterator[Flow]:
+def read_file(path: str, skipped: Callable[[str], None], linked: Callable[[Flow], None] = nobody) -> Iterator[Flow]:
     """The flows of the file of that path ("-" is standard input), one by one. `skipped` is told what is left out, with the path.
     UserError if the file cannot be read."""
     try:
@@ -38,4 +41,4 @@ def read_file(path: str, skipped: Callable[[str], None]) -> Iterator[Flow]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
     with stream:
-        yield from read_flows(stream, lambda what: skipped(f"{path}: {what}"))
+        yield from read_flows(stream, lambda what: skipped(f"{path}: {what}"), linked)
