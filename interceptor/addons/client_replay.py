@@ -108,7 +108,7 @@ class ClientReplay:
         self._waiting = 0
         self._running: set[Flow] = set()
         self._held: set[Flow] = set()  # those of the running that wait for a person
-        self._idle: list[asyncio.Future[Outcome]] = []
+        self._when_over: list[Callable[[Outcome], None]] = []
         self._sent = self._failed = 0
         self._began_at = self._next_at = 0.0
         self._looks_at: float | None = None  # when `_go_on` is called next
@@ -158,11 +158,16 @@ class ClientReplay:
 
     async def finished(self) -> Outcome:
         """When nothing waits and nothing is on its way."""
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.when_over(lambda outcome: None if done.done() else done.set_result(outcome))
+        return await done
+
+    def when_over(self, tell: Callable[[Outcome], None]) -> None:
+        """Called once, when nothing waits and nothing is on its way; at once if that is so."""
         if self.count:
-            done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            self._idle.append(done)
-            return await done
-        return self._outcome()
+            self._when_over.append(tell)
+        else:
+            tell(self._outcome())
 
     def _outcome(self) -> Outcome:
         return Outcome(self._sent, self._failed, self._clock() - self._began_at if self._sent else 0.0)
@@ -186,10 +191,9 @@ class ClientReplay:
             begun += 1
             self._begin_one()
         if not self.count:
-            idle, self._idle = self._idle, []
-            for done in idle:
-                if not done.done():
-                    done.set_result(self._outcome())
+            waiting, self._when_over = self._when_over, []
+            for tell in waiting:
+                tell(self._outcome())
 
     def _too_early_by(self) -> float:
         """Seconds until the next may begin; from then on its successor is counted."""

@@ -5,7 +5,7 @@ The console is built on these and nothing else of `app`, because `app` is what i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -59,8 +59,8 @@ class Replays(Protocol):
         ...
 
     def stop(self) -> int: ...
-    async def finished(self) -> Outcome:
-        """When nothing waits and nothing is on its way: what came of them."""
+    def when_over(self, tell: Callable[[Outcome], None]) -> None:
+        """Called once, when nothing waits and nothing is on its way, with what came of them."""
         ...
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from interceptor.addons.client_replay import requests, told, why_not
+from interceptor.addons.client_replay import Outcome, requests, told, why_not
 from interceptor.argument_types import Suggestions
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.session.replays import replays_of
@@ -67,13 +67,11 @@ class ReplayCommands:
             self._tell(f"{requests(count)} sent again{more}")
         if count > 1 and not self._is_waiting:
             self._is_waiting = True
-            self._start(self._tell_of_the_end())
+            self._app.replays.when_over(self._tell_of_the_end)
 
-    async def _tell_of_the_end(self) -> None:
-        try:
-            said = told(await self._app.replays.finished())
-        finally:
-            self._is_waiting = False
+    def _tell_of_the_end(self, outcome: Outcome) -> None:
+        self._is_waiting = False
+        said = told(outcome)
         self._app.eventlog.add("info", said)
         self._tell(said)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interceptor.model.connection import Connection, Side
-from interceptor.model.flow import HttpFlow, TcpFlow
+from interceptor.model.flow import FlowError, HttpFlow, TcpFlow
 from interceptor.specs.errors import UserError
 from interceptor.tui.console import Console
 from interceptor.tui.event_log_screen import EventLogScreen
@@ -198,10 +198,14 @@ def test_replays_wait_for_their_turn_are_counted_and_called_off(console: Console
     assert isinstance(app, FakeApp)
     app.replays_end = False
     run(console, "replay.client @all")
-    assert "2 of them after what is on its way" in (console.message() or ("", ""))[1]
+    assert "3 requests to be sent again, 2 of them still wait" in (console.message() or ("", ""))[1]
     assert run(console, "replay.client.count") == 3
     assert "[replay:3]" in "".join(text for _, text in console.status(120))
-    assert run(console, "replay.client.stop") == "2 requests will not be sent"
+    app.replayed[0].error = FlowError("refused", 1.0)
+    app.store.touch(app.replayed[0])
+    app.store.flush()
+    assert "[replay:2 of 3]" in "".join(text for _, text in console.status(120))
+    assert run(console, "replay.client.stop") == "1 request will not be sent"
     assert run(console, "replay.client.count") == 1
     assert run(console, "replay.client.stop") == "nothing waits to be sent again"
     with pytest.raises(UserError, match="there is no flow here"):
@@ -213,7 +217,7 @@ def test_the_requests_of_a_file_are_sent_again(start: Start, tmp_path: Path) -> 
     driven.press(f":save.file @all {tmp_path / 'flows'}", "enter")
     driven.see("3 flows saved")
     driven.press(f":replay.client.file {tmp_path / 'flows'}", "enter")
-    driven.see("3 requests to be sent again", "[1/6]")
+    driven.see("3 requests sent again in", "[1/6]")
     driven.press(f":replay.client.file {tmp_path / 'missing'}", "enter")
     driven.see("cannot be read")
 
