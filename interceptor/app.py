@@ -204,6 +204,7 @@ class App:
         """From here on clients are served. UserError if an address cannot be had, or a file not be read."""
         from interceptor.garbage import Garbage
         from interceptor.platform.limits import raise_file_descriptor_limit
+        from interceptor.proxy.client_programs import configure_programs
         from interceptor.proxy.driver import Services
         from interceptor.proxy.hangups import HangUps
         from interceptor.proxy.listeners import Listeners
@@ -222,6 +223,7 @@ class App:
         from interceptor.proxy.logins import log_in
 
         services.later = {ChooseWay: lambda ask: self.pac_files.choose(ask), LogIn: log_in}
+        configure_programs(services, self.options, self.store.clients_changed)
         self._listeners = Listeners(services, self.settings, iter(self.store.next_id, None))
         if not (self.options.confdir_path / "interceptor-ca.pem").exists():
             self.authority  # noqa: B018 - made before there is a port: who waits for the port finds the CA's files
@@ -249,6 +251,8 @@ class App:
             self._listeners.close()
         if self._services is not None:
             self._services.hangups.close()
+            if self._services.programs is not None:
+                self._services.programs.close()
         if "pac_files" in self.__dict__:
             self.pac_files.close()
         self.store.flush()
@@ -312,10 +316,13 @@ class App:
         return self._settings
 
     def _options_changed(self, options: Options, names: set[str]) -> None:
+        from interceptor.proxy.client_programs import configure_programs
+
         self._rules_changed()
         assert self._services is not None
         self._services.local_host = options.connect_addr
         self.names.configure(options.dns_name_servers, options.dns_use_hosts_file)
+        configure_programs(self._services, options, self.store.clients_changed)
         if "tls_keylog_file" in names:
             self.keylog.open(self._keylog_path)
         if names & _TLS_OPTIONS:

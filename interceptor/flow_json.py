@@ -20,6 +20,7 @@ from interceptor.model.dns import DnsMessage
 from interceptor.model.encoding import PartialContent, TooLarge, credible_size, decode_content
 from interceptor.model.flow import DnsFlow, Flow, HttpFlow, TcpFlow, TcpMessage, WebSocketMessage
 from interceptor.model.http import Headers, Message, Request, Response
+from interceptor.model.process import Process
 
 BODY_START: Final = 64 * 1024
 """How much of each body and message there is at detail 3; at detail 4 there is all."""
@@ -203,10 +204,20 @@ def _connection(connection: Connection | None) -> Object | None:
         "local_address": _address(connection.local),
         "via": [_clean(str(hop)) for hop in connection.via],
         "transport": _clean(connection.transport),
+        "process": _process(connection.process) if connection.process is not None else None,
         "opened": _time(connection.opened_at),
         "closed": _time(connection.closed_at),
         "error": _clean(connection.error) or None,
         "tls": _tls(connection.tls) if connection.tls is not None else None,
+    }
+
+
+def _process(process: Process) -> Object:
+    return {
+        "pid": process.pid,
+        "name": _clean(process.name),
+        "executable": _clean(process.executable) or None,
+        "command": [_clean(each) for each in process.arguments],
     }
 
 

@@ -55,7 +55,7 @@ _VERBOSITIES = ("error", "warn", "info", "alert", "debug")
 _ORDERS = ("time", "method", "url", "size", "status", "duration", "host", "type")
 _COLUMNS = (
     "number", "time", "date", "scheme", "version", "tls", "method", "host", "path", "url", "status", "type", "size",
-    "request_size", "duration", "client", "server", "comment", "marks",
+    "request_size", "duration", "client", "process", "server", "comment", "marks",
 )  # fmt: skip
 _PALETTES = ("dark", "light", "lowdark", "lowlight", "solarized_dark", "solarized_light")
 
@@ -103,6 +103,7 @@ class _Declared:
         "Connect to the server as soon as a client wants it, or only when there is something to send.",
         choices=("eager", "lazy"),
     )
+    client_process = switch(True, "proxy", "Look up which program a client on this machine is: for the list and ~process.")
     connect_addr = optional_text("proxy", "Local IP address from which servers are connected to.", check=is_address)
     keep_host_header = switch(False, "proxy", "Reverse mode: leave the client's Host header as it is.")
     websocket = switch(True, "proxy", "Read WebSocket messages; off relays them as raw TCP.")

@@ -33,6 +33,7 @@ _LO_INDEX: Final = 1
 _IP_TRANSPARENT, _IP_RECVORIGDSTADDR = 19, 20  # <linux/in.h>
 _IPV6_TRANSPARENT, _IPV6_RECVORIGDSTADDR = 75, 74  # <linux/in6.h>
 _SO_MARK, _MARK = 36, 1  # <asm-generic/socket.h>
+_NETLINK_SOCK_DIAG: Final = 4  # <linux/netlink.h>
 
 REDIRECTION: Final = """
 table inet interceptor {{
@@ -91,7 +92,8 @@ def _become(spec: dict[str, Any]) -> NoReturn:
 
 
 def _enclose(mounts: list[tuple[str, str]]) -> list[socket.socket]:
-    """TCP for IPv4 and IPv6, then UDP likewise, then what answers UDP; without the second of each where there is no IPv6."""
+    """TCP for IPv4 and IPv6, then UDP likewise, then what answers UDP; without the second of each where there is no IPv6.
+    Last one that tells whose the sockets of this network are, where the kernel has that."""
     user, group = os.getuid(), os.getgid()
     _unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWNS)
     _be(user, group, 0, 0)
@@ -108,7 +110,7 @@ def _enclose(mounts: list[tuple[str, str]]) -> list[socket.socket]:
     if user:
         _unshare(_CLONE_NEWUSER)  # what was root in there to set this up is the user again
         _be(0, 0, user, group)
-    return [*tcp, *udp, *raw]
+    return [*tcp, *udp, *raw, *_diagnosing()]
 
 
 def _unshare(what: int) -> None:
@@ -171,6 +173,13 @@ def _raw(family: int) -> socket.socket:
     made = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
     made.setsockopt(socket.SOL_SOCKET, _SO_MARK, _MARK)
     return made
+
+
+def _diagnosing() -> list[socket.socket]:
+    try:
+        return [socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)]
+    except OSError:
+        return []
 
 
 def _redirect(tcp: int, udp: int) -> None:

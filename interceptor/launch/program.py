@@ -35,7 +35,8 @@ class Surroundings(Protocol):
     """What it knows of the program's own side."""
 
     def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
-        """Clients come over these from now on; where they wanted to go the kernel says. The raw ones answer datagrams."""
+        """Clients come over these from now on; where they wanted to go the kernel says. The raw ones answer datagrams,
+        that of netlink tells whose sockets there are where these were made."""
         ...
 
     def proxy_address(self) -> tuple[str, int] | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from interceptor.model.process import Process
+
 Address = tuple[str, int]
 """(host or IP literal without brackets, port)."""
 
@@ -79,6 +81,7 @@ class Connection:
     error: str = ""  # why it failed, in words for a person
     via: Route = ()  # the hops that it goes over; the socket leads to the first of them
     is_forwarded: bool = False  # no tunnel: the last hop is told whole URLs, and asks their servers itself
+    process: Process | None = None  # of a client on this machine: which program it is; known a moment after it has connected
 
     @property
     def dialled(self) -> Address | None:

@@ -5,7 +5,8 @@ accepted socket, or first datagram ─▸ ClientConnected (addons) ─▸ refuse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from functools import partial
 from time import monotonic, time
@@ -66,10 +67,15 @@ class Admission:
         return driver
 
     def admit_datagrams(
-        self, mode: Mode, owner: DatagramSocket, newcomer: Newcomer, is_elsewhere: bool = False
+        self,
+        mode: Mode,
+        owner: DatagramSocket,
+        newcomer: Newcomer,
+        is_elsewhere: bool = False,
+        network: socket.socket | None = None,
     ) -> DatagramClient | None:
         """For the first datagram of a client; None if it may not come. `is_elsewhere`: the same addresses mean something else in
-        the network that it comes from."""
+        the network that it comes from; `network`: see `processes.Ends`."""
         ingress = ingress_of(mode)
         if newcomer.destination is not None:
             is_redirected = mode.name == "transparent" and not is_elsewhere
@@ -79,7 +85,27 @@ class Admission:
             ingress = replace(ingress, origin=origin, is_socks=False, is_redirected=is_redirected)
         connection = client_connection(newcomer.peer, newcomer.local, time(), "udp")
         driver = self.admit(connection, mode, newcomer.peer)
-        return None if driver is None else driver.start_datagrams(connection, ingress, owner, newcomer.key)
+        if driver is None:
+            return None
+        if (programs := self._services.programs) is not None:
+            ours = newcomer.destination if mode.name == "transparent" else None
+            programs.ask(connection, ours or newcomer.local[:2], network)
+        return driver.start_datagrams(connection, ingress, owner, newcomer.key)
+
+    def look_for_program(
+        self, client: Connection, ingress: Ingress, network: socket.socket | None
+    ) -> Coroutine[Any, Any, None] | None:
+        """What to wait for before anything is read of the client, if something has to. `network`: see `processes.Ends`."""
+        programs, origin = self._services.programs, ingress.origin
+        if programs is None:
+            return None
+        was_led = origin is not None and not ingress.is_reverse
+        ours = (origin.host, origin.port) if origin is not None and was_led else client.local
+        assert ours is not None
+        if self._services.awaits_programs:
+            return programs.answer(client, ours, network)
+        programs.ask(client, ours, network)
+        return None
 
     def _is_misled(self, mode: Mode, peer: Any, destination: Address) -> bool:
         if self._services.is_own_address(*destination, "udp"):

@@ -35,6 +35,7 @@ from interceptor.proxy.asks import (
     RunHook,
 )
 from interceptor.proxy.assembly import Assembly
+from interceptor.proxy.client_programs import ClientPrograms
 from interceptor.proxy.core.effects import (
     Ask,
     Close,
@@ -90,6 +91,8 @@ class Services:
     is_own_address: Callable[[str, int, str], bool]  # host, port, "tcp" or "udp"
     local_host: str | None = None  # where connections to servers come from
     watcher: ConnectionWatcher | None = None
+    programs: ClientPrograms | None = None  # nobody looks for them
+    awaits_programs: bool = False  # something that decides about flows has to know them
     connection_ended: Callable[[], None] = lambda: None  # with its stack, which is garbage from here on
     drivers: set[Driver] = field(default_factory=set)
     dialled: set[Way] = field(default_factory=set)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,12 +39,14 @@ _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 @dataclass(slots=True)
 class Listener:
-    """One mode, bound to its addresses. `is_adopted`: its sockets were made elsewhere, in another network perhaps."""
+    """One mode, bound to its addresses. `is_adopted`: its sockets were made elsewhere, in another network perhaps; `network` asks
+    what sockets there are in it (see `platform.processes`)."""
 
     mode: Mode
     sockets: list[socket.socket]
     datagram_sockets: list[DatagramSocket] = field(default_factory=list)
     is_adopted: bool = False
+    network: socket.socket | None = None
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -102,21 +104,22 @@ class Listeners:
 
     def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
         """Clients come over these from now on, whatever the modes are: redirected connections, datagrams that are led there, and
-        raw sockets to answer those."""
+        raw sockets to answer those; one of netlink tells whose sockets there are where these were made."""
         loop, mode = self._services.loop, Mode(text, "transparent", transports=("tcp", "udp"))
         streams, bound, raw = (
             [sock for sock in sockets if sock.type == kind] for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW)
         )
         for sock in sockets:
             sock.setblocking(False)
-        answers = {sock.family: RawSocket(sock) for sock in raw}
+        network = next((sock for sock in raw if sock.family == socket.AF_NETLINK), None)
+        answers = {sock.family: RawSocket(sock) for sock in raw if sock is not network}
         datagrams: list[DatagramSocket] = [RedirectedSocket(loop, sock, answers[sock.family]) for sock in bound]
-        listener = Listener(mode, streams, datagrams, is_adopted=True)
+        listener = Listener(mode, streams, datagrams, is_adopted=True, network=network)
         self._listeners = [*self._listeners, listener]
         for sock in streams:
             loop.add_reader(sock.fileno(), self._accept, listener, sock)
         for each in datagrams:
-            each.start(partial(self.admission.admit_datagrams, mode, each, is_elsewhere=True))
+            each.start(partial(self.admission.admit_datagrams, mode, each, is_elsewhere=True, network=network))
 
     @staticmethod
     def _fits(listener: Listener, default_port: int | None) -> bool:
@@ -218,7 +221,8 @@ class Listeners:
         if ingress.is_socks:
             driver.takes_associations(partial(self.admission.associate, listener.mode))
         transport = driver.start_client(connection, ingress)
-        self._services.loop.create_task(self._connect(driver, transport, accepted))
+        looking = self.admission.look_for_program(connection, ingress, listener.network)
+        self._services.loop.create_task(self._connect(driver, transport, accepted, looking))
 
     def _ingress(self, listener: Listener, accepted: socket.socket, peer: Any) -> Ingress:
         """UserError if it cannot be said where this connection was meant to go."""
@@ -234,8 +238,12 @@ class Listeners:
             raise UserError(LED_BACK)
         return Ingress(mode.text, Origin("tcp", *destination), is_redirected=True)
 
-    async def _connect(self, driver: Driver, transport: asyncio.Protocol, accepted: socket.socket) -> None:
+    async def _connect(
+        self, driver: Driver, transport: asyncio.Protocol, accepted: socket.socket, first: Awaitable[None] | None
+    ) -> None:
         try:
+            if first is not None:
+                await first
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._services.loop.connect_accepted_socket(lambda: transport, accepted)
         except OSError:
@@ -336,6 +344,8 @@ class Listeners:
                     sock.close()
             for datagrams in listener.datagram_sockets:
                 datagrams.close()
+            if listener.network is not None:
+                listener.network.close()
 
 
 def _bound_stream_socket(family: int, address: Any, is_transparent: bool) -> socket.socket:

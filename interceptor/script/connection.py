@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from interceptor.model.connection import Address, Side
 from interceptor.model.connection import Connection as Record
+from interceptor.model.process import Process
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -142,6 +143,12 @@ class Connection:
 
 class Client(Connection):
     _side = Side.CLIENT
+
+    @property
+    def process(self) -> Process | None:
+        """Which program of this machine it is (`pid`, `name`, `executable`, `arguments`); None if that cannot be told."""
+        process: Process | None = self.record.process
+        return process
 
 
 class Server(Connection):

@@ -36,10 +36,11 @@ from interceptor.specs.filter_columns import (
 
 COLUMNS: Final = (
     ("created", "d"), ("duration", "d"), ("size", "Q"), ("status", "i"), ("method", "I"), ("host", "I"), ("target", "I"),
-    ("type", "I"), ("request_type", "I"), ("response_type", "I"), ("port", "I"), ("flags", "I"),
+    ("type", "I"), ("request_type", "I"), ("response_type", "I"), ("port", "I"), ("flags", "I"), ("process", "I"),
 )  # fmt: skip
 """Name and kind of array. `host` is the one that the client named, `target` the one that is connected to; `type` is the media
-type that the list is sorted by, the other two are the whole Content-Type fields."""
+type that the list is sorted by, the other two are the whole Content-Type fields. New columns
+of words come at the end: blocks that were written without one are read as not knowing it."""
 
 _LONGEST_TYPE: Final = 80
 
@@ -101,13 +102,16 @@ Row = tuple[Any, ...]
 def row_of(flow: Flow, words: Words) -> Row:
     """What the columns have of that flow."""
     flags = _flags_of(flow)
+    process = flow.client.process if flow.client is not None else None
+    program = words.number(process.text if process is not None else "")
     size, duration = min(flow.bytes_held(), _BIGGEST), _duration(flow)
     if not isinstance(flow, HttpFlow):
         host, kind = words.number(str(_host(flow))), words.number(flow.kind)
         port = flow.server.peer[1] if flow.server is not None and flow.server.peer is not None else 0
         method, status = words.number(str(_method(flow))), int(_status(flow))
         # the names in TLS count as hosts, too: ask the flow
-        return flow.created_at, duration, size, status, method, host, NO_WORD, kind, NO_WORD, NO_WORD, port & NO_WORD, flags
+        sums = flow.created_at, duration, size, status
+        return *sums, method, host, NO_WORD, kind, NO_WORD, NO_WORD, port & NO_WORD, flags, program
     request, response = flow.request, flow.response
     asked = answered = media = words.number("")
     named, count = b"", 0
@@ -128,7 +132,8 @@ def row_of(flow: Flow, words: Words) -> Row:
         media = words.media_type(answered) if answered != NO_WORD else words.number(str(_type(flow)))
     method, target = words.number(request.method), words.number(request.host)
     status = max(min(status, 99_999), -1)
-    return flow.created_at, duration, size, status, method, host, target, media, asked, answered, request.port & NO_WORD, flags
+    sums = flow.created_at, duration, size, status
+    return *sums, method, host, target, media, asked, answered, request.port & NO_WORD, flags, program
 
 
 def _flags_of(flow: Flow) -> int:
@@ -165,7 +170,7 @@ def read_index(content: bytes) -> tuple[array[int], array[int], list[array[Any]]
     """The same again: ids, ends, columns. `Malformed` if it is none."""
     parts = Parts(content)
     ids, ends = parts.table("Q"), parts.table("I")
-    tables = [parts.table(kind) for _, kind in COLUMNS]
+    tables = [parts.table(kind) if parts.is_more else array(kind, [NO_WORD]) * len(ids) for _, kind in COLUMNS]
     if any(len(table) != len(ids) for table in (ends, *tables)):
         raise Malformed("the index of a block is not complete")
     return ids, ends, tables

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from interceptor.model.body import Body, MemoryBody
 from interceptor.model.connection import Address, Connection, Hop, Side, TlsFacts
+from interceptor.model.process import Process
 from interceptor.session.record_parts import Malformed, Parts
 from interceptor.session.stored_body import DIGEST_BYTES
 
@@ -25,6 +26,8 @@ def packed_connection(connection: Connection) -> tuple[list[bytes], list[tuple[i
     if connection.via:  # without the password
         facts["via"] = [[hop.scheme, hop.host, hop.port, hop.user] for hop in connection.via]
         facts["is_forwarded"] = connection.is_forwarded
+    if (process := connection.process) is not None:
+        facts["process"] = [process.pid, process.name, process.executable, *process.arguments]
     tls = connection.tls
     if tls is None:
         return [json.dumps(facts).encode()], []
@@ -56,6 +59,10 @@ def _unpacked(record: bytes, certificates: Callable[[bytes, int], bytes]) -> Con
     connection.peer, connection.resolved, connection.local = (_address(facts.get(name)) for name in ("peer", "resolved", "local"))
     connection.via = tuple([Hop(scheme, host, port, user) for scheme, host, port, user in facts.get("via", ())])
     connection.is_forwarded = bool(facts.get("is_forwarded"))
+    if "process" in facts:
+        pid, *words = facts["process"]
+        name, executable, *arguments = map(str, words)
+        connection.process = Process(int(pid), name, executable, tuple(arguments))
     if "tls" in facts:
         tls = connection.tls = TlsFacts(**{name: value for name, value in facts["tls"].items() if name in _TLS})
         tls.alpn, tls.hello = parts.next(), parts.next()

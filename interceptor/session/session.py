@@ -179,6 +179,13 @@ class Session:
             self._open_connections[number] = connection  # it is written again when it has been closed
         self._jobs.connections.append((number, *packed_connection(connection)))
 
+    def connections_changed(self, connections: Sequence[Connection]) -> None:
+        """They are written again, those that have been; an open one is when it closes."""
+        for connection in connections:
+            number = self._numbers.get(connection)
+            if number is not None and number not in self._open_connections and self.is_written:
+                self._write_connection(number, connection)
+
     def _look_at_connections(self) -> None:
         closed = [number for number, connection in self._open_connections.items() if connection.closed_at is not None]
         for number in closed:

@@ -19,10 +19,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
 
 from interceptor.model.body import SPOOL_FROM, Body, MemoryBody
+from interceptor.model.connection import Connection
 from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow, WebSocketMessage
 from interceptor.model.http import Message
 from interceptor.model.records import (
@@ -54,6 +56,8 @@ from interceptor.session.session import Session
 from interceptor.session.spool import Spool, SpooledBody
 from interceptor.session.stored_body import StoredBody
 from interceptor.session.weight import FLOW_BYTES, bytes_of
+
+_LOOKED_AT_FOR_CLIENTS: Final = 1_000
 
 
 class Store(Listing):
@@ -174,6 +178,19 @@ class Store(Listing):
         if type(socket.messages) is not WebSocketLog:
             socket.messages = WebSocketLog(self.spool.new_body)
         return socket.messages
+
+    def clients_changed(self, clients: Sequence[Connection]) -> None:
+        """More is known of these connections than when their flows came, a moment ago."""
+        among, since = set(clients), min(client.opened_at for client in clients)
+        for flow in islice(reversed(self._flows.values()), _LOOKED_AT_FOR_CLIENTS):
+            if flow.created_at < since:
+                break
+            if flow.client in among:
+                self._note_change(flow)
+                if not flow.is_live:
+                    self._keep(flow)
+        if self.keeping is not None:
+            self.keeping.session.connections_changed(clients)
 
     # What the user does
 

@@ -170,6 +170,11 @@ def _body(pattern: str, settings: Settings) -> ColumnMaker | None:
     return of if texts else None
 
 
+def _process(pattern: str, settings: Settings) -> ColumnMaker:
+    search = _search(pattern, settings)
+    return _word("process", lambda text: search(text) if text else None)
+
+
 COLUMN_TESTS: Final[dict[str, Maker]] = {
     "all": _flag(0, 0),
     "a": _asset,
@@ -198,6 +203,7 @@ COLUMN_TESTS: Final[dict[str, Maker]] = {
     "b": _body,
     "bq": _body,
     "bs": _body,
+    "process": _process,
 }
 """By the name of the operator."""
 

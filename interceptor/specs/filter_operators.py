@@ -85,6 +85,13 @@ _ALL: Final = (
     Operator("tls", "version", "TLS on either side; with a version, that one", "~tls <1.2", terms.tls, is_optional=True),
     Operator("sni", "regex", "server name in the TLS handshake", "~sni example", terms.words(terms.server_names)),
     Operator("version", "regex", "HTTP version of request or response", "~version HTTP/2", terms.words(terms.http_versions)),
+    Operator(
+        "process",
+        "regex",
+        "program of the client: PID, name, file and command line",
+        "~process curl",
+        terms.words(terms.processes),
+    ),
     Operator("fromclient", "", "has a message of the client; for a hold: is one", "~fromclient & ~websocket", _said(True)),
     Operator("fromserver", "", "has a message of the server; for a hold: is one", "~fromserver & ~tcp", _said(False)),
     Operator("held", "", "is held, and waits for you", "~held", terms.fact(lambda flow: flow.held is not None)),

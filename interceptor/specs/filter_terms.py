@@ -309,6 +309,11 @@ def server_names(flow: Flow) -> Iterator[str]:
             yield connection.tls.server_name
 
 
+def processes(flow: Flow) -> Iterator[str]:
+    if flow.client is not None and flow.client.process is not None:
+        yield flow.client.process.text
+
+
 def http_versions(flow: Flow) -> Iterator[str]:
     for message in _messages(flow, True, True):
         yield message.http_version

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,34 @@ def test_many_in_parallel(proxy: Proxy, nginx: Nginx, tmp_path: Path) -> None:
         outputs += ["-o", tmp_path / str(number), url]
     curl(proxy, "--parallel", "--parallel-max", "20", *outputs)
     assert all((tmp_path / str(number)).read_bytes() == body for number in range(60))
+
+
+def test_which_program_it_was(proxy: Proxy, nginx: Nginx) -> None:
+    nginx.serve("which.txt", b"x")
+    for agent in ("one", "two"):  # a process each
+        curl(proxy, "--user-agent", agent, f"{nginx.http_url}/which.txt?{agent}")
+    first, second = (proxy.flow(f"/which.txt?{agent}")["client"]["process"] for agent in ("one", "two"))
+    assert first["name"] == second["name"] == "curl" and first["pid"] != second["pid"]
+    assert "one" in first["command"] and "two" in second["command"] and first["executable"].endswith("/curl")
+
+
+def test_a_rule_knows_the_program_before_it_decides(nginx: Nginx, tmp_path: Path, confdir: Path) -> None:
+    nginx.serve("decided.txt", b"x")
+    rules = ("--set", "block_list=|~process decided.by.curl|418", "--set", "block_list=|~process decided.by.nobody|444")
+    with Proxy(tmp_path, *rules, confdir=confdir, trusted_ca=None) as proxy:
+        for number in range(5):
+            url = f"{nginx.http_url}/decided.txt?{number}"
+            said = run(["curl", "-sS", "-o", "-", "-w", "%{http_code}", "-A", "decided by curl", "-x", proxy.url, url])
+            assert said.endswith(b"418"), said
+
+
+def test_a_program_that_sends_datagrams(tmp_path: Path, confdir: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(10)
+        modes = ("--mode", "regular", "--mode", f"reverse:udp://127.0.0.1:{server.getsockname()[1]}")
+        with Proxy(tmp_path, *modes, "--set", "udp_timeout=0.2", confdir=confdir, trusted_ca=None) as proxy:
+            client.sendto(b"hello", ("127.0.0.1", proxy.port))
+            server.recvfrom(99)
+            flow = proxy.flow_where(lambda flow: flow["type"] == "udp")
+            assert flow["client"]["process"]["pid"] == os.getpid()

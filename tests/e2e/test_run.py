@@ -79,6 +79,8 @@ class TestEnclosed:
     def test_curl(self, run: Run, hypercorn: Hypercorn) -> None:
         flow = seen(run("curl", "-sS", f"{hypercorn.https_url}/by-curl"), "/by-curl")
         assert flow["mode"] == "run curl" and flow["server"]["address"] == f"127.0.0.1:{hypercorn.https_port}"
+        assert flow["client"]["process"]["name"] == "curl", "found by its socket in that network"
+        assert flow["client"]["process"]["command"] == ["curl", "-sS", f"{hypercorn.https_url}/by-curl"]
 
     def test_a_proxy_that_was_set_is_not_looked_for(self, run: Run, hypercorn: Hypercorn) -> None:
         seen(run("curl", "-sS", f"{hypercorn.http_url}/no-proxy", http_proxy="http://127.0.0.1:9"), "/no-proxy")

@@ -27,6 +27,7 @@ from interceptor.model.flow import (
     WebSocketMessage,
 )
 from interceptor.model.http import Headers, Message, Request, Response
+from interceptor.model.process import Process
 from interceptor.session.connection_record import packed_connection, unpacked_connection
 from interceptor.session.flow_record import INLINE_BELOW, NOT_OVER, packed, unpacked
 from interceptor.session.messages import MessageLog
@@ -213,6 +214,7 @@ def test_what_was_packed_does_not_change_with_the_flow() -> None:
 def test_a_connection_comes_back_with_its_certificates() -> None:
     tls = TlsFacts("TLSv1.3", "AES", "a.test", (b"h2", b"http/1.1"), b"h2", (b"leaf" * 300, b"ca"), True, b"hello", 1.0, 2.0)
     connection = Connection(Side.SERVER, ("a.test", 443), ("::1", 443), ("::2", 9), "tcp", 1.0, 2.0, 3.0, tls, "ended")
+    connection.process = Process(7, "cat", "/bin/c\udcffat", ("cat", "a b"))
     parts, bodies = packed_connection(connection)
     kept = {}
     for place, body in bodies:
@@ -221,6 +223,7 @@ def test_a_connection_comes_back_with_its_certificates() -> None:
     back = unpacked_connection(joined(parts), lambda digest, size: kept[digest])
     for name in ("side", "peer", "resolved", "local", "transport", "opened_at", "connected_at", "closed_at", "tls", "error"):
         assert getattr(back, name) == getattr(connection, name), name
+    assert back.process == connection.process
 
 
 @given(st.data())

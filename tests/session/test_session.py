@@ -13,13 +13,18 @@ from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Connection, Side, TlsFacts
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.model.http import Response
+from interceptor.model.process import Process
 from interceptor.model.records import BodyData, FlowEnded, FlowStarted
+from interceptor.session.columns import COLUMNS, Words, block_index, read_index, row_of
+from interceptor.session.record_parts import Malformed, Parts, joined
 from interceptor.session.session import Session
 from interceptor.session.session_file import CHUNK, VERSION, Damaged, SessionFile
 from interceptor.session.spool import Spool
 from interceptor.session.store import Store
 from interceptor.session.stored_body import StoredBody
 from interceptor.specs.errors import UserError
+from interceptor.specs.filter import parse
+from interceptor.specs.filter_columns import NO_WORD
 from tests.session.support import Time, http_flow
 
 
@@ -117,6 +122,37 @@ def test_an_orderly_end_writes_what_still_runs_as_far_as_it_came(start: Start, p
     (flow,) = start(path).store
     assert content(flow) == b"begun"
     assert flow.error is not None and "still running" in flow.error.message
+
+
+@pytest.mark.parametrize("is_written_before", [False, True])
+def test_the_program_of_a_client_that_became_known_late_is_kept_and_filtered_by(
+    start: Start, path: Path, is_written_before: bool
+) -> None:
+    first = start(path)
+    client = Connection(Side.CLIENT, ("127.0.0.1", 5), opened_at=-1.0, connected_at=-1.0, closed_at=3.0)
+    one, other = first.flow("/one"), first.flow("/other")
+    one.client, other.client = client, Connection(Side.CLIENT, ("127.0.0.1", 6), opened_at=-1.0)
+    first.store.touch(one)
+    if is_written_before:
+        first.settle()
+    client.process = Process(7, "cat", "/bin/cat", ("cat", "x"))
+    first.store.clients_changed([client])
+    first.settle()
+    second = start(first.die())
+    columns = parse("~process ^7.cat./bin/cat").by_columns
+    assert columns is not None
+    assert [columns(second.store.table).one(place) for place in (0, 1)] == [True, False]
+    assert [flow.client and flow.client.process for flow in second.store] == [client.process, None]
+
+
+def test_blocks_without_a_column_that_came_later_are_read() -> None:
+    words = Words()
+    index = Parts(block_index([5, 6], [10, 20], [row_of(http_flow(), words)] * 2))
+    old = joined([index.next() for _ in range(2 + len(COLUMNS) - 1)])
+    ids, _, tables = read_index(old)
+    assert list(ids) == [5, 6] and list(tables[-1]) == [NO_WORD, NO_WORD]
+    with pytest.raises(Malformed):
+        read_index(joined([*(bytes(16), bytes(8)), bytes(3)]))
 
 
 def test_marks_comments_edits_and_deletions_are_there_again(start: Start, path: Path) -> None:

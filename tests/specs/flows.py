@@ -18,6 +18,7 @@ from interceptor.model.flow import (
     WebSocketData,
 )
 from interceptor.model.http import Headers, Request, Response
+from interceptor.model.process import Process
 from tests.support.websocket_messages import spoken
 
 NOON = datetime(2026, 11, 20, 12, 30, 15).timestamp()
@@ -40,7 +41,10 @@ def get() -> HttpFlow:
     body = compressor.compress(b'{"token":\n "secret"}') + compressor.flush()
     return HttpFlow(
         1,
-        client(tls=TlsFacts("TLSv1.3", server_name="sni.example.com")),
+        client(
+            tls=TlsFacts("TLSv1.3", server_name="sni.example.com"),
+            process=Process(4711, "curl", "/usr/bin/curl", ("curl", "--silent", "https://www.example.com/")),
+        ),
         server(tls=TlsFacts("TLSv1.2", server_name="www.example.com")),
         created_at=NOON,
         ended_at=NOON + 1.5,

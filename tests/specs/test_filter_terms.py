@@ -105,6 +105,10 @@ def picked(text: str, clock: Callable[[], float] | None = None) -> str:
         ("~sni ^www", "get"),
         ("~version HTTP/2", "get"),
         ("~version 1.1", HTTP),  # the response of get came by HTTP/1.1
+        ("~process curl", "get"),
+        ("~process ^4711", "get"),
+        ("~process BIN/CURL.curl.--silent", "get"),
+        ("~process ''", "get"),
         ("~held", "upload"),
         ("~live", "upload"),
         ("~modified", "upload"),

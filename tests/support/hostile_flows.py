@@ -17,6 +17,7 @@ from interceptor.model.body import MemoryBody
 from interceptor.model.connection import Connection, Side, TlsFacts
 from interceptor.model.flow import NOTED_BY_RULES, Flow, FlowError, HttpFlow, Opcode, UdpFlow, WebSocketData
 from interceptor.model.http import Headers, Response
+from interceptor.model.process import Process
 from tests.support.websocket_messages import spoken
 from tests.tui.some_flows import http_flow, tcp_flow
 
@@ -166,6 +167,7 @@ HOSTILE_FIELDS: dict[str, Callable[[], Flow]] = {
     "addresses": lambda: with_connections(resolved=(MARK, 1), local=(MARK, 2)),
     "peers": lambda: with_flow(client=Connection(Side.CLIENT, (MARK, 1)), server=Connection(Side.SERVER, (MARK, 2))),
     "transport": lambda: with_connections(transport=MARK),
+    "program": lambda: with_connections(process=Process(7, MARK, MARK, (MARK, "\udcff"))),
     "error of a connection": lambda: with_connections(error=MARK),
     "TLS version": lambda: with_tls(version=MARK),
     "cipher": lambda: with_tls(cipher=MARK),

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from interceptor.model.connection import Address, Connection, Route, Side, TlsFacts
 from interceptor.model.flow import HttpFlow
 from interceptor.model.http import Headers, Message, Request, Response
+from interceptor.model.process import Process, limited
 from interceptor.session.formats.har_text import (
     Entry,
     dict_of,
@@ -153,9 +154,21 @@ def _said(connection: Connection) -> Entry:
             "error": text_said(connection.error),
             "via": [text_said(str(hop)) for hop in connection.via],
             "isForwarded": connection.is_forwarded,
+            "process": _process_said(connection.process) if connection.process is not None else None,
             "tls": _tls_said(connection.tls) if connection.tls is not None else None,
         }
     ) | ({"tls": {}} if connection.tls == TlsFacts() else {})
+
+
+def _process_said(process: Process) -> Entry:
+    return _present(
+        {
+            "pid": process.pid,
+            "name": text_said(process.name),
+            "executable": text_said(process.executable),
+            "command": [text_said(each) for each in process.arguments],
+        }
+    )
 
 
 def _tls_said(tls: TlsFacts) -> Entry:
@@ -302,7 +315,13 @@ def _connection(side: Side, own: Entry) -> Connection:
         error=text_meant(own.get("error")),
         via=_via(own.get("via")),
         is_forwarded=own.get("isForwarded") is True,
+        process=_process(dict_of(own["process"])) if own.get("process") is not None else None,
     )
+
+
+def _process(own: Entry) -> Process:
+    command = limited([text_meant(each) for each in list_of(own.get("command") or [])])
+    return Process(whole_of(own.get("pid")), text_meant(own.get("name")), text_meant(own.get("executable")), command)
 
 
 def _via(texts: object) -> Route:

@@ -154,6 +154,11 @@ def _client(flow: Flow) -> str:
     return address(flow.client.peer) if flow.client is not None else ""
 
 
+def _process(flow: Flow) -> str:
+    process = flow.client.process if flow.client is not None else None
+    return f"{readable(process.name)} {process.pid}" if process is not None else ""
+
+
 def _server(flow: Flow) -> str:
     return address(flow.server.peer) if flow.server is not None and flow.server.peer is not None else ""
 
@@ -175,6 +180,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "request_size": Column("Sent", 6, _request_size, "", is_right=True),
     "duration": Column("Took", 6, _duration, "duration", is_right=True),
     "client": Column("Client", 21, _text("dim", _client)),
+    "process": Column("Program", 18, _text("dim", _process)),
     "server": Column("Server", 21, _text("dim", _server)),
     "comment": Column("Comment", 20, _text("modified", lambda flow: readable(flow.comment.partition("\n")[0]))),
     "marks": Column("", 4, _marks),

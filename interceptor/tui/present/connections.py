@@ -40,6 +40,11 @@ def _connection(connection: Connection, title: str, http_version: str) -> list[P
         pairs.append(("By way of", [("field value", way), ("note", f"  {how}")]))
     if connection.local is not None:
         pairs.append(("Our address" if connection.side is Side.SERVER else "Came in at", address(connection.local)))
+    if (process := connection.process) is not None:
+        named: Line = [("field value", readable(process.executable or process.name)), ("note", f"  PID {process.pid}")]
+        pairs.append(("Program", named))
+        if process.arguments:
+            pairs.append(("Command line", readable(process.command_line)))
     if connection.transport != "tcp":
         pairs.append(("Transport", connection.transport.upper()))
     if http_version:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from interceptor.model.body import MemoryBody, passed_size
 from interceptor.model.flow import FlowError, HttpFlow, Opcode, WebSocketData
 from interceptor.model.http import Headers, Response
+from interceptor.model.process import Process
 from interceptor.session.formats.har import HarWriter, read_flows
 from interceptor.session.formats.har_entry import LARGE_FROM
 from interceptor.specs.errors import UserError
@@ -36,6 +37,7 @@ def odd() -> HttpFlow:
     flow.request.not_sent, flow.request.trailers = (b"connection", b"te"), Headers()
     flow.request.http_version = "HTTP/3"
     assert flow.client is not None and flow.client.tls is not None
+    flow.client.process = Process(7, "cat", "/bin/c\udcffat", ("cat", "a b"))
     flow.client.tls.hello, flow.client.tls.is_resumed, flow.client.tls.started_at = b"\x16\x03\x01", True, 1000.25
     flow.informational = [Response(103, b"Early\xff", headers=Headers([(b"link", b"</x>\xff")]), timestamp_start=1001.7)]
     flow.metadata = {"rules": ["a", "b\u20ac"], "n": [1, 2.5, None, True, b"\xff"], "deep": {"x": {"y": "é"}}}
