@@ -400,7 +400,9 @@ class App:
     def log(self, level: str, text: str, flow_id: int | None = None) -> None:
         self.eventlog.add(level, text, flow_id)
 
-    async def start_browser(self, name: str, arguments: Sequence[str]) -> str:
+    async def start_browser(
+        self, name: str, arguments: Sequence[str], ended: Callable[[int], None] = lambda status: None
+    ) -> str:
         """Starts a browser that comes through the first regular listener; what to tell the user. UserError if it cannot be."""
         from interceptor.certs.leaf import public_key_pin
         from interceptor.launch.browser import Browsers, Way
@@ -413,7 +415,7 @@ class App:
         # The CA is in no chain that clients are shown, so a browser that looks for keys in the chain needs that of the leaves.
         keys = (self.authority.certificate.public_key(), self.leaf_keys.ec.public_key())
         way = Way(*address, self.authority.cert_path, [public_key_pin(key) for key in keys])
-        return await self._browsers.start(name, way, arguments)
+        return await self._browsers.start(name, way, arguments, ended)
 
     def adopt(self, text: str, sockets: Sequence[socket.socket]) -> None:
         """Clients come over these from now on; where they wanted to go the kernel says."""

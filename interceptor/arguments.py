@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 
-VERBS: Final = ("dump", "run", "sessions", "ca", "setup", "convert", "export", "show")
+VERBS: Final = ("dump", "run", "browser", "sessions", "ca", "setup", "convert", "export", "show")
 
 HELP: Final = """\
 interceptor: see, hold and change what programs say to servers
@@ -25,6 +25,9 @@ interceptor: see, hold and change what programs say to servers
   interceptor run -- COMMAND           a program, all of whose traffic comes
                                        through; --dump: without a console;
                                        --env: told by variables only
+  interceptor browser [NAME] [URL]     a browser with a profile of its own;
+                                       --dump: without a console, until it
+                                       is closed (--keepserving: longer)
   interceptor sessions                 what was kept of earlier runs
   interceptor ca                       the certificate to trust, and how
   interceptor ca install | uninstall   into this computer's stores, or out
@@ -144,7 +147,7 @@ class Invocation:
     cut: str = ""
     is_forced: bool = False
     deed: str = "show"  # of setup: or "apply", "undo"
-    is_headless: bool = False  # of run: no console
+    is_headless: bool = False  # of run and browser: no console
     is_by_variables: bool = False
 
     def has_set(self, name: str) -> bool:
@@ -193,7 +196,7 @@ def _check_verb(invocation: Invocation) -> None:
     if invocation.verb == "run" and not invocation.words:
         raise UserError("run wants a command: interceptor run -- curl https://example.com")
     for is_given, flag in ((invocation.is_headless, "--dump"), (invocation.is_by_variables, "--env")):
-        if is_given and invocation.verb != "run":
+        if is_given and invocation.verb != "run" and (flag, invocation.verb) != ("--dump", "browser"):
             raise UserError(f"{flag} belongs to run: interceptor run {flag} -- COMMAND")
     if invocation.deed != "show" and invocation.verb != "setup":
         raise UserError(f"--{invocation.deed} belongs to setup: interceptor setup transparent --{invocation.deed}")

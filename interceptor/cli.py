@@ -70,6 +70,10 @@ def _run(invocation: Invocation) -> int:
                 is_enclosed=not invocation.is_by_variables,
                 as_json=invocation.is_json,
             )
+        case "browser":
+            from interceptor.runs import run_browser
+
+            return run_browser(options, invocation.words, is_headless=invocation.is_headless, as_json=invocation.is_json)
         case "setup":
             from interceptor.setup_verb import run_setup
 
@@ -123,7 +127,7 @@ def options_for(invocation: Invocation) -> Options:
     settings = list(invocation.settings)
     if invocation.is_quiet:
         settings[:0] = ["flow_detail=0", "termlog_verbosity=error"]
-    if invocation.verb == "run":
+    if invocation.verb in ("run", "browser"):
         settings[:0] = ["listen_port=0"]  # nobody has to know it
     if invocation.verb == "dump" and invocation.words:
         text = " ".join(invocation.words)

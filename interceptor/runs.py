@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from interceptor.addons.client_replay import told, why_not
 from interceptor.app import App, Closing
@@ -45,12 +45,23 @@ def run_console(options: Options) -> int:
 
 def run_program(options: Options, command: Sequence[str], *, is_headless: bool, is_enclosed: bool, as_json: bool) -> int:
     """Until the program has ended, or with the console until the user quits. Its exit status, 0 if the user was first."""
-    run = ProgramRun(command, is_enclosed, has_terminal=is_headless)
+    begin = partial(ProgramRun, command, is_enclosed, has_terminal=is_headless)
     if is_headless:
-        return _run(_dump(options, as_json, run))
+        return _run(_dump(options, as_json, begin))
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         raise UserError("the console needs a terminal; without one it is `interceptor run --dump -- COMMAND`")
-    return _run(_console(options, run))
+    return _run(_console(options, begin))
+
+
+def run_browser(options: Options, words: Sequence[str], *, is_headless: bool, as_json: bool) -> int:
+    """Until the browser is closed (with `keepserving` until a signal), or with the console until the user quits."""
+    from interceptor.browser_run import BrowserRun
+
+    if is_headless:
+        return _run(_dump(options, as_json, partial(BrowserRun, words, stays=options.keepserving)))
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise UserError("the console needs a terminal; without one it is `interceptor browser --dump`")
+    return _run(_console(options, partial(BrowserRun, words, stays=True)))
 
 
 def all_commands(options: Options) -> Commands:
@@ -82,7 +93,23 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-async def _dump(options: Options, as_json: bool, run: ProgramRun | None = None) -> int:
+class Companion(Protocol):
+    """What a run was started for: a program, or a browser. `owns_output`: our standard output is its own."""
+
+    owns_output: bool
+
+    async def start(self, app: App) -> None: ...
+
+    async def status(self, stopped: asyncio.Future[int]) -> int:
+        """When it has ended, or we are told to stop: the exit status."""
+        ...
+
+    @property
+    def status_so_far(self) -> int: ...
+    async def close(self) -> None: ...
+
+
+async def _dump(options: Options, as_json: bool, begin: Callable[[], Companion] | None = None) -> int:
     from interceptor.dump import Dump
 
     loop = asyncio.get_running_loop()
@@ -95,8 +122,9 @@ async def _dump(options: Options, as_json: bool, run: ProgramRun | None = None) 
             loop.add_signal_handler(getattr(signal, name), stop)
     savers: list[Closing] = []
     dump: Dump | None = None
+    run = begin() if begin is not None else None
     try:
-        out = sys.stdout if run is None else sys.stderr  # that of a program is the program's
+        out = sys.stderr if run is not None and run.owns_output else sys.stdout
         dump = Dump(options, app.store, app.eventlog, out, as_json, soon=loop.call_soon)
         dump.on_output_closed = stop
         app.commands.add("replay.client", app.replays.add)  # for scripts; the console has its own
@@ -122,13 +150,14 @@ async def _dump(options: Options, as_json: bool, run: ProgramRun | None = None) 
             print(f"interceptor: {app.problem_at_end}", file=sys.stderr)
 
 
-async def _console(options: Options, run: ProgramRun | None = None) -> int:
+async def _console(options: Options, begin: Callable[[], Companion] | None = None) -> int:
     from interceptor.tui.console import Console
 
     loop = asyncio.get_running_loop()
     app = App(options)
     uninstall = app.eventlog.install(loop)
     savers: list[Closing] = []
+    run = begin() if begin is not None else None
     try:
         console = Console(app)
         app.owns_terminal, app.shut_down = True, console.quit
@@ -152,6 +181,8 @@ async def _console(options: Options, run: ProgramRun | None = None) -> int:
 
 class ProgramRun:
     """The program of one run, and what is known of it."""
+
+    owns_output = True
 
     def __init__(self, command: Sequence[str], is_enclosed: bool, has_terminal: bool) -> None:
         self._command, self._is_enclosed, self._has_terminal = command, is_enclosed, has_terminal

@@ -146,7 +146,8 @@ def test_the_sources_of_options_in_order(app: FakeApp, tmp_path: Path) -> None:
         (["dmp"], "there is no verb 'dmp': did you mean interceptor dump?"),
         (
             ["whatever"],
-            "there is no verb 'whatever': nothing for the console, or dump, run, sessions, ca, setup, convert, export or show; "
+            "there is no verb 'whatever': nothing for the console, or dump, run, browser, sessions, ca, setup, convert, export or"
+            " show; "
             "interceptor --help shows more",
         ),
         (["~u", "a"], "a filter belongs to dump or to --view-filter: interceptor dump '~u'"),

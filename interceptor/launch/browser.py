@@ -65,6 +65,7 @@ class _Running:
     process: subprocess.Popen[bytes]
     waiter: threading.Thread | None = None
     is_ended_by_us: bool = False
+    ended: Callable[[int], None] = lambda status: None
 
 
 class Browsers:
@@ -73,9 +74,12 @@ class Browsers:
         self._report, self._machine = report, machine or Machine()
         self._running: list[_Running] = []
 
-    async def start(self, name: str, way: Way, arguments: Sequence[str] = ()) -> str:
+    async def start(
+        self, name: str, way: Way, arguments: Sequence[str] = (), ended: Callable[[int], None] = lambda status: None
+    ) -> str:
         """Starts the browser of that name, the first there is if it is empty; `arguments` are for it, a page for example. What
-        to tell the user. UserError if there is none or it cannot be started."""
+        to tell the user; when it has ended by itself, `ended` gets its exit status. UserError if there is none or it cannot be
+        started."""
         installed = self._machine.find(name)
         loop = asyncio.get_running_loop()
         ready = await asyncio.to_thread(prepare, installed, way, arguments)
@@ -91,7 +95,7 @@ class Browsers:
         except OSError as error:
             shutil.rmtree(ready.profile, ignore_errors=True)
             raise UserError(f"{installed.program} cannot be started: {error.strerror or error}") from None
-        running = _Running(installed.browser.name, ready.profile, process)
+        running = _Running(installed.browser.name, ready.profile, process, ended=ended)
         running.waiter = threading.Thread(target=self._wait, args=(running, loop), name="browser", daemon=True)
         self._running.append(running)
         running.waiter.start()
@@ -116,6 +120,7 @@ class Browsers:
             self._running.remove(running)
         if status > 0:
             self._report(f"{running.name} ended with status {status}")
+        running.ended(status)
 
     def close(self) -> None:
         """Ends them all and removes their profiles; takes as long as they do, up to some seconds."""
