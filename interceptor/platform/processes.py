@@ -159,6 +159,8 @@ class LinuxFinder:
                 with suppress(OSError):  # closed meanwhile
                     if (inode := links.get(os.readlink(f"{folder}/{name}"))) is not None:
                         found.append(inode)
+                        if len(found) == len(links):
+                            break
         except OSError:  # it has ended, or is another user's
             return ()
         return found

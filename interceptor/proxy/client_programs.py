@@ -3,7 +3,7 @@
     listener ─ ask(connection, …) ─▸ queue ─▸ thread: platform.processes ─▸ the loop: connection.process, and `found` is told
 
 Looking takes system calls, sometimes a walk over all processes, so the thread has a purse: what it uses of the processor it pays
-for from it, and it is filled again by a fortieth of the time that passes. A burst of connections is answered at once, a flood
+for from it, and it is filled again by a fiftieth of the time that passes. A burst of connections is answered at once, a flood
 costs two or three percent, and asks that come meanwhile are worked off together. Who cannot go on without the answer (a filter
 that decides about a request asks for it) does not wait for the purse, but for a bounded time.
 """
@@ -24,11 +24,11 @@ from interceptor.model.process import Process
 from interceptor.options import Options
 from interceptor.platform.processes import Ends, Finder, finder
 
-PURSE_SECONDS: Final = 0.15
-EARNED: Final = 0.025
+PURSE_SECONDS: Final = 0.1
+EARNED: Final = 0.02
 """Of each second that passes."""
 DEBT_SECONDS: Final = -0.05
-"""At most: two seconds without an answer."""
+"""At most: some two seconds without an answer."""
 AT_ONCE: Final = 256
 _MOST_WAITING: Final = 4_096
 """More are not looked for: by the time that it is their turn they have ended."""
