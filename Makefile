@@ -5,6 +5,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check docs screenshots bench conformance matrix soak clean
 
+# Where this is set, every start of Python compiles the whole program anew; the tests start it hundreds of times.
+unexport PYTHONDONTWRITEBYTECODE
+
 PY := .venv/bin/python
 JOBS ?= logical
 

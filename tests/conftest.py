@@ -11,6 +11,7 @@ import fnmatch
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -18,6 +19,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the programs that tests start compiles all of itself anew …
+sys.dont_write_bytecode = False  # … and pytest rewrites the assertions of all tests in each of its processes
 
 HERE = Path(__file__).parent
 NODE_MODULES = HERE.parent / "build" / "npm" / "node_modules"
