@@ -13,6 +13,9 @@ from typing import Final
 INFLATED_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of one message that are inflated. The messages behind a longer one stay compressed in what is kept of them."""
 SLICE: Final = 256 * 1024
+_TOGETHER: Final = 4 * 1024
+"""Compressed bytes of a frame that are inflated together, however they came: where data is malformed, what stands before it in
+the same piece is lost, and what is kept shall not depend on how the peer's system cut it."""
 _TAIL: Final = b"\x00\x00\xff\xff"  # what the sender leaves out at the end of a message (§7.2.1)
 
 
@@ -49,17 +52,25 @@ def agreed_on(extensions: str) -> tuple[Deflate | None, list[str]]:
 class Inflater:
     """For the compressed messages of one direction. `is_broken`: what comes cannot be inflated any more, and why."""
 
-    __slots__ = ("_inflated", "_zlib", "broken", "is_fresh_each_time")
+    __slots__ = ("_inflated", "_waiting", "_zlib", "broken", "is_fresh_each_time")
 
     def __init__(self, is_fresh_each_time: bool) -> None:
         self.is_fresh_each_time = is_fresh_each_time
         self._zlib = zlib.decompressobj(-15)
         self._inflated = 0
+        self._waiting = b""
         self.broken = ""
 
-    def inflate(self, payload: bytes, is_end: bool) -> Iterator[bytes]:
-        """What the next bytes of a message mean, in slices. `is_end`: they are its last."""
-        yield from self._feed(payload)
+    def inflate(self, payload: bytes, is_frame_end: bool, is_end: bool) -> Iterator[bytes]:
+        """What the next bytes of a message mean, in slices. They are the last of a frame, and of the message?"""
+        waiting, start = self._waiting + payload if self._waiting else payload, 0
+        while len(waiting) - start > _TOGETHER:
+            yield from self._feed(waiting[start : start + _TOGETHER])
+            start += _TOGETHER
+        waiting = waiting[start:] if start else waiting
+        self._waiting = b"" if is_frame_end else waiting
+        if is_frame_end:
+            yield from self._feed(waiting)
         if is_end:
             yield from self._feed(_TAIL)
             self._inflated = 0

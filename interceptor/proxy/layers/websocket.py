@@ -320,7 +320,7 @@ class WebSocket(Conversation):
             self._add(way, message, piece.payload, is_collected)
             return piece.payload
         told = []
-        for slice_ in inflater.inflate(piece.payload, piece.is_last and piece.is_final):
+        for slice_ in inflater.inflate(piece.payload, piece.is_last, piece.is_last and piece.is_final):
             self._add(way, message, slice_, is_collected)
             told.append(slice_)
         if inflater.broken:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.frames import Frame
 from websockets.frames import Opcode as Code
@@ -367,6 +367,7 @@ def written(frames: list[tuple[int, bytes, bool, bool]]) -> bytes:
 
 
 @given(some_frames, st.lists(st.integers(1, 50), max_size=40), st.sampled_from([b"", DEFLATE]))
+@example([(2, b"\x06\x00", True, True)], [3], DEFLATE)  # malformed, behind something that is not
 def test_any_split_of_the_same_bytes_is_the_same(
     frames: list[tuple[int, bytes, bool, bool]], cuts: list[int], extensions: bytes
 ) -> None:
