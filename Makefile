@@ -3,7 +3,7 @@
 #   make run ARGS="-p 8081"      PYTHON=python3.12 make test      make test ARGS="tests/specs -k filter"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs screenshots bench conformance matrix soak clean
+.PHONY: help run test check docs screenshots bench conformance explore matrix soak clean
 
 # Where this is set, every start of Python compiles the whole program anew; the tests start it hundreds of times.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,6 +19,7 @@ help:
 	@echo 'make screenshots  pictures of the console into docs/screens/         (ARGS="list 80x24")'
 	@echo 'make bench        our own micro benchmarks'
 	@echo 'make conformance  third-party suites, minutes'
+	@echo 'make explore      properties with many random examples, and what else has larger parameters, minutes'
 	@echo 'make matrix       every version of HTTP on either side, every way in with every way out, minutes'
 	@echo 'make soak         load, hostile peers and long runs, minutes    (SOAK_SECONDS=1800 ARGS="-k mixed -s")'
 
@@ -45,6 +46,9 @@ bench: .venv/.dev-installed
 
 conformance: .venv/.dev-installed
 	@$(PY) -m pytest -q -m conformance $(ARGS)
+
+explore: .venv/.dev-installed
+	@HYPOTHESIS_PROFILE=thorough $(PY) -m pytest -q -n $(JOBS) --dist worksteal -m 'hypothesis or whole' $(ARGS)
 
 matrix: .venv/.dev-installed
 	@$(PY) -m pytest -q -m matrix $(ARGS)

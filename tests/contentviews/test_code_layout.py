@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews.code_layout import is_laid_out, laid_out_css, laid_out_javascript
 from interceptor.contentviews.registry import render
 from interceptor.contentviews.rendered import ContentFacts, never, text_of
+from tests.support.effort import examples, whole
 
 CSS = b'@media (max-width:9px){a:hover,b>c{color:red;background:url(data:x;y,z)}}@import "x;";.a::before{content:";}"}'
 JAVASCRIPT = (
@@ -61,7 +62,7 @@ def test_ends_of_lines_of_the_source_stay() -> None:
 
 
 @pytest.mark.parametrize("lay_out", [laid_out_css, laid_out_javascript])
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(source=st.binary(max_size=80) | st.text(alphabet="{}();,:/*\"'`\\\n ab@url$", max_size=120).map(str.encode))
 def test_nothing_but_blank_space_changes(lay_out, source: bytes) -> None:  # type: ignore[no-untyped-def]
     def solid(text: bytes) -> str:
@@ -70,12 +71,14 @@ def test_nothing_but_blank_space_changes(lay_out, source: bytes) -> None:  # typ
     assert solid(lay_out(source, never)) == solid(source)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("lay_out", [laid_out_css, laid_out_javascript])
 def test_hostile_code_takes_time_in_proportion(lay_out) -> None:  # type: ignore[no-untyped-def]
+    size = whole(100_000, 30_000)
     started = time.process_time()
     for source in (b"{", b"}", b":", b"(", b"/*", b'"', b"\\", b"} ", b"a:", b"=/[", b"`${", b"url(", b"\t"):
-        lay_out(source * (100_000 // len(source)), never)
-    assert time.process_time() - started < 10
+        lay_out(source * (size // len(source)), never)
+    assert time.process_time() - started < size / 10_000
 
 
 def test_code_with_lines_stays_as_it_is() -> None:

@@ -6,12 +6,13 @@ import dns.edns
 import dns.message
 import dns.rrset
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews.dns_view import dns_text, read_dns, show_dns
 from interceptor.contentviews.rendered import NotThisView, text_of
 from interceptor.specs.errors import UserError
+from tests.support.effort import examples
 
 
 def answer() -> bytes:
@@ -52,7 +53,7 @@ def test_too_short_and_too_long() -> None:
             show_dns(body)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.binary(max_size=60), st.integers(0, 200))
 def test_broken_messages_do_not_fail(noise: bytes, place: int) -> None:
     body = answer()
@@ -63,7 +64,7 @@ def test_broken_messages_do_not_fail(noise: bytes, place: int) -> None:
             continue
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.text(max_size=60), st.integers(0, 300))
 def test_any_text_is_a_message_or_a_mistake(noise: str, place: int) -> None:
     text = dns_text(answer())

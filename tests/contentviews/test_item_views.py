@@ -7,7 +7,7 @@ from struct import pack
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews.cbor_view import read_cbor, show_cbor
@@ -16,6 +16,7 @@ from interceptor.contentviews.msgpack_view import read_msgpack, show_msgpack
 from interceptor.contentviews.notation import editable_text
 from interceptor.contentviews.rendered import LONGEST_LINE, NotThisView, Rendered, never, text_of
 from interceptor.specs.errors import UserError
+from tests.support.effort import examples
 
 Show = Callable[[bytes, Callable[[], bool]], Rendered]
 Read = Callable[[str], bytes]
@@ -130,7 +131,7 @@ def as_cbor(value: Any) -> bytes:
             return b"\x9f" + b"".join(map(as_cbor, value)) + b"\xff"
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(VALUES)
 def test_any_value_comes_back(value: Any) -> None:
     for show, read, write in ((show_msgpack, read_msgpack, as_msgpack), (show_cbor, read_cbor, as_cbor)):
@@ -141,7 +142,7 @@ def test_any_value_comes_back(value: Any) -> None:
         assert len(short) <= len(write(value))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.binary(min_size=1, max_size=80))
 def test_any_bytes_come_back_or_are_told(body: bytes) -> None:
     for show, read in ((show_msgpack, read_msgpack), (show_cbor, read_cbor)):

@@ -11,7 +11,7 @@ import zstandard
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews.cbor_view import read_cbor
@@ -21,6 +21,7 @@ from interceptor.contentviews.registry import edit_text, names, reencode, render
 from interceptor.contentviews.rendered import ContentFacts, Rendered, text_of
 from interceptor.model.http import Headers
 from interceptor.specs.errors import UserError
+from tests.support.effort import examples
 
 FACTS = ContentFacts()
 MITMPROXY_HAS = (
@@ -167,7 +168,7 @@ def test_a_message_without_a_body_shows_its_query_and_tokens() -> None:
     assert shown(b"", "auto", ContentFacts("", False, "http://h/?a=1"))[0].description == "No content"
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(body=st.binary(max_size=200), view=st.sampled_from(["mqtt", "socket.io", "wbxml", "certificate", "hex stream"]))
 def test_any_bytes_are_shown_somehow_and_safely(body: bytes, view: str) -> None:
     for line in shown(body, view)[1]:

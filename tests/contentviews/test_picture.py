@@ -6,7 +6,7 @@ import sys
 from io import BytesIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -14,6 +14,7 @@ from interceptor.contentviews import picture as module
 from interceptor.contentviews.image_facts import show_image
 from interceptor.contentviews.picture import COLUMNS, ROWS, picture
 from interceptor.contentviews.rendered import COLOURS, RenderCancelled, never, text_of
+from tests.support.effort import examples
 
 
 def encoded(image: Image.Image, form: str = "PNG") -> bytes:
@@ -74,7 +75,7 @@ def test_cancelling() -> None:
         picture(encoded(Image.new("L", (9, 9))), lambda: True)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(form=st.sampled_from(["PNG", "GIF", "JPEG", "WEBP", "BMP"]), place=st.integers(0, 200), noise=st.binary(max_size=20))
 def test_broken_images_give_a_sentence(form: str, place: int, noise: bytes) -> None:
     body = encoded(Image.effect_noise((16, 16), 50), form)

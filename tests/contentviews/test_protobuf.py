@@ -7,7 +7,7 @@ import time
 from struct import pack
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews.grpc_view import read_grpc, show_grpc
@@ -18,6 +18,7 @@ from interceptor.contentviews.rendered import ContentFacts, NotThisView, never, 
 from interceptor.model.encoding import encode_content
 from interceptor.model.http import Headers
 from interceptor.specs.errors import UserError
+from tests.support.effort import examples
 
 
 def field(number: int, wire: int, content: bytes) -> bytes:
@@ -58,7 +59,7 @@ def test_protobuf(body: bytes, shown: str) -> None:
     assert read_protobuf(shown) == body
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     st.lists(
         st.tuples(st.integers(1, 30), st.sampled_from([0, 1, 2, 2, 2, 5]), st.binary(max_size=40), st.integers(0, 1 << 63)),
@@ -78,7 +79,7 @@ def test_any_message_comes_back(fields: list[tuple[int, int, bytes, int]]) -> No
         assert again == body
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.binary(min_size=1, max_size=80))
 def test_any_bytes(body: bytes) -> None:
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews.registry import edit_text, editable, names, reencode
 from interceptor.contentviews.rendered import ContentFacts
 from interceptor.specs.errors import UserError
+from tests.support.effort import examples
 
 FACTS = ContentFacts()
 
@@ -18,7 +19,7 @@ def test_the_editable_views_are_views() -> None:
     assert set(editable()) <= set(names())
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(body=st.binary(max_size=100), view=st.sampled_from(list(editable())))
 def test_what_was_not_edited_stays_what_it_is(body: bytes, view: str) -> None:
     try:
@@ -30,7 +31,7 @@ def test_what_was_not_edited_stays_what_it_is(body: bytes, view: str) -> None:
     assert reencode(view, text.rstrip("\n"), body, FACTS) is body
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(text=st.text(max_size=60) | st.text(alphabet="01:{}[]\"h'f #\n", max_size=60), view=st.sampled_from(list(editable())))
 def test_any_text_is_content_or_a_mistake(text: str, view: str) -> None:
     try:

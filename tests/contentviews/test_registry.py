@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews.registry import PRETTY_LIMIT, names, render, render_body
@@ -16,6 +16,7 @@ from interceptor.model.body import MemoryBody
 from interceptor.model.encoding import encode_content
 from interceptor.model.http import Headers, Request, Response
 from interceptor.specs.errors import UserError
+from tests.support.effort import examples
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20\0\0\0\x10\x08\6\0\0\0"
 HTML = b"<!doctype html><p>hello</p>"
@@ -187,7 +188,7 @@ def test_facts_of_a_message() -> None:
     assert ContentFacts.of(request, Response(200)).is_request is False
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     body=st.binary(max_size=300) | st.text(alphabet="<>{}[]\"a1,:=&%\\/-'\n\r\t\0 é", max_size=200).map(str.encode),
     view=st.sampled_from(list(names())),
@@ -213,7 +214,7 @@ def test_any_bytes_under_any_view(body: bytes, view: str, content_type: str, con
             text.encode()  # nothing that a terminal cannot be sent
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     start=st.sampled_from([PNG, b"GIF89a", b"\xff\xd8\xff\xe0", b"RIFF0000WEBPVP8", b"BM", b"\0\0\1\0"]),
     rest=st.binary(max_size=60),

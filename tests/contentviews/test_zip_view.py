@@ -6,13 +6,14 @@ import zipfile
 from io import BytesIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews import zip_view
 from interceptor.contentviews.registry import render
 from interceptor.contentviews.rendered import ContentFacts, NotThisView, text_of
 from interceptor.contentviews.zip_view import show_zip
+from tests.support.effort import examples
 
 
 def archive(count: int = 2) -> bytes:
@@ -37,7 +38,7 @@ def test_many_files_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         show_zip(archive())
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(place=st.integers(0, 300), noise=st.binary(max_size=20))
 def test_broken_archives_do_not_fail(place: int, noise: bytes) -> None:
     body = archive()

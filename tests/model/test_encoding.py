@@ -9,10 +9,11 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.model.encoding import PartialContent, TooLarge, codings, decode_content, encode_content
+from tests.support.effort import examples
 
 CODINGS = ["gzip", "x-gzip", "deflate", "br", "zstd"]
 STACKS = [*CODINGS, "", "identity", "gzip, br", "Deflate,ZSTD , gzip"]
@@ -139,7 +140,7 @@ def test_a_missing_library_is_named_with_its_install_command(name: str, module: 
         encode_content(b"x", name)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(raw=st.binary(max_size=200), stack=st.lists(st.sampled_from(CODINGS), min_size=1, max_size=3))
 def test_noise_is_content_or_a_value_error(raw: bytes, stack: list[str]) -> None:
     try:

@@ -8,7 +8,6 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable
-from functools import cache
 
 import pytest
 
@@ -24,15 +23,10 @@ from interceptor.session.formats.har import HarWriter
 from interceptor.session.formats.mitmproxy_flow import write_flow
 from interceptor.specs.errors import UserError
 from interceptor.specs.filter import parse
-from tests.contentviews.test_hostile import BOMBS, SHALLOWER
+from tests.contentviews.test_hostile import BOMBS, SHALLOWER, bomb
 from tests.tui.some_flows import http_flow
 
 MEGABYTE = 1 << 20
-
-
-@cache
-def bomb(coding: str) -> bytes:
-    return BOMBS[coding]()
 
 
 def bomb_flow(coding: str) -> HttpFlow:

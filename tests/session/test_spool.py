@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.session import spool as spool_module
 from interceptor.session.spool import BLOCK, BodySlice, Spool, SpooledBody
+from tests.support.effort import examples
 
 Pwrite = Callable[[int, bytes, int], int]
 
@@ -64,7 +65,7 @@ def test_a_body_reads_as_it_was_appended_at_every_moment(tmp_path: Path) -> None
     assert body.read(len(content) - 3) == content[-3:] + b"more"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     pieces=st.lists(st.integers(1, 3 * BLOCK), max_size=8),
     start=st.integers(0, 9 * BLOCK),

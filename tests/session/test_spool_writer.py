@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.session import spool_file
 from interceptor.session.spool import BLOCK, Spool, SpooledBody
 from interceptor.session.spool_writer import GATHERED, QUEUE_LIMIT
+from tests.support.effort import examples
 
 MEMORY_FILES = Path("/dev/shm")
 
@@ -374,7 +375,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(steps=STEPS)
 def test_bodies_are_as_bytes_whatever_is_done(steps: list[tuple[int, str, int]]) -> None:
     spool = Spool()

@@ -17,6 +17,7 @@ from interceptor.session.store import Store
 from interceptor.session.view import SLICE_SECONDS, View
 from interceptor.specs.filter import Filter, parse
 from tests.session.support import Time, http_flow
+from tests.support.effort import examples
 
 FILTERS: list[Filter | None] = [None, *map(parse, ("~u a", "!~u a", "~m POST | ~c 404", "~marked", "~bs x", "~bs x & ~u b"))]
 FIRST = [("a", 1, False), ("b", 2, True), ("ab", 2, False), ("c", 3, True)]
@@ -201,5 +202,5 @@ class StoreAndView(RuleBasedStateMachine):
         assert set(shown) & certain == {flow for flow in certain if self.is_wanted(flow)}
 
 
-StoreAndView.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+StoreAndView.TestCase.settings = settings(examples(150), stateful_step_count=50)
 TestStoreAndView = StoreAndView.TestCase

@@ -134,7 +134,9 @@ def files_page() -> str:
 
 
 def _first_sentence(path: Path) -> str:
-    theory = ast.get_docstring(ast.parse(path.read_text())) or ""
+    source = path.read_text()
+    beginning = re.match(r'r?("""|\'\'\').*?\1', source, re.DOTALL)  # quicker than to parse all of it
+    theory = ast.get_docstring(ast.parse(beginning[0] if beginning else source)) or ""
     paragraph = " ".join(theory.split("\n\n")[0].split())
     return re.split(r"(?<=[.;]) (?=[A-Z])", paragraph)[0]
 

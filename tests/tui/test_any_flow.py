@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.contentviews.registry import names, render_body
@@ -25,6 +25,7 @@ from interceptor.tui.flow_list import FlowListBox
 from interceptor.tui.flow_view import FlowDetail
 from interceptor.tui.present.summary import tabs
 from interceptor.tui.present.text import width
+from tests.support.effort import examples
 from tests.tui.some_flows import Options, Shown
 
 raw = st.binary(max_size=40) | st.sampled_from(
@@ -143,7 +144,7 @@ def assert_drawn(canvas_text: list[bytes], size: tuple[int, int]) -> None:
         assert bad == []
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(flows, min_size=1, max_size=4), sizes, st.booleans(), times, st.sampled_from(["table", "list"]))
 def test_any_flows_in_the_list(some: list[Flow], size: tuple[int, int], showhost: bool, now: float, layout: str) -> None:
     widget = FlowListBox(Shown(some, some[0]), Options(showhost, layout), {}, now=lambda: now)
@@ -152,7 +153,7 @@ def test_any_flows_in_the_list(some: list[Flow], size: tuple[int, int], showhost
     assert_drawn(widget.render(size).text, size)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(flows, sizes, times, st.sampled_from(list(names())), text)
 def test_any_flow_in_detail(flow: Flow, size: tuple[int, int], now: float, view: str, pattern: str) -> None:
     widget = FlowDetail(Options(), render_body, {}, lambda: None, now=lambda: now)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.proxy.client_hello import HelloError, looks_like_tls, read_client_hello
-from tests.support.client_hellos import client_hello, records
+from tests.support.client_hellos import client_hello, hello_with, records
 
 HELLO = client_hello("A.Test", ["h2", "http/1.1"])
 MESSAGE = HELLO[5:]
@@ -63,7 +63,7 @@ def test_what_looks_like_tls() -> None:
         (b"\x17\x03\x01\x00\x04", "no TLS handshake record"),
         (records(MESSAGE, 10)[:15] + b"\x17\x03\x03\x00\x01", "no TLS handshake record"),
         (records(b"\x01\x00\x00\x03\x03\x03\x00"), "lengths do not fit"),
-        (HELLO[:43] + b"\xff" + HELLO[44:], "lengths do not fit"),
+        (records(hello_with(b"")[:38] + b"\xff" + hello_with(b"")[39:]), "lengths do not fit"),
     ],
 )
 def test_what_is_none(wire: bytes, reason: str) -> None:

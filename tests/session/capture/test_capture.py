@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.model.body import MemoryBody
@@ -25,6 +25,7 @@ from interceptor.session.capture.writer import CaptureWriter
 from tests.session.formats import flows as some
 from tests.session.formats.test_har_whole import chat, odd
 from tests.support.certificates import TestAuthority
+from tests.support.effort import examples
 from tests.support.websocket_messages import spoken
 
 START = 1_700_000_000.0
@@ -269,7 +270,7 @@ def test_a_checksum_makes_the_sum_come_out(content: bytes) -> None:
     assert _checksum(even + struct.pack("!H", _checksum(content))) in (0, 0xFFFF)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 100_000)), max_size=6), st.integers(0, 1 << 40))
 def test_sequence_numbers_follow_each_other(sent: list[tuple[bool, int]], number: int) -> None:
     packets: list[bytes] = []

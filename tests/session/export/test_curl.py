@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interceptor.model.body import MemoryBody
@@ -20,6 +20,7 @@ from interceptor.session.export.formats import export
 from interceptor.session.export.outgoing import SAMPLE_KEY
 from interceptor.specs.errors import UserError
 from tests.session.export.echo import Echo, is_harmless, listening, run
+from tests.support.effort import examples
 from tests.tui.some_flows import tcp_flow
 
 
@@ -86,7 +87,7 @@ TARGETS = PLAIN_TARGETS | (st.binary(max_size=30) | NASTY).map(
 OWN = {b"host", b"content-length", b"transfer-encoding", b"expect", b"connection", b"upgrade", b"te", b"http2-settings"}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     shell=st.sampled_from(SHELLS),
     method=st.sampled_from(["GET", "POST", "PUT", "-o", "PROPFIND", "$'id'", "`id`", "M-SEARCH", "*"]),

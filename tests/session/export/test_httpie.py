@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from interceptor.model.http import Field
@@ -19,6 +19,7 @@ from interceptor.session.export.formats import export
 from interceptor.specs.errors import UserError
 from tests.session.export.echo import is_harmless
 from tests.session.export.test_curl import NAMES, NASTY, OWN, SHELLS, TARGETS, VALUE_BYTES, flow_of
+from tests.support.effort import examples
 
 _RECORDER = """#!{python} -S
 import json, os, sys
@@ -72,7 +73,7 @@ def understood(items: list[bytes]) -> list[Field]:
     return fields
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     shell=st.sampled_from(SHELLS),
     target=TARGETS,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interceptor.model.http import Field
@@ -24,6 +24,7 @@ from interceptor.session.export.formats import export
 from interceptor.specs.errors import UserError
 from tests.session.export.echo import Echo, listening
 from tests.session.export.test_curl import NASTY, OWN, PLAIN_TARGETS, TOKEN, VALUE_BYTES, flow_of
+from tests.support.effort import examples
 
 PROGRAMS = ("python", "fetch", "go", "powershell")
 
@@ -68,7 +69,7 @@ def together(fields: list[Field]) -> list[Field]:
 # -- literals -------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(raw=st.binary(max_size=60) | NASTY | st.text("'\"`$\\\n\u2018\u2019\u201c;#<>%{}()", max_size=12).map(str.encode))
 def test_a_literal_is_one_literal_and_means_the_bytes(raw: bytes) -> None:
     meant = ast.literal_eval(literals.python(raw))
@@ -92,7 +93,7 @@ def run_python(text: str) -> None:
         exec(compile(text, "exported", "exec"), {"__name__": "exported"})
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "PROPFIND", "M-SEARCH", "post", "$'id'"]),
     target=PLAIN_TARGETS,
@@ -182,7 +183,7 @@ def javascript() -> Iterator[Callable[[str], None]]:
 
 
 @pytest.mark.needs_node
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "PROPFIND", "M-SEARCH", "$'id'"]),
     target=PLAIN_TARGETS,
@@ -267,7 +268,7 @@ def test_go_as_it_is_written() -> None:
 _POWERSHELL_LINE = re.compile(r"""(?:[][$\w.:()@, =-]|'(?:[^'\u2018-\u201b]|'')*')*""", re.ASCII)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(
     method=st.sampled_from(["GET", "POST", "M-SEARCH", "$'id'"]),
     target=PLAIN_TARGETS,

@@ -11,7 +11,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interceptor.model.body import MemoryBody
@@ -22,6 +22,7 @@ from interceptor.session.formats import mitmproxy_flow, recognised
 from interceptor.session.formats.har import HarWriter, is_har_name, is_packed_name, read_flows
 from interceptor.specs.errors import UserError
 from tests.session.formats.flows import http, tcp
+from tests.support.effort import examples
 from tests.support.websocket_messages import facts, spoken
 from tests.tui.some_flows import START, http_flow
 
@@ -257,7 +258,7 @@ KINDS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     kind=KINDS, value=VALUES, request_body=BODIES, response_body=BODIES, reason=VALUES,
     target=st.text("aä/?&=%.+[]\"'<>\\^", max_size=12), host=st.sampled_from(["h.example", "192.0.2.1", "::1", "bücher.example"]),
@@ -417,7 +418,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data())
 def test_any_value_anywhere_is_read_or_left_out(data: st.DataObject) -> None:
     one = entry(http_flow("POST", request_body=b"x"))

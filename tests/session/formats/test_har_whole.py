@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.model.body import MemoryBody, passed_size
@@ -24,6 +24,7 @@ from interceptor.session.formats.har_entry import LARGE_FROM
 from interceptor.specs.errors import UserError
 from tests.session.formats.flows import bare, connect, edited, http, told, websocket
 from tests.session.formats.test_har import again, har_of, read, written
+from tests.support.effort import examples
 from tests.support.websocket_messages import facts, spoken
 from tests.tui.some_flows import http_flow
 
@@ -176,7 +177,7 @@ class Dribble(io.RawIOBase):
         return piece
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=8), cut=st.integers(0, 400))
 def test_however_it_is_cut_into_pieces_it_says_the_same(sizes: list[int], cut: int) -> None:
     plain = {"startedDateTime": "2026-01-01T00:00:00Z", "request": {"method": "GET", "url": "http://h/ü\\u00fc"}, "n": -1.5e3}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.model.flow import Flow, HttpFlow
@@ -13,6 +13,7 @@ from interceptor.session.formats.mitmproxy_flow import read_flows
 from interceptor.session.formats.mitmproxy_write import VERSION, pem, state_of_flow
 from interceptor.specs.errors import UserError
 from tests.session.formats.flows import FIXTURE, State, http, packed, read, tcp, write
+from tests.support.effort import examples
 
 
 def old_state(version: object) -> State:
@@ -89,11 +90,12 @@ def test_keys_may_be_bytes() -> None:
 
 
 def test_what_stands_before_the_damage_is_read() -> None:
+    first = len(write(http()))
     good = write(http(), tcp())
     for kept in range(len(good)):
         flows: list[Flow] = []
         reading = read_flows(io.BytesIO(good[:kept]), pytest.fail)
-        complete = kept in (0, len(write(http())))
+        complete = kept in (0, first)
         try:
             flows.extend(reading)
         except UserError as error:
@@ -102,7 +104,7 @@ def test_what_stands_before_the_damage_is_read() -> None:
             assert "from byte" in error.message
         else:
             assert complete, kept
-        assert len(flows) == (kept >= len(write(http())))
+        assert len(flows) == (kept >= first)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_a_flow_that_is_too_large_is_refused_before_it_is_read() -> None:
     assert stream.tell() < 10
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.data())
 def test_no_damage_raises_anything_else(data: st.DataObject) -> None:
     raw = bytearray(FIXTURE.read_bytes())
