@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -309,6 +310,9 @@ class App:
                 udp_timeout=options.udp_timeout,
                 routes=Routes(parse_rules(options.route)),
                 upstream_auth=_user_and_password(options.upstream_auth),
+                proxy_protocol_from=tuple(map(ip_network, options.proxy_protocol_from)),
+                proxy_protocol_to=tuple(options.proxy_protocol_to),
+                proxy_protocol_version=options.proxy_protocol_version,
                 upstream_auth_scheme=options.upstream_auth_scheme,
                 http_connect_send_host_header=options.http_connect_send_host_header,
                 strip_ech=options.strip_ech,

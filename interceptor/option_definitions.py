@@ -318,6 +318,16 @@ def is_user_and_password(value: str) -> None:
         raise UserError("what is wanted is user:password")
 
 
+def are_networks(values: Sequence[str]) -> None:
+    from ipaddress import ip_network
+
+    for value in values:
+        try:
+            ip_network(value)
+        except ValueError as error:
+            raise UserError(f"{value!r} is not a network like 10.0.0.0/8, nor an address: {error}") from None
+
+
 def is_address(value: str) -> None:
     from ipaddress import ip_address
 

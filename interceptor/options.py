@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from interceptor.option_definitions import (
     OptionDefinition,
     are_modes,
+    are_networks,
     are_patterns,
     are_routes,
     are_rules,
@@ -82,7 +83,7 @@ class _Declared:
     route = texts(
         [],
         "proxy",
-        "Ways out: [pattern ]proxies for hosts that match, or direct, or pac:file: socks5h://user:password@host,http://host:80.",
+        "Ways out: [pattern ]direct, pac:file or proxies: socks5h://user:password@host,http://host:80.",
         check=are_routes,
         beginnings={
             "direct": "over no proxy",
@@ -94,6 +95,16 @@ class _Declared:
             "pac:": "as a PAC file says: a path or a URL",
         },
     )
+    proxy_protocol_from = texts(
+        [],
+        "proxy",
+        "Networks of balancers whose PROXY protocol headers (v1, v2) are believed about their clients.",
+        check=are_networks,
+    )
+    proxy_protocol_to = texts(
+        [], "proxy", "Tell servers whose host:port matches a pattern who our client is, by a PROXY header.", check=are_patterns
+    )
+    proxy_protocol_version = whole(2, 1, 2, "proxy", "Version of the PROXY headers for servers: 1 (text) or 2 (binary).")
     http_connect_send_host_header = switch(True, "proxy", "Send a Host field with the CONNECT to an http or https proxy.")
     listen_host = text("127.0.0.1", "proxy", "Address to listen on; 0.0.0.0 lets other machines in.")
     listen_port = optional_whole(0, 65535, "proxy", "Port to listen on; unset is the mode's own (8080), 0 any free one.")
@@ -175,7 +186,7 @@ class _Declared:
     upstream_auth_scheme = text(
         "basic",
         "proxy",
-        "How http and https proxies on the way out are told user and password; negotiate without any takes the system's ticket.",
+        "How http and https proxies on the way out are told who we are.",
         choices=("basic", "ntlm", "negotiate"),
     )
     server_replay = texts([], "rules", "Files of flows whose responses answer the same requests.")

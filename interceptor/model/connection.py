@@ -71,7 +71,7 @@ class Connection:
 
     side: Side
     peer: Address | None = None  # as asked for: for a server the origin's name and port
-    resolved: Address | None = None  # the IP address that answered, if `peer` is a name
+    resolved: Address | None = None  # the IP address that answered, if `peer` is a name; or the balancer that told a client's
     local: Address | None = None
     transport: str = "tcp"  # or "udp"
     opened_at: float = 0.0  # accepted, or dialling began

@@ -36,6 +36,7 @@ from interceptor.proxy.upstreams import Upstreams
 if TYPE_CHECKING:
     from interceptor.proxy.layers.http.http2_hop import Http2Hop
     from interceptor.proxy.layers.http.http2_upstream import Http2Upstream
+    from interceptor.proxy.layers.socks import Socks
 
 
 QUIC_REFUSED: Final = (
@@ -50,6 +51,7 @@ class Assembly:
     def __init__(self, settings: Settings, flow_ids: Iterator[int], epoch_offset: float) -> None:
         self.stack = Stack(flow_ids, epoch_offset)
         self._settings = settings
+        self._client: Connection | None = None  # None: a replay
         self._upstreams = Upstreams(self.stack, settings, self)
         self._upstreams.tell_of_websockets = lambda ask: self._http2_upstream(ask.connection).tell_of_websockets(ask)
 
@@ -93,6 +95,16 @@ class Assembly:
 
         return ConnectHop(self.stack, hop, to, self._settings.http_connect_send_host_header, self._settings.login_with(hop))
 
+    def proxy_header(self, origin: Origin) -> Tunnel | None:
+        if (version := self._settings.proxy_header_for(origin)) is None:
+            return None
+        from interceptor.proxy.layers.proxy_protocol import SaysProxyHeader
+        from interceptor.proxy.proxy_header import write_header
+
+        client = self._client
+        source, destination = (client.peer, client.local) if client is not None else (None, None)
+        return SaysProxyHeader(self.stack, write_header(version, source, destination))
+
     def login(self, hop: Hop) -> Tunnel | None:
         if not (scheme := self._settings.login_with(hop)):
             return None
@@ -104,15 +116,33 @@ class Assembly:
 
     def client_connected(self, connection: Connection, ingress: Ingress) -> None:
         """`Opened` and all that follows goes to the stack's turns."""
+        self._client = connection
         self._upstreams.tell_unasked = partial(self._tell_unasked, ingress, connection)
-        if not ingress.is_socks:
+        if connection.transport == "tcp" and self._settings.takes_proxy_header(connection):
+            from interceptor.proxy.layers.proxy_protocol import ProxyProtocol
+
+            behind = partial(self._behind_proxy_header, connection, ingress)
+            self.stack.open(connection, (), ProxyProtocol(self.stack, self._settings, ingress, connection, behind))
+        elif ingress.is_socks:
+            socks = self._socks(connection, ingress)
+            self.stack.open(connection, (), socks)
+            socks.start()
+        else:
             self.stack.open(connection, (), self._detector(connection, ingress))
-            return
+
+    def _socks(self, connection: Connection, ingress: Ingress) -> Socks:
         from interceptor.proxy.layers.socks import Socks
 
-        socks = Socks(self.stack, self._settings, ingress, connection, partial(self.detect, connection))
-        self.stack.open(connection, (), socks)
-        socks.start()
+        return Socks(self.stack, self._settings, ingress, connection, partial(self.detect, connection))
+
+    def _behind_proxy_header(self, connection: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None:
+        if not ingress.is_socks:
+            return self.detect(connection, ingress, waiting)
+        if pipe := self.stack.pipes.get(connection):
+            socks = self._socks(connection, ingress)
+            pipe.put((), socks)
+            socks.start()
+            _receive(socks, [Opened(connection), *waiting])
 
     def _tell_unasked(self, ingress: Ingress, client: Connection, server: Connection, data: bytes) -> None:
         said = f"The server sent {len(data)} bytes that nobody asked for: {repr(data[:60])[1:]}"

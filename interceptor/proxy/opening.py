@@ -43,6 +43,10 @@ class MakesTunnels(Protocol):
 
     def through_hop(self, hop: Hop, to: Address) -> Tunnel: ...
 
+    def proxy_header(self, origin: Origin) -> Tunnel | None:
+        """What tells that origin who our client is, if it is to be told."""
+        ...
+
     def login(self, hop: Hop) -> Tunnel | None:
         """What logs in to a hop that forwards requests, before the first one, if Basic is not how."""
         ...
@@ -183,7 +187,7 @@ class Opening:
         for index in reversed(range(len(self.connection.via))):
             carrier = self._owner.carriers.get(self.connection.via[: index + 1])
             if carrier is not None and carrier.takes_more and not self.connection.is_forwarded:
-                steps = [*self._hop_steps(), *self._tls_steps()]
+                steps = [*self._hop_steps(), *self._header_steps(), *self._tls_steps()]
                 number = next(number for number, step in enumerate(steps) if step.carried and step.carried[0] == index)
                 self._head = Unclaimed(self._owner, self.connection)
                 self._steps = steps[number + 1 :]
@@ -200,7 +204,7 @@ class Opening:
         self._head = Unclaimed(self._owner, answer)
         self._head.opening = self
         self._stack.open(answer, (), self._head)
-        self._steps = [*self._hop_steps(), *self._tls_steps()]
+        self._steps = [*self._hop_steps(), *self._header_steps(), *self._tls_steps()]
         self.opened()
 
     def upgrade(self, connection: Connection, head: Unclaimed) -> None:
@@ -224,6 +228,13 @@ class Opening:
                 carried = (index, to) if hop.scheme == "https" else None
                 steps.append(Step(str(hop), stage, "connect_timeout", partial(make.through_hop, hop, to), carried))
         return steps
+
+    def _header_steps(self) -> list[Step]:
+        if self.connection.is_forwarded or self.connection.transport == "udp":
+            return []
+        if (header := self._owner.make.proxy_header(self.reach.origin)) is None:
+            return []
+        return [Step(self._origin_named(), "PROXY header", "connect_timeout", lambda: header)]
 
     def _tls_steps(self) -> list[Step]:
         reach = self.reach

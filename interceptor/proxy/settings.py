@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
-from interceptor.model.connection import Hop
+from interceptor.model.connection import Connection, Hop, Origin
 from interceptor.proxy.trusting_clients import TrustingClients
 from interceptor.specs.routes import Routes
 
@@ -69,8 +71,27 @@ class Settings:
     routes: Routes = field(default_factory=Routes)
     upstream_auth: tuple[str, str] | None = None  # user and password for the proxy of an upstream mode
     upstream_auth_scheme: str = "basic"  # or "ntlm", "negotiate": how http and https hops are told who we are
+    proxy_protocol_from: tuple[IPv4Network | IPv6Network, ...] = ()  # whose PROXY headers are believed
+    proxy_protocol_to: tuple[str, ...] = ()  # patterns of `host:port` of servers that are told one
+    proxy_protocol_version: int = 2
     http_connect_send_host_header: bool = True
     strip_ech: bool = True
+
+    def takes_proxy_header(self, client: Connection) -> bool:
+        """What it says of its client in a PROXY header is believed."""
+        if not self.proxy_protocol_from or client.peer is None:
+            return False
+        address = ip_address(client.peer[0].partition("%")[0])
+        mapped = address.ipv4_mapped if address.version == 6 else None
+        return any((mapped or address) in network for network in self.proxy_protocol_from)
+
+    def proxy_header_for(self, origin: Origin) -> int | None:
+        """The version of the PROXY header that it is to be told; None: none."""
+        if not self.proxy_protocol_to or origin.transport == "udp":
+            return None
+        names = [origin.authority, *([f"{origin.server_name}:{origin.port}"] if origin.server_name else [])]
+        is_meant = any(re.search(pattern, name, re.IGNORECASE) for pattern in self.proxy_protocol_to for name in names)
+        return self.proxy_protocol_version if is_meant else None
 
     def login_with(self, hop: Hop) -> str:
         """"NTLM" or "Negotiate" if that is how we log in there, else ""."""

@@ -354,3 +354,18 @@ def test_a_parent_that_wants_ntlm(start_proxy: StartProxy, tmp_path: Path, monke
             client.send(b"CONNECT raw.test:25 HTTP/1.1\r\n\r\n")
             head, body = client.read_response()
         assert head.startswith(b"HTTP/1.1 502 ") and b"it does not take the credentials of" in body
+
+
+def test_proxy_headers_from_a_balancer_and_to_a_server(start_proxy: StartProxy, nginx: Nginx) -> None:
+    """A balancer says who its client is; what we tell another of ours behind us is the same."""
+    behind = start_proxy("--set", "proxy_protocol_from=127.0.0.0/8", "-m", f"reverse:{nginx.http_url}")
+    front = start_proxy(
+        *("--set", "proxy_protocol_from=127.0.0.1", "--set", f"proxy_protocol_to=:{behind.port}$"),
+        *("-m", f"reverse:http://127.0.0.1:{behind.port}"),
+    )
+    with connect(front.port) as client:
+        client.send(b"PROXY TCP4 203.0.113.7 192.0.2.1 1234 80\r\nGET /routes.bin?balanced HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.read_response()[1] == BODY
+    for proxy in (front, behind):
+        seen = proxy.flow("/routes.bin?balanced")["client"]
+        assert seen["address"] == "203.0.113.7:1234" and seen["ip_address"].startswith("127.0.0.1:")

@@ -56,6 +56,9 @@ class World(PaperStack):
     def login(self, hop: Hop) -> Tunnel | None:
         return None
 
+    def proxy_header(self, origin: Origin) -> Tunnel | None:
+        return None
+
     def carrier(self, tls: Tunnel, hop: Hop, early: Sequence[PipeEvent]) -> Carrier | None:
         return None
 

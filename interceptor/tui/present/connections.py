@@ -33,7 +33,8 @@ def connections(flow: Flow, now: float) -> list[Paragraph]:
 def _connection(connection: Connection, title: str, http_version: str) -> list[Paragraph]:
     pairs: list[tuple[str, Line | str]] = [("Address", address(connection.peer))]
     if connection.resolved is not None and connection.resolved != connection.peer:
-        pairs.append(("Resolved to", address(connection.resolved)))
+        told_by = "Told by" if connection.side is Side.CLIENT else "Resolved to"  # a balancer, in a PROXY header
+        pairs.append((told_by, address(connection.resolved)))
     if connection.via:
         way = ", then ".join(readable(str(hop)) for hop in connection.via)
         how = "which forwards the request" if connection.is_forwarded else "through a tunnel"
