@@ -63,7 +63,7 @@ def fuzzing_server(folder: Path, cases: Sequence[str]) -> Iterator[int]:
     """Its port. When the client is done, `verdicts_of(folder)` has what it said."""
     port = free_port()
     spec = _spec(folder, cases, {"url": f"ws://127.0.0.1:{port}", "options": {"failByDrop": False}})
-    with _program(folder, port, "-m", "fuzzingserver", "-s", spec):
+    with _program(folder, port, "-m", "fuzzingserver", "-s", spec, "--webport", "0"):
         yield port
 
 
