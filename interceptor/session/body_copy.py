@@ -1,7 +1,7 @@
 """A large body on its way from the spool into the session file, some megabytes at a time.
 
 Its content is looked at first: if the file has it already, nothing is copied. What was half copied when the program ended belongs
-to no body, and is left out when the file is made compact.
+to no body, and goes when the file is made smaller (`compaction`).
 """
 
 from __future__ import annotations

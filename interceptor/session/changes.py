@@ -1,6 +1,6 @@
 """What the user has changed, as data: which flows left or joined the list, notes on flows, messages that were edited.
 
-    ListChange, NoteChange, MessageChange ─┬▸ undo, redo
+    ListChange, NoteChange, MessageChange ─┬▸ undo, redo; flow_ids
                                            └▸ head (JSON) and carriers (flows that carry messages) ─▸ KeptChanges ─▸ the file
 
 Flows are found by their numbers, so a change may be undone by another run of the program than the one that made it. What can be
@@ -9,9 +9,10 @@ kept of a flow that is in no file (`only_here`) is the flow itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from interceptor.model.body import Body
 from interceptor.model.flow import Flow
 from interceptor.session.id_ranges import numbers_in, ranges_of, ranges_text, read_ranges
 from interceptor.session.message_state import EditedFlow, MessageState
@@ -52,10 +53,8 @@ class ListChange:
             self._store.put_back(numbers_in(self._ranges))
         self._store.flush()
 
-    @property
-    def is_void(self) -> bool:
-        is_known = self._store.table.is_known
-        return not self._only_here and not any(map(is_known, numbers_in(self._ranges)))
+    def flow_ids(self) -> Iterator[int]:
+        return numbers_in(self._ranges)
 
     def head(self) -> dict[str, Any]:
         return {"kind": "list", "ranges": ranges_text(self._ranges), "is_removal": self._is_removal}
@@ -98,10 +97,9 @@ class NoteChange:
                 flow.marker, flow.comment = note
                 self._store.touch(flow)
 
-    @property
-    def is_void(self) -> bool:
-        is_known = self._store.table.is_known
-        return not any(is_known(flow_id) for _, _, ranges in self._groups for flow_id in numbers_in(ranges))
+    def flow_ids(self) -> Iterator[int]:
+        for _, _, ranges in self._groups:
+            yield from numbers_in(ranges)
 
     def head(self) -> dict[str, Any]:
         return {"kind": "note", "groups": [[*old, *new, ranges_text(ranges)] for old, new, ranges in self._groups]}
@@ -150,12 +148,14 @@ class MessageChange:
                 state.restore(flow)
                 self._store.touch(flow)
 
-    @property
-    def is_void(self) -> bool:
-        return not any(self._store.table.is_known(state.flow_id) for state in self._before)
+    def flow_ids(self) -> Iterator[int]:
+        return (state.flow_id for state in self._before)
+
+    def bodies(self) -> list[Body]:
+        return [body for state in (*self._before, *self._after) for body in state.bodies()]
 
     def largest_body(self) -> int:
-        return max((state.largest_body() for state in (*self._before, *self._after)), default=0)
+        return max((body.size for body in self.bodies()), default=0)
 
     def head(self) -> dict[str, Any]:
         return {"kind": "messages", "subject": self._subject}

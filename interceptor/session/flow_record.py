@@ -19,7 +19,7 @@ from itertools import chain
 from typing import Any, Final, Protocol
 
 from interceptor.model.arrivals import Arrivals
-from interceptor.model.body import Body, MemoryBody
+from interceptor.model.body import Body, MemoryBody, UnkeptBody
 from interceptor.model.connection import Connection
 from interceptor.model.dns import DnsMessage
 from interceptor.model.flow import DnsFlow, Flow, FlowError, HttpFlow, TcpFlow, UdpFlow, WebSocketData
@@ -244,6 +244,12 @@ def unpacked(record: bytes, sources: Sources) -> Flow:
         raise error if isinstance(error, Malformed) else Malformed(f"a flow in it makes no sense: {error}") from error
 
 
+def connections_in(record: bytes) -> tuple[int, int]:
+    """The numbers of the client's and the server's in the record of a flow; 0 for none."""
+    _, _, _, _, client, server, *_ = Parts(record).numbers(_FLOW)
+    return client, server
+
+
 class _Reader:
     def __init__(self, parts: Parts, sources: Sources) -> None:
         self._parts, self._sources = parts, sources
@@ -347,6 +353,8 @@ class _Reader:
         content = self._parts.next()
         is_truncated = bool(kept & TRUNCATED)
         if kept & NAMED:
+            if len(content) in (0, 8):  # the program ended before it was copied
+                return UnkeptBody(int.from_bytes(content, "little"))
             if len(content) != DIGEST_BYTES + 8:
                 raise Malformed("the name of a body has the wrong length")
             return self._sources.body(content[:DIGEST_BYTES], int.from_bytes(content[DIGEST_BYTES:], "little"), is_truncated)

@@ -33,6 +33,10 @@ class Keeping:
         """It is to be written as it is when its turn comes."""
         self._waiting[flow.id] = flow
 
+    def flows(self) -> list[Flow]:
+        """All that are here."""
+        return [*self._waiting.values(), *self._writing.values()]
+
     def has(self, flow_id: int) -> bool:
         return flow_id in self._waiting or flow_id in self._writing
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from interceptor.options import Options
+from interceptor.session.cleaning import Cleaning
 from interceptor.session.kept_changes import KeptChanges
 from interceptor.session.session import Session
 from interceptor.session.session_file import SessionFile, remove_session
@@ -48,6 +49,7 @@ class SessionLife:
         self._guard = threading.Lock()  # of the two below, which the thread that makes a file looks at
         self._wants_one = True
         self._made: SessionFile | None = None  # and not taken up yet
+        self.cleaning = Cleaning(store, undo, lambda text: say("alert", text))
         options.subscribe(self._options_changed)
 
     @property
@@ -96,6 +98,7 @@ class SessionLife:
     def close(self) -> str:
         """What a person should know of the end; "" if all is well."""
         self._is_ended = True
+        self.cleaning.stop()
         self._make_none()
         session = self._store.session
         lost = self._store.close()
@@ -196,8 +199,8 @@ class SessionLife:
         return await self._switch(self._new_unnamed)
 
     async def _switch(self, make: Callable[[], SessionFile]) -> str:
-        if self._is_moving:
-            raise UserError("another session is being opened")
+        if self._is_moving or self.cleaning.is_busy:
+            raise UserError("the session is being worked on; wait for that, or :session.stop it")
         self._is_moving = True
         try:
             old = self._store.session
@@ -206,6 +209,7 @@ class SessionLife:
             file = await asyncio.to_thread(make)
             session = await asyncio.to_thread(self._session_of, file)  # which closes the file if it cannot be read
             if old is not None and old.is_written:
+                self._store.write_now()
                 await asyncio.to_thread(old.settle)  # most of what is to be written is, so that the rest takes no time
             was = self.name
             self._make_none()
@@ -231,8 +235,8 @@ class SessionLife:
         make_folder(path)
         if path.exists():
             raise UserError(f"{name} is there already; :session.open {name} opens it")
-        if self._is_moving:
-            raise UserError("another session is being opened")
+        if self._is_moving or self.cleaning.is_busy:
+            raise UserError("the session is being worked on; wait for that, or :session.stop it")
         self._is_moving = True
         try:
             await asyncio.to_thread(session.settle)

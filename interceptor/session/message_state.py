@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from interceptor.model.body import Body
 from interceptor.model.dns import DnsMessage
 from interceptor.model.flow import DnsFlow, Flow, HttpFlow
 from interceptor.model.http import Request, Response
@@ -69,9 +70,8 @@ class MessageState:
         state.has_original = _HAS_ORIGINAL in carrier.metadata
         return state
 
-    def largest_body(self) -> int:
-        messages = [each for each in (self._request, self._response) if isinstance(each, Request | Response)]
-        return max((message.body.size for message in messages), default=0)
+    def bodies(self) -> list[Body]:
+        return [each.body for each in (self._request, self._response) if isinstance(each, Request | Response)]
 
 
 def _kept(message: Request | Response | DnsMessage) -> Request | Response | DnsMessage:

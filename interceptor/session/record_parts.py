@@ -64,6 +64,11 @@ class Parts:
         self._index = len(self._ends) - 1
         return [record[at:end] for at, end in pairwise(ends)]
 
+    def of_length(self, length: int) -> list[bytes]:
+        """All parts that are so long, wherever they stand."""
+        record = self._record
+        return [record[at:end] for at, end in pairwise(self._ends) if end - at == length]
+
     @property
     def is_more(self) -> bool:
         return self._index + 1 < len(self._ends)

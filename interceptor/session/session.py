@@ -20,13 +20,14 @@ from typing import Any, Final, Protocol
 from interceptor.model.body import Body
 from interceptor.model.connection import Connection
 from interceptor.model.flow import Flow
+from interceptor.session.body_copy import is_large
 from interceptor.session.columns import read_index
 from interceptor.session.connection_record import packed_connection, unpacked_connection
 from interceptor.session.flow_record import packed, unpacked
 from interceptor.session.flow_table import FlowTable
 from interceptor.session.id_ranges import read_ranges, written_ranges
 from interceptor.session.record_parts import Malformed
-from interceptor.session.session_file import SessionFile, damaged
+from interceptor.session.session_file import SessionFile, damaged, remove_index
 from interceptor.session.session_writer import Jobs, SessionWriter
 from interceptor.session.spool import SpooledBody
 from interceptor.session.stored_body import StoredBody
@@ -85,6 +86,7 @@ class Session:
         self._look_at = 0.0
         self._is_probing = False
         self._unkept_kinds: set[str] = set()
+        self._copied_later: set[int] = set()  # flows with large bodies, which are in the file without these at first
         try:
             self.states = file.states()
             self._words.extend(file.words())
@@ -132,7 +134,12 @@ class Session:
         """As they are now, with the columns that the table has. Call only if there `has_room`."""
         for flow in flows:
             try:
-                self._jobs.flows.append((packed(flow, self._number), self.table.row(flow.id)))
+                record = packed(flow, self._number)
+                self._jobs.flows.append((record, self.table.row(flow.id)))
+                if any(is_large(body) for _, body in record.bodies):
+                    self._copied_later.add(flow.id)
+                else:
+                    self._copied_later.discard(flow.id)
             except Exception as error:  # one flow that has no form must not keep the others out
                 if flow.kind not in self._unkept_kinds:
                     self._unkept_kinds.add(flow.kind)
@@ -222,7 +229,9 @@ class Session:
             for block, ids in report.blocks:
                 for flow_id in ids:
                     self.table.set_block(flow_id, block)
-                news.written += ids
+                if report.is_copy:
+                    self._copied_later.difference_update(ids)
+                news.written += [flow_id for flow_id in ids if flow_id not in self._copied_later]
             if report.body is not None:
                 flow_id, body, digest = report.body
                 news.bodies.append((flow_id, body, StoredBody(self.file, digest, body.size, body.is_truncated)))
@@ -279,6 +288,10 @@ class Session:
 
     # The end
 
+    def connections_in_use(self) -> tuple[set[int], int]:
+        """The numbers of those that are in memory; from which on they may be written again."""
+        return set(self._connections), min(self._open_connections, default=self._last_connection + 1)
+
     def write_soon(self) -> None:
         """Even if there is nothing new: what is wrong with the file shows then, and a file that was removed is made again."""
         self._jobs.states.update({"flows": self.table.count})
@@ -286,11 +299,18 @@ class Session:
     def move(self, path: Path) -> None:
         """Gives the file that name; call when little is to be written. UserError if it cannot be, and then it has not changed."""
         self.writer.rest()
+        self._without_readers_beside(lambda: self.file.move(path))
+
+    def begin_index_anew(self) -> None:
+        """Nothing is in it any more that is not in the session. OSError if the old one cannot be removed."""
+        self._without_readers_beside(lambda: remove_index(self.file.path))
+
+    def _without_readers_beside(self, deed: Callable[[], None]) -> None:
         beside = list(self.readers_beside)
         for each in beside:
             each.let_go()
         try:
-            self.file.move(path)
+            deed()
         finally:
             for each in beside:
                 each.take_up()

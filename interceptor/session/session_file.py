@@ -116,6 +116,10 @@ class SessionFile:
         """For the thread that writes. sqlite3.Error if it cannot be."""
         return _for_writing(self.path)
 
+    def connect_to_read(self) -> sqlite3.Connection:
+        """For a thread that reads much. sqlite3.Error if it cannot be."""
+        return _connected(self.path, "ro")
+
     # Reading
 
     def states(self) -> dict[str, Any]:
@@ -216,6 +220,14 @@ class SessionFile:
         except sqlite3.Error as error:
             self.problem = str(error)
             return b""
+
+    def size_on_disk(self) -> int:
+        """With what SQLite keeps beside it."""
+        sizes = 0
+        for path in (self.path, Path(f"{self.path}-wal")):
+            with suppress(OSError):
+                sizes += path.stat().st_size
+        return sizes
 
     # The end
 
@@ -388,7 +400,14 @@ def _renamed(old: Path, new: Path) -> None:
 
 def remove_session(path: Path) -> None:
     """With its index, and all that SQLite keeps beside both. OSError if it cannot be."""
-    index = f"{path}{INDEX_SUFFIX}"
-    for name in (f"{path}-wal", f"{path}-shm", f"{index}-wal", f"{index}-shm", index):
+    for name in (f"{path}-wal", f"{path}-shm"):
         Path(name).unlink(missing_ok=True)
+    remove_index(path)
     os.unlink(path)
+
+
+def remove_index(path: Path) -> None:
+    """That of the session of that path, while nobody has it open. It can be made anew. OSError if it cannot be removed."""
+    index = f"{path}{INDEX_SUFFIX}"
+    for name in (f"{index}-wal", f"{index}-shm", index):
+        Path(name).unlink(missing_ok=True)

@@ -69,8 +69,9 @@ class Jobs:
 
 @dataclass(slots=True)
 class Report:
-    """What became of something. `blocks`: which flows are in which block now. `body`: a large one of that flow that is in the
-    file now, under that digest. `failure`: why the flows `failed`, and the rest of `jobs`, could not be written."""
+    """What became of something. `blocks`: which flows are in which block now, with their large bodies if it `is_copy`.
+    `body`: a large one of that flow that is in the file now, under that digest. `failure`: why the flows `failed`, and the
+    rest of `jobs`, could not be written."""
 
     written: int = 0
     blocks: list[tuple[int, list[int]]] = field(default_factory=list)
@@ -79,6 +80,7 @@ class Report:
     failed: list[int] = field(default_factory=list)
     jobs: Jobs | None = None
     note: str = ""
+    is_copy: bool = False
 
 
 class Follower(Protocol):
@@ -145,6 +147,11 @@ class SessionWriter:
             self._thread.join()
             self._thread = None
 
+    def forget_digests(self, digests: Iterable[bytes]) -> None:
+        """Of bodies that are not in the file any more. For followers."""
+        for digest in digests:
+            self._digests.pop(digest, None)
+
     def rest(self) -> None:
         """Writes what there is, and lets go of the file until something is put again."""
         self.close()
@@ -202,16 +209,17 @@ class SessionWriter:
 
     def _copy_some(self) -> None:
         copy = self._copies[0]
-        report = Report()
+        report = Report(is_copy=True)
         failure = self._guarded(lambda: self._copy_step(copy, report))
         if failure:
-            self._copies.popleft()
             report.blocks, report.failure, report.failed = [], failure, [copy.packed.flow_id]
         self._reports.append(report)
+        if failure or report.blocks:
+            self._copies.popleft()  # after the report: there is always something that says that more is to come
 
     def _follow(self) -> bool:
         connection, has_more = self._connection, False
-        for each in self.followers if connection is not None else ():
+        for each in tuple(self.followers) if connection is not None else ():
             failure = self._guarded(lambda each=each: each.follow(connection))
             has_more = has_more or not failure
         return has_more
@@ -278,7 +286,6 @@ class SessionWriter:
         self._store_bodies(connection, copy.packed.bodies, names)
         report.blocks.append(self._write_block(connection, [(copy.packed, copy.row)], names))
         connection.execute("COMMIT")
-        self._copies.popleft()
 
     def _write_block(
         self, connection: sqlite3.Connection, flows: Sequence[tuple[Packed, Row]], names: Names
@@ -325,13 +332,12 @@ class SessionWriter:
 
 
 def _filled(parts: list[bytes], bodies: Sequence[tuple[int, Body]], names: Names) -> list[bytes]:
-    """The parts, with the names of bodies in their places. What is not in the file yet has none."""
+    """The parts, with the names of bodies in their places. Of what is not in the file yet there is only the size."""
     if not bodies:
         return parts
     filled = list(parts)
     for place, body in bodies:
-        if (digest := names.get(id(body))) is not None:
-            filled[place] = digest + body.size.to_bytes(8, "little")
+        filled[place] = names.get(id(body), b"") + body.size.to_bytes(8, "little")
     return filled
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice
 from typing import Any, Final
 
 from interceptor.model.body import SPOOL_FROM, Body, MemoryBody
@@ -301,6 +301,19 @@ class Store(Listing):
             self.keeping.session.note_hidden()
             self.work_soon()
 
+    def hidden_ids(self) -> list[int]:
+        """Of flows in the file that were taken off the list and do not change any more, but could be brought back."""
+        table, keeping, live = self.table, self.keeping, self._hidden_live
+        if keeping is None:
+            return []
+        hidden = compress(range(table.base, table.base + table.size), table.hidden)
+        return [each for each in hidden if each not in live and table.block_of(each) and not keeping.has(each)]
+
+    def in_memory(self) -> list[Flow]:
+        """All that are objects, on the list or not."""
+        kept = self.keeping.flows() if self.keeping is not None else []
+        return [*self._flows.values(), *self._hidden_live.values(), *kept]
+
     def weight_of(self, flows: Iterable[Flow]) -> int:
         """About how many bytes of memory these flows take; for those who keep them alive."""
         return sum(self._weights.get(flow.id) or bytes_of(flow) for flow in flows)
@@ -396,13 +409,17 @@ class Store(Listing):
 
     def _work(self) -> None:
         self._is_work_scheduled = False
+        self.write_now()
+        if self.keeping is not None and self.keeping.has_work:
+            self.work_soon()
+
+    def write_now(self) -> None:
+        """Hands over what there is to write, or the first of much, and looks what has become of what was handed over."""
         if self.keeping is not None:
             if self._changed or self._added:
                 self._tell()  # the columns are to be those of the flows as they are written
             self.keeping.session.note("flows", len(self))
             self.keeping.work()
-            if self.keeping.has_work:
-                self.work_soon()
 
     def _body_is_stored(self, flow_id: int, body: Body, stored: StoredBody) -> None:
         flow = self._flows.get(flow_id) or self._elsewhere.get(flow_id) or self._hidden_live.get(flow_id)

@@ -11,8 +11,11 @@ the newest can always be undone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
+
+from interceptor.specs.errors import UserError
 
 DEEDS_KEPT: Final = 200
 WEIGHT_KEPT: Final = 64 * 1024 * 1024
@@ -116,11 +119,19 @@ class Undo:
         self._undone.clear()
         self._weight, self._kept = 0, None
 
-    def prune(self, is_void: Callable[[Change], bool]) -> None:
-        """Forgets the deeds that would change nothing any more."""
+    def changes(self) -> list[tuple[int, Change]]:
+        """All that can be undone or done again: number, 0 for what is not kept, and what was changed."""
+        found: list[tuple[int, Change]] = []
+        for deed in (*self._done, *self._undone):
+            with suppress(UserError):
+                found.append((deed.number, self._change_of(deed)))
+        return found
+
+    def prune(self, numbers: set[int]) -> None:
+        """Forgets kept deeds of these numbers: they would change nothing any more."""
         for deeds in (self._done, self._undone):
-            void = [deed for deed in deeds if is_void(self._change_of(deed))]
-            deeds[:] = [deed for deed in deeds if deed not in void]
+            void = [deed for deed in deeds if deed.number in numbers]
+            deeds[:] = [deed for deed in deeds if deed.number not in numbers]
             self._forget(void)
 
     def undo(self) -> str | None:

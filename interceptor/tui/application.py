@@ -15,6 +15,7 @@ from interceptor.eventlog import EventLog
 from interceptor.model.flow import Flow, HeldMessage, HttpFlow
 from interceptor.model.http import Request
 from interceptor.options import Options
+from interceptor.session.cleaning import Cleaning
 from interceptor.session.search.searching import Searching
 from interceptor.session.store import Store
 from interceptor.session.undo import Undo
@@ -113,6 +114,11 @@ class Life(Protocol):
 
     @property
     def path(self) -> Path | None: ...
+    @property
+    def cleaning(self) -> Cleaning:
+        """Who gives back the space that its file wastes."""
+        ...
+
     @property
     def remark(self) -> str:
         """What a person should see all the time: its name if it has one, and if what happens is not kept."""

@@ -172,6 +172,8 @@ def _defaults() -> Iterable[Binding]:
     yield from (
         Binding("m", "console.command session.name ''", ("sessions",), "Name the session that is open"),
         Binding("a", "session.close", ("sessions",), "A new session"),
+        Binding("c", "session.compact", ("sessions",), "Give back the space that the session wastes"),
+        Binding("p", "session.purge", ("sessions",), "Remove deleted flows for good"),
         Binding("z", 'console.command.confirm "Clear the event log?" eventstore.clear', ("eventlog",), "Clear"),
         Binding("?", "console.view.pop", ("help",), "Leave the help"),
         Binding("a", "console.grideditor.add", ("grideditor",), "Add a row"),

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 from interceptor.argument_types import Suggestions
 from interceptor.commands import quote
+from interceptor.session.cleaning import Found
 from interceptor.session.sessions import SUFFIX, all_sessions, folder_of
 from interceptor.specs.errors import UserError
+from interceptor.specs.sizes import format_size
 from interceptor.tui.application import Application
-from interceptor.tui.screens import Screen
+from interceptor.tui.screens import Screen, Stack
 from interceptor.tui.sessions_screen import SessionsScreen
+
+_LOOK_SECONDS: Final = 2.0
 
 
 class Desk(Protocol):
     """What the commands need of the console."""
 
     app: Application
+    stack: Stack
 
     @property
     def top(self) -> Screen: ...
@@ -64,13 +69,21 @@ class SessionCommands:
         add("session.open", session_open, "Leave this session for another: by name, or a file; made if there is none.")
         add("session.name", session_name, "Give this session a name, or another one; with a / in it it is a file.")
         add("session.close", self.close)
+        add("session.compact", self.compact)
+        add("session.purge", self.purge)
+        add("session.stop", self.stop)
         add("console.view.sessions", self.view)
 
     def view(self) -> None:
         """The sessions that there are: open another one, name this one."""
         screen = self._screen = SessionsScreen(lambda path: self._console.execute(f"session.open {quote(str(path))}"))
         self._console.push(screen)
-        self._console.start(self._fill(screen))
+        self._console.start(self._keep_filling(screen))
+
+    async def _keep_filling(self, screen: SessionsScreen) -> None:
+        while screen in self._console.stack:
+            await self._fill(screen)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _fill(self, screen: SessionsScreen) -> None:
         confdir, own = self._app.options.confdir_path, self._life.path
@@ -84,6 +97,40 @@ class SessionCommands:
     def close(self) -> None:
         """Leave this session for a new one without a name."""
         self._go(self._life.begin(), "a new session", is_new=True)
+
+    def compact(self) -> None:
+        """Give back the space that this session wastes; everything that can be undone stays."""
+        self._console.start(self._compact())
+
+    async def _compact(self) -> None:
+        await self._clean(await self._life.cleaning.find(is_purge=False))
+
+    def purge(self) -> None:
+        """Remove deleted flows from this session for good; asks, with what that frees."""
+        self._console.start(self._purge())
+
+    async def _purge(self) -> None:
+        found = await self._life.cleaning.find(is_purge=True)
+        flows = f"{len(found.flow_ids):,} deleted flow{'' if len(found.flow_ids) == 1 else 's'}"
+        question = f"Remove {flows} for good, and what nothing else needs? About {format_size(found.size)} become free."
+
+        def answered(key: str) -> None:
+            if key == "y":
+                self._console.start(self._clean(found))
+
+        self._console.ask(question, [("y", "remove"), ("n", "leave them")], answered)
+
+    def stop(self) -> str:
+        """Stop what session.compact or session.purge is doing; the session is whole."""
+        return "it stops" if self._life.cleaning.stop() else "nothing of that is being done"
+
+    async def _clean(self, found: Found) -> None:
+        await self._told(await self._life.cleaning.clean(found))
+
+    async def _told(self, told: str) -> None:
+        if self._screen is not None and self._console.top is self._screen:
+            await self._fill(self._screen)
+        self._console.tell(told)
 
     def _go(self, deed: Coroutine[Any, Any, str], name: str, is_new: bool, is_own: bool = False) -> None:
         held = len(self._app.intercept.held())
@@ -107,9 +154,7 @@ class SessionCommands:
                 self._console.session_opened()
                 if self._screen is not None:
                     self._console.close(self._screen)
-            if self._console.top is self._screen and self._screen is not None:
-                await self._fill(self._screen)
-            self._console.tell(told)
+            await self._told(told)
 
         self._console.start(work())
 

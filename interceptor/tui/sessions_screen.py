@@ -75,5 +75,7 @@ class SessionsScreen(Listing):
             ("console.nav.select", "Open"),
             ("console.command session.name", "Name this one"),
             ("session.close", "New"),
+            ("session.purge", "Purge"),
+            ("session.compact", "Compact"),
             ("console.search", "Search"),
         )

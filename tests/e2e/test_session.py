@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,3 +221,27 @@ def test_a_flow_that_still_runs_is_asked_about(start: Start) -> None:
         assert answer.result(20)[1] == b"slow"
         console.press(":", "session.open new", "enter")
         console.see("/slow", "[session:new]")
+
+
+def test_a_purge_says_what_it_frees_and_frees_it(start: Start, tmp_path: Path) -> None:
+    console = start("--session", "shop", size=(120, 30))
+    (path,) = sessions_of(tmp_path)
+    with Origin(answer=random.Random(1).randbytes(2_000_000)) as large, Origin() as small:
+        console.answer("GET", large.url("/large"))
+        console.answer("GET", small.url("/small"))
+        console.see("/small", "[1/2]")
+    console.press("d")
+    console.see("1 flow deleted", "[1/1]")
+    console.press("s")
+    console.see("● shop")
+    console.press("p")
+    console.see("Remove 1 deleted flow for good", "About 1.9m become free")
+    console.press("n", "q", "u")
+    console.see("undone: deletion of 1 flow", "/large")
+    console.press("g", "d", ":", "session.purge", "enter")
+    console.see("Remove 1 deleted flow for good")
+    console.press("y")
+    console.see("1 flow is gone for good", "are free again")
+    console.press("u")
+    console.see("there is nothing to undo", "/small")
+    assert path.stat().st_size < 500_000

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from interceptor.model.body import MemoryBody
+from interceptor.model.body import MemoryBody, passed_size
 from interceptor.model.connection import Connection, Side, TlsFacts
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.model.http import Response
 from interceptor.model.process import Process
 from interceptor.model.records import BodyData, FlowEnded, FlowStarted
+from interceptor.session.body_copy import BodyCopy
 from interceptor.session.columns import COLUMNS, Words, block_index, read_index, row_of
 from interceptor.session.record_parts import Malformed, Parts, joined
 from interceptor.session.session import Session
@@ -57,6 +59,17 @@ class Program:
             self.session.settle()
         self.time.passes(0.5)
 
+    def writer_pauses_before_copies(self) -> None:
+        self.session.writer._copy_some = lambda: self.copying.wait(30)  # type: ignore[method-assign]
+        self.copying = threading.Event()
+
+    def settle_but_for_copies(self) -> None:
+        for _ in range(200):
+            self.time.passes(0.2)
+            if self.session.table.block_of(1):
+                return
+            self.copying.wait(0.02)
+
     def die(self) -> Path:
         """What a killed program leaves: the files as they are now."""
         left = self.file.path.with_name("left")
@@ -82,6 +95,9 @@ def start() -> Iterator[Start]:
 
     yield start
     for program in programs:
+        if hasattr(program, "copying"):
+            del program.session.writer._copy_some
+            program.copying.set()
         program.close()
 
 
@@ -265,6 +281,41 @@ def test_a_change_while_a_large_body_is_copied_is_not_undone_by_the_copy(start: 
     program.settle()
     (again,) = start(program.die()).store
     assert (again.comment, len(content(again))) == ("later", 3 * CHUNK)
+
+
+def test_a_flow_whose_large_body_is_not_copied_yet_is_there_without_it(start: Start, path: Path) -> None:
+    program = start(path)
+    program.writer_pauses_before_copies()
+    program.flow("/large", b"x" * (2 * CHUNK))
+    program.settle_but_for_copies()
+    (again,) = start(program.die()).store
+    assert isinstance(again, HttpFlow) and again.response is not None
+    body = again.response.body
+    assert (body.read(), body.is_truncated, passed_size(body)) == (b"", True, 2 * CHUNK)
+    program.store.remove([program.store.peek(1)])
+    program.store.put_back([1])
+    assert content(program.store.get(1)) == b"x" * (2 * CHUNK)  # here it is
+
+
+def test_a_large_body_that_could_not_be_copied_is_tried_again(start: Start, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = start(path)
+    step, fails = BodyCopy.step, [True]
+
+    def failing(self: BodyCopy, connection: sqlite3.Connection, last: int) -> int:
+        if fails:
+            raise sqlite3.OperationalError("database or disk is full")
+        return step(self, connection, last)
+
+    monkeypatch.setattr(BodyCopy, "step", failing)
+    program.flow("/large", b"x" * (2 * CHUNK))
+    program.settle()
+    assert program.session.failure == "database or disk is full"
+    fails.clear()
+    program.time.passes(5.0)
+    program.settle()
+    program.settle()
+    assert not program.session.failure
+    assert content(start(program.die()).store.get(1)) == b"x" * (2 * CHUNK)
 
 
 # --- what may go wrong

@@ -24,6 +24,7 @@ from interceptor.eventlog import EventLog
 from interceptor.model.flow import Flow, HeldMessage, HoldPoint, HttpFlow
 from interceptor.model.http import Headers, Request, Response
 from interceptor.options import Options
+from interceptor.session.cleaning import Cleaning
 from interceptor.session.formats.recognised import read_file
 from interceptor.session.listing import Schedule
 from interceptor.session.search.searching import Searching
@@ -75,6 +76,9 @@ class FakeHolds:
 
 
 class FakeLife:
+    def __init__(self, store: Store, undo: Undo) -> None:
+        self.cleaning = Cleaning(store, undo, lambda text: None)
+
     name = ""
     path: Path | None = None
     is_kept = False
@@ -118,7 +122,7 @@ class FakeApp:
         self.commands.flow_resolver = Selection(self.store, self.view, self.filter).resolve
         self.searching = Searching(self.store, lambda: False)
         self.undo = Undo()
-        self.session_life = FakeLife()
+        self.session_life = FakeLife(self.store, self.undo)
         self.intercept = FakeHolds(self)
         self.listeners = FakeListeners()
         self.is_reading = False
