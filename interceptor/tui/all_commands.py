@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from interceptor.option_commands import OptionCommands
 from interceptor.tui.console_commands import ConsoleCommands
 from interceptor.tui.console_commands import Desk as ConsoleDesk
+from interceptor.tui.diff_commands import DiffCommands
 from interceptor.tui.export_commands import ExportCommands
 from interceptor.tui.flow_commands import FlowCommands
 from interceptor.tui.flow_settings import FlowSettings
@@ -41,6 +42,7 @@ def register_all(console: Desk) -> None:
     ScreenCommands(console, commands.open_prompt).register()
     console.flow_commands.register()
     ReplayCommands(app, console, console.tell, console.start).register()
+    DiffCommands(app, console, console.invalidate).register()
     ServerReplayCommands(app, console.tell).register()
     ListCommands(app, console, console.flow_settings).register()
     MessageCommands(app, console.tell).register()

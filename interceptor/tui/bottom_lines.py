@@ -21,6 +21,7 @@ MESSAGE_SECONDS: Final = 5.0
 _LABELS: Final = {
     "flowlist": "Flow:",
     "flowview": "Flow:",
+    "diff": "Diff:",
     "eventlog": "Events:",
     "help": "Help:",
     "options": "Option:",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import urwid
 
-from interceptor.model.flow import Flow, HoldPoint, HttpFlow
+from interceptor.model.flow import Flow, HoldPoint, HttpFlow, TcpFlow
 from interceptor.session.view import View
 from interceptor.tui.flow_list import FlowListBox
 from interceptor.tui.flow_view import FlowDetail
@@ -27,8 +27,9 @@ def _hints_for(flow: Flow | None) -> list[Hint]:
     hints.append(('console.choose.cmd "Edit…"', "Edit"))
     if isinstance(flow, HttpFlow):
         hints.append(("replay.client @focus", "Replay"))
-        if flow.is_modified:
-            hints.append(("flow.revert @focus", "Revert"))
+    hints.append(("console.view.diff @focus", "Compare"))
+    if flow.is_modified and not isinstance(flow, TcpFlow):
+        hints.append(("flow.revert @focus", "Revert"))
     return hints
 
 

@@ -28,6 +28,7 @@ CONTEXTS: Final = {
     "commonkey": "everywhere, and known to every list",
     "flowlist": "the list of flows",
     "flowview": "one flow",
+    "diff": "two flows compared",
     "eventlog": "the event log",
     "help": "the help",
     "grideditor": "the editor of headers, queries, forms",
@@ -55,7 +56,7 @@ def _defaults() -> Iterable[Binding]:
     flows = ("flowlist", "flowview")
     everywhere = ("global",)
     common = ("commonkey", "global")
-    searchable = ("flowview", "eventlog", "help", "options", "commands", "keybindings", "sessions")
+    searchable = ("flowview", "diff", "eventlog", "help", "options", "commands", "keybindings", "sessions")
     yield from (
         Binding(":", "console.command", common, "Command prompt"),
         Binding("?", "console.view.help", everywhere, "Help for this screen"),
@@ -107,6 +108,7 @@ def _defaults() -> Iterable[Binding]:
         Binding("r", "replay.client @focus", flows, "Send the request again, as a new flow"),
         Binding("R", "console.command replay.client @focus ''", flows, "Send it again so many times"),
         Binding("t", "view.focus.replay @focus", flows, "From a replay to what it repeats, and back"),
+        Binding("c", "console.view.diff @focus", flows, "Compare with another flow, or with what was received"),
         Binding("D", "view.flows.duplicate @focus", flows, "Duplicate"),
         Binding("V", "flow.revert @focus", flows, "Revert all edits of this flow"),
         Binding("d", "view.flows.remove @focus", flows, "Delete"),
@@ -158,6 +160,14 @@ def _defaults() -> Iterable[Binding]:
         Binding("ctrl g", "search.again", ("search",), "Search again"),
         Binding("n", "console.search.next", searchable, "Next match"),
         Binding("N", "console.search.previous", searchable, "Previous match"),
+    )
+    yield from (
+        Binding("]", "console.diff.next", ("diff",), "Next difference"),
+        Binding("[", "console.diff.prev", ("diff",), "Previous difference"),
+        Binding("f", "console.diff.unchanged", ("diff",), "Show or fold what is the same"),
+        Binding("v", "console.diff.layout", ("diff",), "Side by side, or one below the other"),
+        Binding("o", "console.diff.keyorder", ("diff",), "Whether the order of keys in JSON counts"),
+        Binding("x", "console.diff.swap", ("diff",), "Swap the sides"),
     )
     yield from (
         Binding("d", "console.options.reset.focus", ("options",), "Reset this option"),

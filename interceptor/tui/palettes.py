@@ -225,6 +225,10 @@ OTHER_STYLES: Final[dict[str, Style]] = {
     "bar secure": ("green", "background", "", ""),
     "bar track": ("faint", "background", "", ""),
     "added": ("green", "background", "", "bold"),
+    "diff added": ("green", "background", "", "bold"),
+    "diff removed": ("red", "background", "", "bold"),
+    "diff added part": ("green", "background", "bold,underline", "bold,underline"),
+    "diff removed part": ("red", "background", "bold,underline", "bold,underline"),
     "removed": ("red", "background", "strikethrough", "standout"),
     "more": ("cyan", "background", "", ""),
     # bodies: the styles of content views

@@ -148,6 +148,17 @@ class ScrolledText:
         self._wants_end = self._document.is_growing
         self._document.want_all()
 
+    @property
+    def first_line(self) -> int:
+        """The line at the top of the window."""
+        return self._top[0]
+
+    def go_to(self, line: int) -> None:
+        """The window begins there, or as near as the end allows."""
+        self._top = line, 0
+        self._wants_end = False
+        self._clamp()
+
     def shift(self, delta: int) -> None:
         """Sideways, by steps of eight columns. Lines are no longer wrapped then; `toggle_wrap` wraps them again."""
         if delta > 0 or self._left:

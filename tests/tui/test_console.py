@@ -183,6 +183,35 @@ def test_replays_by_the_number_and_from_a_replay_to_what_it_repeats(start: Start
     driven.see("0 is not how many times")
 
 
+def test_flows_are_compared_side_by_side_or_one_below_the_other(start: Start) -> None:
+    driven = start(130, 40)
+    driven.press("c")
+    driven.see("− 1 GET http://example.com/index.html", "│ + 2 GET http://example.com/data.json?x=1", "differences")
+    driven.see("│+ Content-Type: application/json")
+    driven.press("]", "]")
+    driven.see("difference 2 of")
+    driven.press("[")
+    driven.see("difference 1 of")
+    driven.press("x")
+    driven.see("− 2 GET", "+ 1 GET")
+    driven.press("v", "v")
+    driven.see("one below the other", "+ 1 GET http://example.com/index.html")
+    driven.press("q")
+    driven.see("c Compare")
+    driven.press("D")
+    driven.see("[2/4]")
+    driven.press("c")
+    driven.see("Compare with…", "the one before: 1 GET", "the one after: 2 GET")
+    driven.press("1")
+    driven.see("no difference", "⋯")
+    driven.press("f")
+    driven.see("everything is shown", "Host: example.com", "The same on both sides.")
+    driven.press("q", ":console.view.diff @all", "enter")
+    driven.see("two flows are compared, not 4")
+    driven.press(":console.view.diff.received @focus", "enter")
+    driven.see("this flow is as it was received")
+
+
 def test_prompt_completes_options_with_their_help(start: Start) -> None:
     driven = start()
     driven.press(":set console_mo")
