@@ -297,6 +297,7 @@ class App:
                 show_ignored_hosts=options.show_ignored_hosts,
                 allow_hosts=tuple(options.allow_hosts),
                 tcp_hosts=tuple(options.tcp_hosts),
+                udp_hosts=tuple(options.udp_hosts),
                 raw_hosts=tuple(options.raw_hosts),
                 header_size_limit=parse_size(options.header_size_limit),
                 header_count_limit=options.header_count_limit,

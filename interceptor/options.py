@@ -149,6 +149,9 @@ class _Declared:
     tcp_hosts = texts(
         [], "hosts", "Treat hosts that match one of these patterns as raw TCP, with or without TLS.", check=are_patterns
     )
+    udp_hosts = texts(
+        [], "hosts", "Treat hosts that match one of these patterns as raw UDP, with or without DTLS.", check=are_patterns
+    )
     raw_hosts = texts(
         [], "hosts", "Let malformed HTTP/1 of hosts that match one of these patterns through as it is, raw.", check=are_patterns
     )

@@ -56,7 +56,7 @@ def choose_datagrams(first: bytes, ingress: Ingress, settings: Settings) -> Next
     """`first` is the client's first datagram."""
     if looks_like_datagram_hello(first):
         return Next.IGNORE if is_let_through(_hello_names(first, ingress), settings) else Next.DTLS
-    if ingress.is_reverse:  # the mode has said what it is
+    if ingress.is_reverse or matches(settings.udp_hosts, origin_names(ingress)):  # it has been said what it is
         return Next.RELAY
     if looks_like_query(first):
         return Next.DNS

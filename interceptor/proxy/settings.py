@@ -57,6 +57,7 @@ class Settings:
     show_ignored_hosts: bool = False
     allow_hosts: tuple[str, ...] = ()
     tcp_hosts: tuple[str, ...] = ()
+    udp_hosts: tuple[str, ...] = ()
     raw_hosts: tuple[str, ...] = ()
     header_size_limit: int = 256 * 1024
     header_count_limit: int = 1000

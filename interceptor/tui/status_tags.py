@@ -18,6 +18,7 @@ _COUNTED: Final = (
     ("ignore", "ignore_hosts"),
     ("allow", "allow_hosts"),
     ("tcp", "tcp_hosts"),
+    ("udp", "udp_hosts"),
     ("scripts", "scripts"),
 )
 """Lists: how many entries there are."""

@@ -20,6 +20,7 @@ def test_nothing_is_said_of_defaults() -> None:
         ("ignore_hosts", ["a", "b"], "ignore:2"),
         ("allow_hosts", ["a"], "allow:1"),
         ("tcp_hosts", ["a"], "tcp:1"),
+        ("udp_hosts", ["a", "b"], "udp:2"),
         ("modify_headers", ["/X/1", "/Y/1"], "headers:2"),
         ("modify_body", ["/a/b"], "bodies:1"),
         ("map_remote", ["|http://a|http://b"], "map_remote:1"),

@@ -151,7 +151,11 @@ class Relay(Conversation):
 
     async def _pass(self, strand: Strand[Arrived], from_client: bool) -> None:
         while True:
-            item = await self._next(strand, from_client)
+            item: Arrived | TimedOut
+            if from_client and self._midstream is not None and self._midstream.is_waiting:  # for more of what may be TLS
+                item = await strand.next_item(until=self.stack.now + PATIENCE_SECONDS)
+            else:
+                item = await strand.next_item()
             if from_client and self._midstream is not None and not isinstance(item, DataReceived):
                 kept = self._midstream.give_up()
                 if kept and not await self._message(strand, from_client, kept):
@@ -162,7 +166,7 @@ class Relay(Conversation):
                     if not await say(strand, from_client, data):
                         return
                 case TimedOut():
-                    pass  # see `_next`
+                    pass
                 case MessageInjected(data=data):
                     if not await self._message(strand, from_client, data, is_injected=True):
                         return
@@ -209,12 +213,6 @@ class Relay(Conversation):
         return True
 
     # --- TLS in mid-stream ------------------------------------------------------------------------------------
-
-    async def _next(self, strand: Strand[Arrived], from_client: bool) -> Arrived | TimedOut:
-        """`TimedOut`: there is no more of what was kept because it might be TLS."""
-        if from_client and self._midstream is not None and self._midstream.is_waiting:
-            return await strand.next_item(until=self.stack.now + PATIENCE_SECONDS)
-        return await strand.next_item()
 
     async def _heard(self, strand: Strand[Arrived], from_client: bool, data: bytes) -> bool:
         """False if that was the end."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from interceptor.contentviews.framing import LOOKED_AT, framing
 from interceptor.model.body import Body, MemoryBody
 from interceptor.model.flow import Flow, HeldMessage, HttpFlow, Opcode, TcpFlow, TcpMessage, WebSocketMessage
 from interceptor.specs.sizes import format_size
@@ -42,12 +43,13 @@ class Said:
     timestamp: float
     notes: tuple[str, ...]
     version: object  # equal as long as the message shows the same
+    is_raw: bool = False  # nobody knows where in it one thing ends and another begins: it may be guessed
 
 
 def said(flow: Flow, is_full: bool, held: Sequence[HeldMessage] = ()) -> tuple[list[Said], int]:
     """The messages to show, those that wait behind those that have gone on, and how many earlier ones are left out."""
     listed, left_out = _gone_on(flow, is_full)
-    return listed + [_of_held(message) for message in held], left_out
+    return listed + [_of_held(message, isinstance(flow, TcpFlow)) for message in held], left_out
 
 
 def _gone_on(flow: Flow, is_full: bool) -> tuple[list[Said], int]:
@@ -62,10 +64,10 @@ def _gone_on(flow: Flow, is_full: bool) -> tuple[list[Said], int]:
     return [_of_stream(message) for message in flow.messages[left_out:]], left_out
 
 
-def _of_held(message: HeldMessage) -> Said:
+def _of_held(message: HeldMessage, is_raw: bool) -> Said:
     content = message.content
     notes = (*(("text",) if message.is_text else ()), HELD_NOTE, *(("edited",) if content != message.received else ()))
-    return Said(message.from_client, MemoryBody(content), len(content), message.timestamp, notes, (content, notes))
+    return Said(message.from_client, MemoryBody(content), len(content), message.timestamp, notes, (content, notes), is_raw)
 
 
 def _of_websocket(message: WebSocketMessage) -> Said:
@@ -94,7 +96,7 @@ def _of_stream(message: TcpMessage) -> Said:
     # The session makes the record and its body anew for each look; only a body of its own can be recognised.
     identity = body if isinstance(body, MemoryBody) else None
     version = message.timestamp, body.size, notes, identity
-    return Said(message.from_client, body, body.size, message.timestamp, notes, version)
+    return Said(message.from_client, body, body.size, message.timestamp, notes, version, is_raw=True)
 
 
 def stream_lines(
@@ -111,6 +113,8 @@ def stream_lines(
         facts = to_width_right(offset(message.timestamp - zero), 12) + to_width_right(format_size(message.size), 8)
         line: Line = [*whither, ("note", facts)]
         line += [(_NOTE_STYLES.get(note, "warning"), f"  {note}") for note in message.notes]
+        if message.is_raw and message.size <= LOOKED_AT and (guess := framing(message.body.read(0, LOOKED_AT))):
+            line.append(("note", f"  {guess}"))
         lines.append(line)
         body = message.body
         if message.size > LONGEST:

@@ -52,6 +52,9 @@ def test_quic_is_not_answered_unless_its_host_is_ignored() -> None:
     assert isinstance(driver.flows[0], UdpFlow)
     driver.advance(25)
     assert driver.client in driver.closed and len(driver.flows) == 1
+    driver = PaperDriver(REDIRECTED, paper_settings(udp_hosts=(r"198\.51\.100\.2:443",)), transport="udp")
+    driver.says(INITIAL)
+    assert driver.datagrams(driver.server) == [INITIAL] and isinstance(driver.flows[0], UdpFlow)
     driver = PaperDriver(REDIRECTED, paper_settings(ignore_hosts=(r"198\.51\.100\.2:443",)), transport="udp")
     driver.says(INITIAL)
     assert driver.datagrams(driver.server) == [INITIAL] and not driver.flows
@@ -132,6 +135,7 @@ def test_a_kill_and_a_refusal_of_the_server_are_told() -> None:
 def test_a_server_that_cannot_be_reached() -> None:
     failed = ConnectFailed("u.test:9", "connect", "the name cannot be resolved")
     driver = PaperDriver(reverse("udp://u.test:9"), dials=lambda address: failed, transport="udp")
+    driver.says(b"one")
     assert driver.errors() == ["u.test:9: connect: the name cannot be resolved"]
 
 
