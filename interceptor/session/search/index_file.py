@@ -238,6 +238,14 @@ class IndexFile:
         found = [Document(*row) for row in rows]
         return None if 0 <= most < len(found) else found
 
+    def first_documents(self, texts: Sequence[str], most: int) -> list[Document]:
+        """The first so many of those, but for bodies that are documents of their own: at once, however many there are."""
+        rows = self._connection.execute(
+            "SELECT block, first, last FROM text JOIN flows ON flows.number = text.rowid WHERE text MATCH ? LIMIT ?",
+            (_query(texts), most),
+        )
+        return [Document(*row) for row in rows]
+
     def partial(self, why: int, most: int = -1) -> list[Document] | None:
         """Flows that are partial in one of these ways. None if they are more than `most`."""
         limit = most + 1 if most >= 0 else -1

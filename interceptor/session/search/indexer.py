@@ -198,7 +198,10 @@ class Indexer:
     def _run(self) -> None:
         try:
             while not self._is_closing:
-                self._index_this_file()
+                if _file_number(self._path):
+                    self._index_this_file()
+                else:  # it was removed, and will be made again
+                    self._has_work.wait(_BUSY_REST_SECONDS)
         except Unindexable as error:
             self.problem = str(error)
         except UserError as error:
@@ -228,11 +231,12 @@ class Indexer:
         while not self._is_closing and self._is_same_file():
             self._has_work.clear()
             if session.next_block(0) is not None:
-                self._has_work.set()
-                return True
-            self._settled()
+                break
+            if self._is_same_file():
+                self._settled()
             self._has_work.wait()
-        return False
+        self._has_work.set()
+        return not self._is_closing and self._is_same_file()
 
     def _is_same_file(self) -> bool:
         return _file_number(self._path) == self._file_number
@@ -245,9 +249,12 @@ class Indexer:
                 pace.rest()
 
         indexer = BlockIndexer(reading, index, self._limit, rest)
-        while not self._is_closing and self._is_same_file():
+        while not self._is_closing:
             self._has_work.wait()
             self._has_work.clear()
+            if not self._is_same_file():
+                self._has_work.set()
+                return
             at, committed_at = index.done, self._clock()
             while not self._is_closing and (block := reading.file.next_block(at)) is not None:
                 self._wait_while_busy()

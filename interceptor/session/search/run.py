@@ -14,6 +14,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Final, NamedTuple
@@ -36,6 +37,8 @@ _BEFORE: Final = 60
 _BEHIND: Final = 240
 _TELL_SECONDS: Final = 0.1
 _RESTS: Final = 0.25
+_FIRST_DOCUMENTS: Final = 400
+_NOT: Final = bytes([1, 0]) + bytes(254)
 _ANY: Final = bytes(each != NO for each in range(256))
 
 
@@ -114,7 +117,8 @@ class SearchRun:
         """From any thread: nobody wants it any more."""
         self.is_stopped = True
         if (index := self._index) is not None:
-            index.interrupt()
+            with suppress(sqlite3.Error):  # it was closed at this moment
+                index.interrupt()
 
     def run(self) -> None:
         """All of it, in this thread."""
@@ -136,65 +140,74 @@ class SearchRun:
             self.tell()
 
     def _search(self, reading: Reading | None) -> None:
-        scope, pace = self.scope, Pace(_RESTS)
-        places = self._places(reading)
-        self.to_look_at = len(places) + len(scope.unwritten)
-        unwritten = {flow.id: flow for flow in scope.unwritten}
-        for flow in self._flows(places, reading, unwritten):
+        pace = Pace(_RESTS)
+        for flow in self._flows(reading):
             if self.is_stopped:
                 return
-            if flow is not None and (hits := hits_in(flow, scope.searched, scope.limit)):
+            if flow is not None and (hits := hits_in(flow, self.scope.searched, self.scope.limit)):
                 self.found.append(hits)
                 if len(self.found) >= MOST_FLOWS:
-                    self.is_more = self.looked_at < self.to_look_at
+                    self.is_more = True
                     return
             if time.monotonic() - self._told_at >= _TELL_SECONDS or len(self.found) == 1:
                 self._told_at = time.monotonic()
                 self.tell()
             pace.rest()
 
-    def _flows(self, places: Sequence[int], reading: Reading | None, unwritten: dict[int, Flow]) -> Iterator[Flow | None]:
-        """Those that the filter means; None for others."""
+    def _flows(self, reading: Reading | None) -> Iterator[Flow | None]:
+        """What is to be looked at, in the file in order of arrival; None for what the filter does not mean after all."""
         scope = self.scope
         matches = scope.searched.wanted.matches if scope.searched.wanted is not None else None
-        for place in places if reading is not None else ():
+        unwritten = {flow.id: flow for flow in scope.unwritten}
+        for place in self._places(reading) if reading is not None else ():
             flow_id = place + scope.base
             self.looked_at += 1
             block = scope.table.block_of(flow_id)
             if flow_id in unwritten or not block or flow_id not in scope.table:
                 yield None
                 continue
-            assert reading is not None
-            flow = reading.flow(block, flow_id)
+            flow = reading.flow(block, flow_id) if reading is not None else None
             yield flow if flow is None or scope.answers[place] != ASK or matches is None or matches(flow) else None
         for flow in sorted(unwritten.values(), key=lambda each: each.id):
             self.looked_at += 1
             yield flow if matches is None or matches(flow) else None
 
-    def _places(self, reading: Reading | None) -> Sequence[int]:
-        """Of flows in the file that are to be looked at, in order of arrival."""
-        scope = self.scope
-        wanted = int.from_bytes(scope.answers.translate(_ANY), "little")
-        count, done, mask = len(scope.answers), 0, bytearray(len(scope.answers))
-        texts = [each for each in scope.searched.literals if is_long_enough(each)]
-        if reading is not None:
-            self._index = IndexFile.to_read(reading.file, reading.file.path)
-        if self._index is not None:
-            try:
-                self.cut = self._index.count_partial(CUT)
-                if texts:
-                    done = self._index.done
-                    for place in places_in(self._index.documents(texts) or (), scope.base, scope.table.blocks):
-                        if place < count:
-                            mask[place] = 1
-            finally:
-                index, self._index = self._index, None
+    def _places(self, reading: Reading) -> Iterator[int]:
+        """Of flows in the file. The first candidates come before it is known how many there are."""
+        scope, answers = self.scope, self.scope.answers
+        count, texts = len(answers), [each for each in scope.searched.literals if is_long_enough(each)]
+        index = self._index = IndexFile.to_read(reading.file, reading.file.path)
+        looked_at = bytearray(count)
+        mask: bytearray | None = None
+        try:
+            if index is not None:
+                self.cut = index.count_partial(CUT)
+            if index is not None and texts:
+                for place in places_in(index.first_documents(texts, _FIRST_DOCUMENTS), scope.base, scope.table.blocks):
+                    if place < count and answers[place]:
+                        looked_at[place] = 1
+                        yield place
+                mask = self._candidates(index, texts, count)
+        finally:
+            self._index = None
+            if index is not None:
                 index.close()
-        if done:
-            indexed = bytes(map(range(1, done + 1).__contains__, scope.table.blocks[:count]))
-            unknown = int.from_bytes(indexed, "little") ^ int.from_bytes(b"\1" * count, "little")
-            wanted &= unknown | int.from_bytes(mask, "little")
-        return array("Q", compress(range(count), wanted.to_bytes(count, "little")))
+        wanted = int.from_bytes(answers.translate(_ANY), "little") & ~int.from_bytes(looked_at, "little")
+        if mask is not None:
+            wanted &= int.from_bytes(mask, "little")
+        left = wanted.to_bytes(count, "little")
+        self.to_look_at = self.looked_at + left.count(1) + len(scope.unwritten)
+        yield from array("Q", compress(range(count), left))
+
+    def _candidates(self, index: IndexFile, texts: Sequence[str], count: int) -> bytearray:
+        """1 for them, and for what the index has not."""
+        scope = self.scope
+        indexed = bytes(map(range(1, index.done + 1).__contains__, scope.table.blocks[:count]))
+        mask = bytearray(indexed.translate(_NOT))
+        for place in places_in(index.documents(texts) or (), scope.base, scope.table.blocks):
+            if place < count:
+                mask[place] = 1
+        return mask
 
 
 def hits_in(flow: Flow, searched: Searched, limit: int = BODY_LIMIT) -> FlowHits | None:
