@@ -35,6 +35,7 @@ def _hints_for(flow: Flow | None) -> list[Hint]:
 
 _FURTHER: Sequence[Hint] = (("view.flows.duplicate @focus", "Duplicate"), ("view.flows.remove @focus", "Delete"))
 _ABOUT_THE_LIST: Sequence[Hint] = (
+    ("search.open", "Search"),
     ("console.command view.flows.create", "New"),
     ("view.flows.remove @all", "Clear"),
     ('console.choose.cmd "Order by…"', "Order"),
