@@ -67,6 +67,19 @@ def _autobahn() -> str:
     return "" if program.exists() else "no Autobahn test suite in build/autobahn (tests/support/autobahn.py tells how)"
 
 
+def mitmproxy_folder() -> Path:
+    """Where its programs are, and the Python that they run on; a folder that is not there if it is not installed."""
+    found = shutil.which("mitmdump")
+    here = HERE.parent / "build" / "mitmproxy" / "bin"
+    return Path(found).resolve().parent if found is not None else here
+
+
+def _mitmproxy() -> str:
+    folder = mitmproxy_folder()
+    there = (folder / "mitmdump").exists() and (folder / "python").exists()
+    return "" if there else "no mitmproxy in PATH or build/mitmproxy (tests/conformance/test_against_mitmproxy.py tells how)"
+
+
 def _ipv6() -> str:
     import socket
 
@@ -111,6 +124,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_tmux": _program("tmux"),
     "needs_certutil": _program("certutil"),
     "needs_ipv6": _ipv6,
+    "needs_mitmproxy": _mitmproxy,
     "needs_autobahn": _autobahn,
     "needs_dejavu": _dejavu,
     "needs_dig": _program("dig"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
@@ -13,7 +13,7 @@ from interceptor.addons.replay_matching import Matching
 from interceptor.addons.server_replay import ServerReplay, refresh
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.model.hooks import FORWARD, Kill, Respond, Verdict
-from interceptor.model.http import Field
+from interceptor.model.http import Field, Request
 from interceptor.options import Options
 from interceptor.specs.errors import UserError
 from tests.addons.rule_flows import Exchanges, answered, flow_of, noted
@@ -56,6 +56,20 @@ def test_responses_come_in_the_order_of_their_recording_once_each() -> None:
     assert text_of(exchanges.request(flow)) == "y"
     assert flow.metadata["is_replay"] == "response"
     assert noted(flow) == ["server_replay: answered with a recorded response"]
+
+
+def test_however_many_there_are_a_request_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchanges = replaying(*(recorded(f"http://a.test/{number}", b"%d" % number) for number in range(500)))
+    made: list[str] = []
+    key_of = Matching.key_of
+
+    def counted(self: Matching, request: Request) -> Hashable:
+        made.append(request.path)
+        return key_of(self, request)
+
+    monkeypatch.setattr(Matching, "key_of", counted)
+    assert text_of(exchanges.request(flow_of("http://a.test/321"))) == "321"
+    assert made == ["/321"], "the recorded ones have their keys"
 
 
 @pytest.mark.parametrize("option", ["server_replay_reuse", "server_replay_nopop"])
