@@ -238,7 +238,10 @@ class _Declared:
     key_size = whole(2048, 2048, 8192, "certificates", "Bits of the RSA key of a CA that is made anew.")
 
     dns_name_servers = texts(
-        [], "dns", "Name servers that mode dns asks, instead of the system's: 9.9.9.9, [::1]:5353.", check=are_servers
+        [],
+        "dns",
+        "Name servers that mode dns asks: 9.9.9.9, [::1]:5353, tls://1.1.1.1, https://1.1.1.1/dns-query.",
+        check=are_servers,
     )
     dns_use_hosts_file = switch(True, "dns", "Answer queries for addresses from the hosts file, in mode dns.")
     strip_ech = switch(True, "dns", "Take the keys for Encrypted ClientHello out of DNS answers, so that TLS shows names.")

@@ -14,6 +14,7 @@ from interceptor.model.hooks import Hook, Verdict
 from interceptor.proxy.core.effects import Ask
 from interceptor.proxy.core.events import Receiver
 from interceptor.specs.routes import Pac
+from interceptor.specs.servers import NameServer
 
 
 @dataclass(slots=True)
@@ -155,7 +156,7 @@ class RunHook(Ask[Verdict]):
 class NamesFound:
     """`addresses` is what this machine's hosts file has for the name, packed, None if nothing."""
 
-    servers: Sequence[Address]
+    servers: Sequence[NameServer]
     addresses: Sequence[bytes] | None = None
 
 

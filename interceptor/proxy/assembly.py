@@ -32,8 +32,11 @@ from interceptor.proxy.layers.relay import Relay
 from interceptor.proxy.opening import Unclaimed
 from interceptor.proxy.settings import Settings
 from interceptor.proxy.upstreams import Upstreams
+from interceptor.specs.servers import NameServer
 
 if TYPE_CHECKING:
+    from interceptor.proxy.layers.dns import Dns
+    from interceptor.proxy.layers.http.dns_over_https import HttpsLink
     from interceptor.proxy.layers.http.http2_hop import Http2Hop
     from interceptor.proxy.layers.http.http2_upstream import Http2Upstream
     from interceptor.proxy.layers.socks import Socks
@@ -221,10 +224,15 @@ class Assembly:
     def _dns(self, client: Connection, ingress: Ingress, waiting: list[PipeEvent]) -> None:
         from interceptor.proxy.layers.dns import Dns
 
-        layer = Dns(self.stack, self._settings, ingress, client)
+        layer = Dns(self.stack, self._settings, ingress, client, self._over_https)
         self.stack.pipes[client].put((), layer)
         layer.start()
         _receive(layer, waiting)
+
+    def _over_https(self, layer: Dns, server: NameServer) -> HttpsLink:
+        from interceptor.proxy.layers.http.dns_over_https import HttpsLink
+
+        return HttpsLink(layer, server, self._settings.http2, self._make_upstream)
 
     # --- Assembling: for the router ---------------------------------------------------------------------------
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, Generic, TypeVar
 
-from interceptor.model.connection import Address
 from interceptor.proxy.asks import LookUp, NamesFound
-from interceptor.specs.servers import parse_server
+from interceptor.specs.servers import NameServer, parse_server
 
 LOOKED_AT_SECONDS: Final = 1.0
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
@@ -55,7 +54,7 @@ class SystemNames:
 
     def __init__(self, resolv_conf: Path = RESOLV_CONF, hosts: Path = HOSTS) -> None:
         self._servers, self._hosts = _Watched(resolv_conf, name_servers), _Watched(hosts, host_addresses)
-        self._own_servers: list[Address] = []
+        self._own_servers: list[NameServer] = []
         self._uses_hosts = True
 
     def configure(self, servers: Sequence[str], uses_hosts: bool) -> None:
@@ -66,13 +65,13 @@ class SystemNames:
         return NamesFound(self._own_servers or self._servers.value(), addresses)
 
 
-def name_servers(text: str) -> list[Address]:
+def name_servers(text: str) -> list[NameServer]:
     """Those of a resolv.conf, in order."""
-    servers: list[Address] = []
+    servers: list[NameServer] = []
     for line in text.splitlines():
         words = line.split()
         if len(words) >= 2 and words[0] == "nameserver":
-            servers.append((words[1], 53))
+            servers.append(NameServer(words[1]))
     return servers
 
 

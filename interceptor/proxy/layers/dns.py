@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, Protocol
 
-from interceptor.model.connection import Address, Connection, Origin
+from interceptor.model.connection import Connection, Origin
 from interceptor.model.dns import (
     AAAA,
     ANY,
@@ -41,6 +41,7 @@ from interceptor.proxy.core.layer import Layer
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.ingress import Ingress, record_failure
 from interceptor.proxy.settings import Settings
+from interceptor.specs.servers import NameServer
 
 NEXT_SERVER_SECONDS: Final = 2.0
 GIVE_UP_SECONDS: Final = 10.0
@@ -52,6 +53,16 @@ HOSTS_SECONDS: Final = 60
 """How long an answer from the hosts file holds."""
 
 
+class ToServer(Protocol):
+    """The way to one name server, whatever leads there."""
+
+    server: NameServer
+    pending: dict[int, Any]  # queries by what they were sent with
+
+    def send(self, query: Query) -> None: ...
+    def close(self) -> None: ...
+
+
 class Query:
     """One query on its way. `due`: when something has to happen; None while somebody decides."""
 
@@ -59,8 +70,8 @@ class Query:
 
     def __init__(self, flow: DnsFlow) -> None:
         self.flow = flow
-        self.servers: list[Address] = []  # still to be asked
-        self.sent_to: list[tuple[Link, int]] = []
+        self.servers: list[NameServer] = []  # still to be asked
+        self.sent_to: list[tuple[ToServer, int]] = []
         self.asked: RunHook | None = None
         self.due: float | None = None
         self.give_up = 0.0
@@ -71,13 +82,20 @@ class Query:
 class Dns(Layer):
     """Head of the client's pipe."""
 
-    def __init__(self, stack: Stack, settings: Settings, ingress: Ingress, client: Connection) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        settings: Settings,
+        ingress: Ingress,
+        client: Connection,
+        over_https: Callable[[Dns, NameServer], ToServer],
+    ) -> None:
         super().__init__(stack)
-        self.settings, self._ingress, self.client = settings, ingress, client
+        self.settings, self._ingress, self.client, self._over_https = settings, ingress, client, over_https
         self._is_stream = client.transport == "tcp"
         self._frames = Frames()
         self._queries: dict[int, Query] = {}  # by flow id
-        self._links: dict[Address, Link] = {}
+        self._links: dict[NameServer, ToServer] = {}
         self._last_heard = stack.now
         self._has_ended = self._is_paused = self._has_told_garbage = self._is_over = False
 
@@ -165,7 +183,7 @@ class Dns(Layer):
         query.question = wire[HEADER_BYTES : query.end].lower()
         query.give_up = self.stack.now + GIVE_UP_SECONDS
         if self._ingress.origin is not None:
-            query.servers = [(self._ingress.origin.host, self._ingress.origin.port)]
+            query.servers = [NameServer(self._ingress.origin.host, self._ingress.origin.port)]
         else:
             found = self.stack.answers[LookUp](LookUp(self, name if kind in (A, AAAA) and not wire[2] & 0x78 else ""))
             if found.addresses is not None:
@@ -185,19 +203,25 @@ class Dns(Layer):
                 return self.fail(query, reason)
             query.due = query.give_up
             return
-        address = query.servers.pop(0)
+        server = query.servers.pop(0)
         query.due = min(self.stack.now + NEXT_SERVER_SECONDS, query.give_up) if query.servers else query.give_up
-        link = self._links.get(address)
+        link = self._links.get(server)
         if link is None:
-            link = self._links[address] = Link(self, Origin("tcp" if self._is_stream else "dns", *address))
+            link = self._links[server] = self._link_to(server)
         link.send(query)
 
-    def retry(self, query: Query, link: Link) -> bool:
+    def _link_to(self, server: NameServer) -> ToServer:
+        if server.scheme == "https":
+            return self._over_https(self, server)
+        plain = "tcp" if self._is_stream else "dns"
+        return Link(self, server, Origin("tls" if server.scheme == "tls" else plain, server.host, server.port))
+
+    def retry(self, query: Query, link: ToServer) -> bool:
         """The connection on which it was sent has been used before and was closed: once more, on a new one."""
         if query.was_retried:
             return False
         query.was_retried = True
-        query.servers.insert(0, link.address)
+        query.servers.insert(0, link.server)
         self.next_server(query)
         return True
 
@@ -220,6 +244,15 @@ class Dns(Layer):
                 ]
         self._answered(query)
 
+    def judge(self, query: Query, wire: bytes, server: Connection) -> bool:
+        """False if that is no answer to it: late, or made up."""
+        if len(wire) < HEADER_BYTES or not wire[2] & 0x80:
+            return False
+        if wire[HEADER_BYTES : query.end].lower() != query.question and wire[4:6] != b"\0\0":
+            return False
+        self.answered(query, wire, server)
+        return True
+
     def _answered(self, query: Query) -> None:
         self._decide(query, DnsResponse(query.flow), self._answer)
 
@@ -229,7 +262,7 @@ class Dns(Layer):
         assert response is not None
         asked = flow.original[0] if flow.original is not None else flow.request  # the id that the client knows
         wire = response.with_id_of(asked).wire
-        if flow.original is not None or flow.server is None:
+        if flow.original is not None or flow.server is None or flow.server.transport != self.client.transport:
             wire = self._fitting(wire, asked.wire)
         self._send(wire)
         self._end(query, "")
@@ -277,7 +310,7 @@ class Dns(Layer):
             if query.due is None or query.due > now:
                 continue
             if now >= query.give_up:
-                asked = ", ".join(dict.fromkeys(link.origin.authority for link, _ in query.sent_to))
+                asked = ", ".join(dict.fromkeys(str(link.server) for link, _ in query.sent_to))
                 self.fail(query, f"No answer from {asked or 'any name server'} within {GIVE_UP_SECONDS:g} s.")
             else:
                 self.next_server(query)
@@ -308,17 +341,16 @@ class Dns(Layer):
         self.wire(Close(self.client))
 
     def forget_link(self, link: Link) -> None:
-        if self._links.get(link.address) is link:
-            del self._links[link.address]
+        if self._links.get(link.server) is link:
+            del self._links[link.server]
 
 
 class Link(Layer):
     """The way to one name server: head of its pipe. Queries wait here until it is open."""
 
-    def __init__(self, layer: Dns, origin: Origin) -> None:
+    def __init__(self, layer: Dns, server: NameServer, origin: Origin) -> None:
         super().__init__(layer.stack)
-        self._layer, self.origin = layer, origin
-        self.address = origin.host, origin.port
+        self._layer, self.server, self.origin = layer, server, origin
         self.pending: dict[int, Query] = {}  # by the id that it was sent with
         self._waiting: list[tuple[Query, bytes]] = []
         self._connection: Connection | None = None
@@ -369,15 +401,11 @@ class Link(Layer):
                 pass
 
     def _arrived(self, wire: bytes) -> None:
-        if len(wire) < HEADER_BYTES or not wire[2] & 0x80 or self._connection is None:
+        if len(wire) < HEADER_BYTES or self._connection is None:
             return
         query = self.pending.get(wire[0] << 8 | wire[1])
-        if query is None:
-            return
-        if wire[HEADER_BYTES : query.end].lower() != query.question and wire[4:6] != b"\0\0":
-            return  # to another question: late, or made up
-        self._has_answered = True
-        self._layer.answered(query, wire, self._connection)
+        if query is not None and self._layer.judge(query, wire, self._connection):
+            self._has_answered = True
 
     def _lost(self, reason: str) -> None:
         self._layer.forget_link(self)

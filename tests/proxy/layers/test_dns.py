@@ -19,6 +19,7 @@ from interceptor.proxy.asks import ConnectFailed, NamesFound
 from interceptor.proxy.core.events import Congested
 from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.layers.dns import WAITING
+from interceptor.specs.servers import NameServer
 from tests.support.paper_driver import PaperDriver, paper_settings, reverse
 
 REVERSE = Ingress(**{**{f: getattr(reverse("dns://192.0.2.53:53"), f) for f in ("mode", "origin", "is_reverse")}, "is_dns": True})
@@ -197,7 +198,7 @@ def test_the_keys_for_encrypted_client_hello_go_and_a_note_stays() -> None:
 
 def test_name_servers_are_asked_in_turn() -> None:
     driver = asking(DNS)
-    driver.names = NamesFound([("192.0.2.1", 53), ("192.0.2.2", 53)])
+    driver.names = NamesFound([NameServer("192.0.2.1"), NameServer("192.0.2.2")])
     driver.says(query())
     first = driver.server
     assert first.peer == ("192.0.2.1", 53) and driver.datagrams(first) == [query()]
@@ -214,7 +215,7 @@ def test_a_server_that_refuses_makes_room_for_the_next_and_the_last_is_told() ->
         return ConnectFailed(f"{address[0]}:53", "connect", "no route") if address[0] == "192.0.2.1" else True
 
     driver = asking(DNS, dials=dials)
-    driver.names = NamesFound([("192.0.2.1", 53), ("192.0.2.2", 53)])
+    driver.names = NamesFound([NameServer("192.0.2.1"), NameServer("192.0.2.2")])
     driver.says(query())
     assert driver.server.peer == ("192.0.2.2", 53)
     driver.vanishes(driver.server, "connection refused")
@@ -240,7 +241,7 @@ def test_silence_is_told_in_the_end() -> None:
 )
 def test_the_hosts_file_answers(kind: str, addresses: list[bytes], answers: list[str]) -> None:
     driver = asking(DNS)
-    driver.names = NamesFound([("192.0.2.1", 53)], addresses)
+    driver.names = NamesFound([NameServer("192.0.2.1")], addresses)
     driver.says(query(kind=kind))
     [told] = driver.datagrams(driver.client)
     message = dns.message.from_wire(told)
