@@ -18,6 +18,7 @@ from interceptor.proxy.client_hello import ClientHello, HelloError, read_client_
 
 PATIENCE_SECONDS: Final = 1.0
 """How long the rest of what may be a hello is waited for."""
+_HANDSHAKE: Final = 0x16
 _LONGEST: Final = 32 * 1024
 _MYSQL_GREETING: Final = b"\0\x0a"  # sequence number 0, protocol 10; behind three bytes of length
 _MYSQL_REQUEST: Final = b"\x20\0\0\1"  # 32 bytes, sequence number 1
@@ -53,18 +54,22 @@ class MidstreamTls:
         self._mysql_may_ask = False
         self._kept = b""
 
-    @property
-    def is_waiting(self) -> bool:
-        return bool(self._kept)
-
     def server_said(self, data: bytes) -> None:
         """It has been sent to the client."""
         self._mysql_may_ask = data[3:5] == _MYSQL_GREETING
         self._is_answer = True
 
+    def has_to_look(self, data: bytes) -> bool:
+        """Quick: whether `client_said` has to be asked. If not, this is what the client has said."""
+        if not self._is_answer:
+            return False
+        if data[0] == _HANDSHAKE or (self._mysql_may_ask and data[0] == _MYSQL_REQUEST[0]):
+            return True
+        self._is_answer = False
+        return False
+
     def client_said(self, data: bytes) -> Heard:
-        if not self._is_answer and not self._kept:
-            return Heard(Word.PASS, data)
+        """Of all that it says as long as the word is WAIT."""
         asked = b""
         if self._mysql_may_ask and data.startswith(_MYSQL_REQUEST) and data[5:6] and data[5] & _MYSQL_CLIENT_SSL:
             asked, data = data[:_MYSQL_REQUEST_BYTES], data[_MYSQL_REQUEST_BYTES:]
@@ -101,7 +106,7 @@ def _begins_a_hello(said: bytes) -> bool:
     """As far as it goes: a handshake record of SSL 3 or TLS, and in it a ClientHello."""
     return all(
         index >= len(said) or said[index] in allowed
-        for index, allowed in ((0, (0x16,)), (1, (3,)), (2, (0, 1, 2, 3, 4)), (5, (1,)))
+        for index, allowed in ((0, (_HANDSHAKE,)), (1, (3,)), (2, (0, 1, 2, 3, 4)), (5, (1,)))
     )
 
 

@@ -151,22 +151,21 @@ class Relay(Conversation):
 
     async def _pass(self, strand: Strand[Arrived], from_client: bool) -> None:
         while True:
-            item: Arrived | TimedOut
-            if from_client and self._midstream is not None and self._midstream.is_waiting:  # for more of what may be TLS
-                item = await strand.next_item(until=self.stack.now + PATIENCE_SECONDS)
-            else:
-                item = await strand.next_item()
-            if from_client and self._midstream is not None and not isinstance(item, DataReceived):
-                kept = self._midstream.give_up()
-                if kept and not await self._message(strand, from_client, kept):
+            item: Arrived | TimedOut = await strand.next_item()
+            watch = self._midstream
+            if from_client and watch is not None and isinstance(item, DataReceived) and watch.has_to_look(item.data):
+                looked = await self._looked_at(strand, watch, item.data)
+                if looked is None:
                     return
+                item = looked
             match item:
                 case DataReceived(data=data):
-                    say = self._message if self._midstream is None else self._heard
-                    if not await say(strand, from_client, data):
+                    if not await self._message(strand, from_client, data):
                         return
+                    if watch is not None and not from_client:
+                        watch.server_said(data)
                 case TimedOut():
-                    pass
+                    pass  # all has been said
                 case MessageInjected(data=data):
                     if not await self._message(strand, from_client, data, is_injected=True):
                         return
@@ -214,24 +213,24 @@ class Relay(Conversation):
 
     # --- TLS in mid-stream ------------------------------------------------------------------------------------
 
-    async def _heard(self, strand: Strand[Arrived], from_client: bool, data: bytes) -> bool:
-        """False if that was the end."""
-        watch = self._midstream
-        assert watch is not None
-        if not from_client:
-            is_going_on = await self._message(strand, from_client, data)
-            watch.server_said(data)
-            return is_going_on
-        heard = watch.client_said(data)
-        if heard.first and not await self._message(strand, from_client, heard.first):
-            return False
-        if heard.word is not Word.HELLO:
-            return True
-        self._midstream = None
-        if self._may_start_tls(heard.server_name):
-            self._begin_tls(strand, heard.hello)
-            return True
-        return await self._message(strand, from_client, heard.hello)
+    async def _looked_at(self, strand: Strand[Arrived], watch: MidstreamTls, data: bytes) -> Arrived | TimedOut | None:
+        """What comes next when that has been sent on, or become TLS. None if that was the end."""
+        item: Arrived | TimedOut = DataReceived(self.client, data)
+        while isinstance(item, DataReceived):
+            heard = watch.client_said(item.data)
+            if heard.first and not await self._message(strand, True, heard.first):
+                return None
+            if heard.word is Word.PASS:
+                return TimedOut()
+            if heard.word is Word.HELLO:
+                self._midstream = None
+                if self._may_start_tls(heard.server_name):
+                    self._begin_tls(strand, heard.hello)
+                    return TimedOut()
+                return DataReceived(self.client, heard.hello)
+            item = await strand.next_item(until=self.stack.now + PATIENCE_SECONDS)
+        kept = watch.give_up()
+        return item if await self._message(strand, True, kept) else None
 
     def _may_start_tls(self, server_name: str) -> bool:
         down, origin = self._down.parked, self._ingress.origin
