@@ -176,7 +176,7 @@ class App:
         from interceptor.addons.server_replay import ServerReplay
         from interceptor.session.formats.recognised import read_file
 
-        return ServerReplay(self.options, lambda path: read_file(path, self._warn))
+        return ServerReplay(self.options, lambda path: read_file(path, self._warn, new_body=self.store.spool.new_body))
 
     @cached_property
     def scripts(self) -> Scripts:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, TextIO
 
 from interceptor.model.flow import Flow
 from interceptor.options import Options
-from interceptor.session.formats.recognised import read_flows
+from interceptor.session.formats.recognised import is_session, read_flows
 from interceptor.specs.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Files:
         def skipped(what: str) -> None:
             self.say(f"{path}: {what}")
 
-        if isinstance(stream, io.BufferedReader) and stream.peek(16).startswith(b"SQLite format 3\0"):
+        if isinstance(stream, io.BufferedReader) and is_session(stream.peek(16)):
             from interceptor.session.session_flows import flows_of_session
 
             if path == "-":
@@ -120,15 +120,16 @@ def run_convert(
     if target == "-" and not to:
         raise UserError(f"a name for the format is needed where there is no file: --to {', '.join(written.names())}")
     name = to or written.format_of(target)
+    if target != "-":
+        written.check_target(name, Path(target))
     files = Files(sources, expression, err or sys.stderr, is_quiet)
     left_out = 0
 
     def write(stream: BinaryIO) -> int:
         nonlocal left_out
-        writer = written.begin(name, stream, key_log)
-        for flow in files:
-            left_out += 0 if writer.write(flow) else 1
-        writer.close()
+        with written.writing(name, stream, key_log) as writer:
+            for flow in files:
+                left_out += 0 if writer.write(flow) else 1
         stream.flush()
         return files.count - left_out
 

@@ -296,7 +296,8 @@ async def _read(app: App, path: str) -> Any:
     """The flows of a file, the loop breathing between them."""
     from interceptor.session.formats.recognised import read_file
 
-    for count, flow in enumerate(read_file(path, partial(app.eventlog.add, "warn"), app.store.touch)):
+    flows = read_file(path, partial(app.eventlog.add, "warn"), app.store.touch, app.store.spool.new_body)
+    for count, flow in enumerate(flows):
         yield flow
         if count % 50 == 49:
             await asyncio.sleep(0)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
-from interceptor.model.flow import Flow
+from interceptor.model.body import SPOOL_FROM, Body, MemoryBody
+from interceptor.model.flow import Flow, HttpFlow, TcpFlow
+from interceptor.session.growing import bodies_of, replace_body
+from interceptor.session.messages import MessageLog, WebSocketLog
 from interceptor.session.search.text_index import TextIndex
 from interceptor.session.session import Session
 from interceptor.session.session_file import SessionFile
-from interceptor.session.spool import Spool
+from interceptor.session.spool import Spool, SpooledBody
+from interceptor.session.stored_body import StoredBody
 from interceptor.specs.filter import Filter
+
+_PIECE: Final = 1024 * 1024
 
 
 def flows_of_session(
@@ -36,3 +44,39 @@ def flows_of_session(
         table.text_index.close()
         session.close()
         spool.close()
+
+
+def loaded_flows(path: Path, skipped: Callable[[str], None], new_body: Callable[[], SpooledBody] | None = None) -> Iterator[Flow]:
+    """The same flows, to be kept: with id 0, and bodies of their own, large ones behind `new_body`, else in memory. A replay
+    whose flow came before it names that, once that has a number."""
+    came: weakref.WeakValueDictionary[int, Flow] = weakref.WeakValueDictionary()
+    for _, flow in flows_of_session(path, skipped):
+        if flow is None:
+            continue
+        _own_bodies(flow, new_body)
+        number, flow.id = flow.id, 0
+        before = came.get(flow.replay_of) if flow.replay_of is not None else None
+        flow.replay_of = before.id or None if before is not None else None
+        came[number] = flow
+        yield flow
+
+
+def _own_bodies(flow: Flow, new_body: Callable[[], SpooledBody] | None) -> None:
+    for body in {id(body): body for body in bodies_of(flow) if type(body) is StoredBody}.values():
+        replace_body(flow, body, _own(body, new_body))
+    spoken = flow.websocket.messages if isinstance(flow, HttpFlow) and flow.websocket is not None else ()
+    log = flow.messages if isinstance(flow, TcpFlow) else spoken
+    if isinstance(log, MessageLog | WebSocketLog):
+        log.contents.move_to(_own(log.contents, new_body))
+
+
+def _own(body: Body, new_body: Callable[[], SpooledBody] | None) -> Body:
+    if new_body is None or body.size < SPOOL_FROM:
+        own = MemoryBody(body.read())
+        own.is_truncated = body.is_truncated
+        return own
+    spooled = new_body()
+    for start in range(0, body.size, _PIECE):
+        spooled.append(body.read(start, _PIECE))
+    spooled.finish()
+    return spooled

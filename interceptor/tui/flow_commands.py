@@ -265,7 +265,8 @@ class FlowCommands:
         loaded: list[Flow] = []
         try:
             with path.expanduser().open("rb") as file:
-                flows = read_flows(file, lambda note: self._app.eventlog.add("warn", note), self._app.store.touch)
+                store = self._app.store
+                flows = read_flows(file, self._note, store.touch, store.spool.new_body)
                 for number, flow in enumerate(flows, 1):
                     if number % _SLICE == 0:
                         await asyncio.sleep(0)
@@ -280,6 +281,9 @@ class FlowCommands:
             if loaded:
                 self._changes.added(loaded, f"loading of {_count(len(loaded))}")
         self._tell(f"{_count(len(loaded))} loaded from {path}")
+
+    def _note(self, text: str) -> None:
+        self._app.eventlog.add("warn", text)
 
     def unsaved_count(self) -> int:
         """How many flows of the list are in no file that was asked for."""

@@ -20,7 +20,7 @@ _SLICE: Final = 50
 async def save_flows(flows: Sequence[Flow], path: Path, saved: set[int], format: str = "", key_log: str | None = None) -> str:
     """What to tell the user; `saved` gets those that are in the file and will not change. UserError if it cannot be written."""
     from interceptor.session.formats.replaced_file import replacing
-    from interceptor.session.formats.written import format_of
+    from interceptor.session.formats.written import check_target, format_of
 
     is_added = str(path).startswith("+")
     path = Path(str(path).removeprefix("+"))
@@ -29,6 +29,7 @@ async def save_flows(flows: Sequence[Flow], path: Path, saved: set[int], format:
         raise UserError("only a flow file can be added to; without + this one is written anew")
     if is_added:
         return await _added(flows, path, saved)
+    check_target(name, path)
     with replacing(path) as stream:
         written, note = await _written(flows, stream, name, key_log)
     saved.update(flow.id for flow in written if not flow.is_live)
@@ -53,16 +54,15 @@ async def _added(flows: Sequence[Flow], path: Path, saved: set[int]) -> str:
 
 async def _written(flows: Sequence[Flow], stream: BinaryIO, name: str, key_log: str | None = None) -> tuple[list[Flow], str]:
     """(those that are in the file, what to say of the others)"""
-    from interceptor.session.formats.written import begin, left_out
+    from interceptor.session.formats.written import left_out, writing
 
-    writer = begin(name, stream, key_log)
     written = []
-    for index, flow in enumerate(flows):
-        if index % _SLICE == _SLICE - 1:
-            await asyncio.sleep(0)
-        if writer.write(flow):
-            written.append(flow)
-    writer.close()
+    with writing(name, stream, key_log) as writer:
+        for index, flow in enumerate(flows):
+            if index % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+            if writer.write(flow):
+                written.append(flow)
     note = left_out(len(flows) - len(written), name)
     return written, f"; {note}" if note else ""
 

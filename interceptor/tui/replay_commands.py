@@ -97,7 +97,8 @@ class ReplayCommands:
         others = 0
         try:
             with path.expanduser().open("rb") as file:
-                for number, flow in enumerate(read_flows(file, lambda note: self._app.eventlog.add("warn", note)), 1):
+                flows = read_flows(file, self._note, new_body=self._app.store.spool.new_body)
+                for number, flow in enumerate(flows, 1):
                     if isinstance(flow, HttpFlow) and why_not(flow) is None:
                         found.append(flow)
                     else:
@@ -111,6 +112,9 @@ class ReplayCommands:
         for flow in found:
             flow.id = 0  # the numbers of a file mean nothing here
         self._send(found, times, rate, f"; {others} left out" if others else "")
+
+    def _note(self, text: str) -> None:
+        self._app.eventlog.add("warn", text)
 
     # --- there and back ---------------------------------------------------------------------------------------
 

@@ -245,3 +245,22 @@ def test_a_purge_says_what_it_frees_and_frees_it(start: Start, tmp_path: Path) -
     console.press("u")
     console.see("there is nothing to undo", "/small")
     assert path.stat().st_size < 500_000
+
+
+def test_flows_go_into_session_files_and_come_out_of_them(start: Start, tmp_path: Path) -> None:
+    console = start("--session", "none", size=(120, 30))
+    with Origin(answer=random.Random(1).randbytes(400_000)) as origin:
+        for path in ("/one", "/two"):
+            console.answer("GET", origin.url(path))
+        console.see("/two", "[1/2]")
+    saved = tmp_path / "saved.session"
+    console.press(":", f"save.file '~u one' {saved}", "enter")
+    console.see("1 flow saved in")
+    console.press(":", f"view.flows.load {saved} '~u one'", "enter")
+    console.see("1 flow loaded from", "[1/3]")
+    console.press(":", f"session.open {saved}", "enter")
+    console.see("[session:saved.session]", "/one", "/two", "/4]")
+    console.press("Q")
+    console.ended()
+    again = start("-r", str(saved), "--set", "readfile_filter=~u two", "--session", "none", is_empty=False)
+    again.see("/two", "[1/1]", "391k")

@@ -33,7 +33,7 @@ def urgently() -> Iterator[None]:
     measured is the proxy, and not who else is at work."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
+        os.setpriority(os.PRIO_PROCESS, 0, min(before, -10))
     try:
         yield
     finally:

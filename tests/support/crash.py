@@ -27,43 +27,20 @@ def body_of(number: int) -> bytes:
     return b"%d:" % number * (2_000 if number % 10 == 0 else 50)
 
 
-class Crash:
-    """Clients ask for so many seconds, then the program is killed. `completed`: when which answer had come."""
+class Killed:
+    """A program that is killed now, by SIGKILL. `completed`: when which answer had come, monotonic."""
 
-    def __init__(self, start: Callable[..., Proxy], path: Path, clients: int, seconds: float) -> None:
+    def __init__(self, path: Path, proxy: Proxy) -> None:
         self.path = path
         self.completed: dict[int, float] = {}
-        self._next = iter(range(1, 1 << 30))
-        self._lock = threading.Lock()
-        with RawServer(answer) as server:
-            proxy = start("--session", str(path))
-            until = time.monotonic() + seconds
-            threads = [threading.Thread(target=self._ask, args=(proxy.port, server.port, until)) for _ in range(clients)]
-            for each in threads:
-                each.start()
-            for each in threads:
-                each.join()
-            self.killed_at = time.monotonic()
-            proxy.process.kill()
-            proxy.process.wait()
-            self.rate = len(self.completed) / seconds
+        self.killed_at = time.monotonic()
+        proxy.process.kill()
+        proxy.process.wait()
 
-    def _ask(self, port: int, server: int, until: float) -> None:
-        with connect(port) as client:
-            while time.monotonic() < until or not self._has_enough():
-                with self._lock:
-                    number = next(self._next)
-                client.send(b"GET http://127.0.0.1:%d/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (server, number))
-                head = client.read_head()
-                assert head is not None and client.read_exactly(len(body_of(number))) == body_of(number)
-                with self._lock:
-                    self.completed[number] = time.monotonic()
-
-    def _has_enough(self) -> bool:
-        """Also on a slow machine some answers are to be old enough to have to be there."""
-        with self._lock:
-            moments = list(self.completed.values())
-        return len(moments) > 100 and moments[100] < time.monotonic() - 1.1
+    def rate(self) -> float:
+        """Answers a second."""
+        moments = self.completed.values()
+        return len(moments) / (max(moments) - min(moments))
 
     def check(self, older_than: float = 1.0) -> int:
         """Opens the session, and compares. How many flows were old enough to have to be there, and are."""
@@ -83,3 +60,40 @@ class Crash:
             return len(due)
         finally:
             session.close()
+
+
+class Crash:
+    """Clients ask for so many seconds, then the program is killed."""
+
+    def __init__(self, start: Callable[..., Proxy], path: Path, clients: int, seconds: float) -> None:
+        self._completed: dict[int, float] = {}
+        self._next = iter(range(1, 1 << 30))
+        self._lock = threading.Lock()
+        with RawServer(answer) as server:
+            proxy = start("--session", str(path))
+            until = time.monotonic() + seconds
+            threads = [threading.Thread(target=self._ask, args=(proxy.port, server.port, until)) for _ in range(clients)]
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+            killed = Killed(path, proxy)
+        killed.completed = self._completed
+        self.check = killed.check
+
+    def _ask(self, port: int, server: int, until: float) -> None:
+        with connect(port) as client:
+            while time.monotonic() < until or not self._has_enough():
+                with self._lock:
+                    number = next(self._next)
+                client.send(b"GET http://127.0.0.1:%d/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (server, number))
+                head = client.read_head()
+                assert head is not None and client.read_exactly(len(body_of(number))) == body_of(number)
+                with self._lock:
+                    self._completed[number] = time.monotonic()
+
+    def _has_enough(self) -> bool:
+        """Also on a slow machine some answers are to be old enough to have to be there."""
+        with self._lock:
+            moments = list(self._completed.values())
+        return len(moments) > 100 and moments[100] < time.monotonic() - 1.1

@@ -36,9 +36,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 def _replacing(target: Path) -> Iterator[BinaryIO]:
     beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
     try:
-        with open(descriptor, "wb") as stream:
+        with open(beside, "wb", opener=lambda name, _: os.open(name, flags, 0o666)) as stream:
             yield stream
         with suppress(FileNotFoundError):
             os.chmod(beside, stat.S_IMODE(target.stat().st_mode))

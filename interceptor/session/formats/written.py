@@ -1,11 +1,11 @@
 """Flows to a file, in the format that its name says: `.har` is HAR 1.2, `.zhar` the same packed, `.pcapng` packets for Wireshark,
-anything else mitmproxy's flow file.
+`.session` a session, anything else mitmproxy's flow file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
@@ -37,6 +37,28 @@ def begin(name: str, stream: BinaryIO, key_log: str | None = None) -> FlowWriter
     if name not in _WRITERS:
         raise UserError(f"{name!r} is not a format that can be written; {', '.join(_WRITERS)} are")
     return _WRITERS[name](stream)
+
+
+@contextmanager
+def writing(name: str, stream: BinaryIO, key_log: str | None = None) -> Iterator[FlowWriter]:
+    """`begin`, and closed at the end of the block; given up if that raises."""
+    writer = begin(name, stream, key_log)
+    try:
+        yield writer
+        writer.close()
+    except BaseException:
+        if (give_up := getattr(writer, "give_up", None)) is not None:
+            give_up()
+        raise
+
+
+def check_target(name: str, path: Path) -> None:
+    """UserError if a file of that format must not be written there: a session that somebody has open."""
+    if name == "session":
+        from interceptor.session.file_lock import is_locked
+
+        if is_locked(path.expanduser()):
+            raise UserError(f"{path} is open; it cannot be written anew")
 
 
 def left_out(count: int, name: str) -> str:
@@ -76,6 +98,15 @@ def _capture(stream: BinaryIO, key_log: str | None = None) -> FlowWriter:
     return CaptureWriter(stream, _lines(key_log) if key_log else ())
 
 
+def _session(stream: BinaryIO) -> FlowWriter:
+    from interceptor.session.new_session import NewSession
+
+    name = getattr(stream, "name", None)
+    if not isinstance(name, str | Path) or not Path(name).is_file():
+        raise UserError("a session needs a file; it cannot go to a pipe")
+    return NewSession(Path(name))
+
+
 def _lines(path: str) -> Iterator[bytes]:
     """None of a file that is not there: it is written once there are secrets."""
     with suppress(OSError), open(Path(path).expanduser(), "rb") as stream:
@@ -89,5 +120,6 @@ _WRITERS: Final[dict[str, Callable[[BinaryIO], FlowWriter]]] = {
     "zhar": lambda stream: _har(stream, is_packed=True),
     "mitmproxy": _FlowFile,
     "pcapng": _capture,
+    "session": _session,
 }
-_ENDINGS: Final = {"har": "har", "zhar": "zhar", "pcapng": "pcapng"}
+_ENDINGS: Final = {"har": "har", "zhar": "zhar", "pcapng": "pcapng", "session": "session"}
