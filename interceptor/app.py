@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -220,6 +220,7 @@ class App:
         )
         services.connection_ended = Garbage(loop.call_soon, lambda: len(self.store)).connection_ended
         services.look_up = self.names.look_up
+        services.confdir, services.tell = self.options.confdir_path, partial(self.log, "info")
         from interceptor.proxy.asks import ChooseWay, LogIn
         from interceptor.proxy.logins import log_in
 

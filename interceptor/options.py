@@ -68,7 +68,7 @@ class _Declared:
     mode = texts(
         ["regular"],
         "proxy",
-        "Ways in: regular, socks5, upstream:http://proxy:3128, reverse:https://example.com, each with @[host:]port.",
+        "Ways in: regular, socks5, wireguard, upstream:http://proxy:3128, reverse:https://a.test …; @[host:]port.",
         check=are_modes,
         beginnings={
             "regular": "clients know an HTTP proxy",
@@ -78,6 +78,9 @@ class _Declared:
             "reverse:https://": "clients take us for that server",
             "reverse:tcp://": "the same, for any protocol",
             "reverse:udp://": "the same, for datagrams",
+            "wireguard": "devices whose WireGuard leads here",
+            "local:": "programs of this machine, by name",
+            "tun": "what is routed to an interface",
         },
     )
     route = texts(

@@ -8,6 +8,7 @@ tests/may-skip.txt does not name fails the run, so that nothing drops out of the
 from __future__ import annotations
 
 import fnmatch
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -109,6 +110,18 @@ def _namespaces() -> str:
     return namespaces_are_missing()
 
 
+def _tun() -> str:
+    if importlib.util.find_spec("mitmproxy_rs") is None:
+        return "no mitmproxy_rs (it takes Python 3.12 or newer)"
+    if os.name != "posix" or os.geteuid() or not Path("/dev/net/tun").exists():
+        return "interfaces take root and /dev/net/tun"
+    return _program("ip", "curl")()
+
+
+def _wireguard() -> str:
+    return _tun() or _program("wireguard-go", "wg")()
+
+
 NEEDS: dict[str, Callable[[], str]] = {
     "needs_nginx": _program("nginx"),
     "needs_curl": _program("curl"),
@@ -133,6 +146,8 @@ NEEDS: dict[str, Callable[[], str]] = {
     "needs_ssh": _program("ssh", "sshd"),
     "needs_namespaces": _namespaces,
     "needs_java": _program("java"),
+    "needs_tun": _tun,
+    "needs_wireguard": _wireguard,
 }
 """Marker -> what to call for the reason why it cannot be met ("" if it can)."""
 

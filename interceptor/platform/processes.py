@@ -53,6 +53,12 @@ def finder() -> Finder:
     return LinuxFinder() if sys.platform == "linux" else PsutilFinder()
 
 
+def described(pid: int, name: str) -> Process:
+    """A process that somebody else has found; `name` is what he knows of it, its path perhaps."""
+    found = LinuxFinder().process(pid) if sys.platform == "linux" else None
+    return found or Process(pid, name.replace("\\", "/").rpartition("/")[2] or name, name if "/" in name or "\\" in name else "")
+
+
 # --- Linux --------------------------------------------------------------------------------------------------------------------
 
 
@@ -108,7 +114,7 @@ class LinuxFinder:
     def find(self, wanted: Sequence[Ends]) -> Sequence[Process | None]:
         inodes = [self._inode(ends) for ends in wanted]
         pids = self._pids({inode for inode in inodes if inode})
-        processes = {pid: self._process(pid) for pid in set(pids.values())}
+        processes = {pid: self.process(pid) for pid in set(pids.values())}
         return [processes.get(pids.get(inode, 0)) for inode in inodes]
 
     def _inode(self, ends: Ends) -> int:
@@ -165,7 +171,7 @@ class LinuxFinder:
             return ()
         return found
 
-    def _process(self, pid: int) -> Process | None:
+    def process(self, pid: int) -> Process | None:
         folder = f"{self._root}/{pid}"
         try:
             stat = _read(f"{folder}/stat")

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -99,6 +100,8 @@ class Services:
     redirected: set[Way] = field(default_factory=set)  # to us; the way is the one that the client meant
     decider: Decider = field(init=False)
     tls: Minting = field(init=False)
+    confdir: Path = Path()  # where keys are
+    tell: Callable[[str], None] = lambda text: None  # to the event log, as news
     look_up: Callable[[LookUp], NamesFound] = lambda ask: NamesFound(())
     later: dict[type[Ask[Any]], Callable[[Any], Awaitable[Any]]] = field(default_factory=dict)  # who answers what, in a while
 
@@ -144,6 +147,12 @@ class Driver:
         self._transports[connection] = transport
         self.opened()
         return transport
+
+    def start_over(self, connection: Connection, ingress: Ingress, transport: Transport) -> None:
+        """A client that has come over that transport, which was made for this driver."""
+        self._start(connection, ingress)
+        self._transports[connection] = transport
+        self.opened()
 
     def _start(self, connection: Connection, ingress: Ingress) -> None:
         self._client = connection

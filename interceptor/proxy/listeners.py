@@ -21,6 +21,7 @@ from interceptor.model.connection import Origin, bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.platform.destinations import accept_for_others, original_destination, unavailable
 from interceptor.proxy.admission import NOBODY_REDIRECTED, Admission, ingress_of
+from interceptor.proxy.captures import Capture, Captures
 from interceptor.proxy.core.events import MessageInjected
 from interceptor.proxy.datagrams import DatagramSocket, bound_datagram_socket
 from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
@@ -28,7 +29,7 @@ from interceptor.proxy.ingress import Ingress
 from interceptor.proxy.redirected_datagrams import RawSocket, RedirectedSocket, TransparentSockets, bound_redirected_socket
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
-from interceptor.specs.modes import EXPLICIT, Mode
+from interceptor.specs.modes import CAPTURES, EXPLICIT, Mode
 
 _BACKLOG: Final = 1024
 _ACCEPTS_AT_ONCE: Final = 64
@@ -40,18 +41,21 @@ _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 @dataclass(slots=True)
 class Listener:
     """One mode, bound to its addresses. `is_adopted`: its sockets were made elsewhere, in another network perhaps; `network` asks
-    what sockets there are in it (see `platform.processes`)."""
+    what sockets there are in it (see `platform.processes`). `capture`: it has no sockets of ours, but a network."""
 
     mode: Mode
     sockets: list[socket.socket]
     datagram_sockets: list[DatagramSocket] = field(default_factory=list)
     is_adopted: bool = False
     network: socket.socket | None = None
+    capture: Capture | None = None
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Each once, whichever transports come there."""
         sockets = [*self.sockets, *(datagrams.socket for datagrams in self.datagram_sockets)]
+        if self.capture is not None and self.capture.address is not None:
+            return [self.capture.address]
         return list(dict.fromkeys(sock.getsockname()[:2] for sock in sockets))
 
     @property
@@ -68,6 +72,7 @@ class Listeners:
         self.admission = Admission(services, settings, flow_ids)
         self._listeners: list[Listener] = []
         self._has_warned = False
+        self._captures: Captures | None = None
         self._without_datagrams: set[int] = set()  # families, told of
         self._paused: set[socket.socket] = set()  # there are no file descriptors for those who knock
 
@@ -123,6 +128,8 @@ class Listeners:
 
     @staticmethod
     def _fits(listener: Listener, default_port: int | None) -> bool:
+        if listener.capture is not None and (listener.capture.is_closed or listener.capture.address is None):
+            return not listener.capture.is_closed  # one that failed is tried again
         wanted = listener.mode.listen_port if listener.mode.listen_port is not None else default_port
         return wanted is None or wanted == 0 or any(port == wanted for _, port in listener.addresses)
 
@@ -133,6 +140,8 @@ class Listeners:
         port = mode.listen_port
         if port is None:
             port = default_port if default_port is not None else mode.default_port
+        if mode.name in CAPTURES:
+            return self._capture(mode, host, port)
         sockets: list[socket.socket] = []
         try:
             found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -151,6 +160,22 @@ class Listeners:
         streams = [sock for sock in sockets if sock.type == socket.SOCK_STREAM]
         datagrams = [self._datagram_socket(mode, sock) for sock in sockets if sock.type == socket.SOCK_DGRAM]
         return Listener(mode, streams, datagrams)
+
+    def _capture(self, mode: Mode, host: str, port: int) -> Listener:
+        if self._captures is None:
+            services = self._services
+            self._captures = Captures(
+                services.loop,
+                self.admission,
+                services.confdir,
+                services.tell,
+                lambda text: services.report(text, None),
+                lambda peer, destination: (tuple(peer[:2]), tuple(destination[:2])) in services.dialled,
+            )
+        if mode.listen_host is None and host in ("127.0.0.1", "localhost"):
+            host = ""  # who has no key is not answered, and a WireGuard for this machine alone would be of no use
+        own = _network_addresses if host in ("", "0.0.0.0") else lambda: []
+        return Listener(mode, [], capture=self._captures.start(mode, host or "0.0.0.0", port, own))
 
     def _datagram_socket(self, mode: Mode, bound: socket.socket) -> DatagramSocket:
         if mode.name == "transparent":
@@ -302,6 +327,11 @@ class Listeners:
         lines = []
         for listener in self._listeners:
             mode = listener.mode
+            if listener.capture is not None:
+                address = listener.addresses
+                where = f"at {bracketed(address[0][0])}:{address[0][1]}, UDP: " if address else ""
+                lines.append(f"{mode.label}\n    {where}{listener.capture.state}")
+                continue
             addresses = ", ".join(f"{bracketed(host)}:{port}" for host, port in listener.addresses)
             state = "waits for free file descriptors (ulimit -n)" if self._paused & {*listener.sockets} else "accepts"
             lines.append(f"{mode.label}\n    at {addresses}, {' and '.join(listener.transports).upper()}: {state}")
@@ -310,6 +340,11 @@ class Listeners:
         clients = self.active_connections
         lines.append(f"{clients} client{'s' * (clients != 1)} connected. :set mode … changes what is listened to.")
         return "\n\n".join(lines)
+
+    def configurations(self) -> Sequence[str]:
+        """What clients of WireGuard need to know, of each listener that has them."""
+        captures = [listener.capture for listener in self._listeners if listener.capture is not None]
+        return [capture.configuration for capture in captures if capture.configuration and not capture.is_closed]
 
     def local_address(self) -> tuple[str, int] | None:
         """(host, port) under which programs on this machine reach the first listener that is a proxy to them; None: no such."""
@@ -346,6 +381,8 @@ class Listeners:
                 datagrams.close()
             if listener.network is not None:
                 listener.network.close()
+            if listener.capture is not None:
+                listener.capture.close()
 
 
 def _bound_stream_socket(family: int, address: Any, is_transparent: bool) -> socket.socket:

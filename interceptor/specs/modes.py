@@ -5,6 +5,7 @@
     transparent        transparent@0.0.0.0:8080             upstream:http://proxy.example:3128
     socks5@1081        reverse:udp://192.0.2.7:5060@5060    upstream:https://user:password@proxy.example
     dns@127.0.0.1:53   reverse:dns://192.0.2.53
+    wireguard@51821    wireguard:~/keys.conf                local:curl,firefox     tun:tun7
 
 A mode says how clients reach us and where the origin is. What is not said about the address stays None here; who makes the
 listener fills in the options' host and port. Port 0 means: any free one.
@@ -23,9 +24,12 @@ from interceptor.specs.errors import UserError
 from interceptor.specs.hosts import ascii_host, read_port
 from interceptor.specs.routes import parse_hop, without_password
 
-HERE: Final = "regular, upstream, socks5, transparent, dns and reverse (to http, https, tcp, tls, udp, dtls or dns)"
-ELSEWHERE: Final = ("wireguard", "local", "osproxy", "tun")
-"""Modes that exist in this family of programs and that people will try; refused by name, not as a spelling mistake."""
+HERE: Final = (
+    "regular, upstream, socks5, transparent, dns, wireguard, local, tun and reverse"
+    " (to http, https, tcp, tls, udp, dtls or dns)"
+)
+CAPTURES: Final = ("wireguard", "local", "tun")
+"""Modes of networks of their own, see `proxy.captures`."""
 EXPLICIT: Final = ("regular", "upstream")
 """Modes of clients that know that they speak to a proxy over HTTP."""
 REVERSE_SCHEMES: Final = ("http", "https", "tcp", "tls", "udp", "dtls", "dns")
@@ -39,7 +43,7 @@ _DNS: Final = 53, ("udp", "tcp")
 class Mode:
     """A parsed way in. `origin` is where a reverse mode leads, else None; `hop` is the proxy that an upstream mode goes over.
     `default_port` is where it listens if neither the mode nor an option says so, `transports` by which clients come ("tcp",
-    "udp")."""
+    "udp"). `data` is the file of keys of wireguard, the programs of local, the interface of tun."""
 
     text: str
     name: str
@@ -49,6 +53,7 @@ class Mode:
     default_port: int = 8080
     transports: tuple[str, ...] = ("tcp",)
     hop: Hop | None = None
+    data: str = ""
 
     @property
     def shown(self) -> str:
@@ -99,11 +104,17 @@ def parse_mode(text: str) -> Mode:
         if origin.scheme == "dns":
             return Mode(text, name, origin, host, port, *_DNS)
         return Mode(text, name, origin, host, port, transports=(origin.transport,))
-    if name in ELSEWHERE:
-        raise UserError(f"Mode {name} is not in this version, which has {HERE}.", 0)
+    if name == "wireguard":
+        return Mode(text, name, None, host, port, default_port=51820, transports=("udp",), data=data)
+    if name in ("local", "tun"):
+        if at:
+            raise UserError(f"Mode {name} listens on no address: write {spec} without the @.", len(before))
+        return Mode(text, name, transports=(), data=data)
+    if name == "osproxy":
+        raise UserError("Mode osproxy is called local: write local, or local:NAME for certain programs.", 0)
     import difflib  # only for mistakes
 
-    close = difflib.get_close_matches(name, ("regular", "transparent", "reverse", "upstream", "socks5", "dns"), 1)
+    close = difflib.get_close_matches(name, ("regular", "transparent", "reverse", "upstream", "socks5", "dns", *CAPTURES), 1)
     meant = f" Did you mean {close[0]}?" if close else ""
     raise UserError(f"There is no mode {name!r}: the modes are {HERE}.{meant}", 0)
 

@@ -74,6 +74,10 @@ class Listening(Protocol):
         """Every listener: its mode, its addresses, and how it fares."""
         ...
 
+    def configurations(self) -> Sequence[str]:
+        """What each client of WireGuard needs."""
+        ...
+
     @property
     def active_connections(self) -> int:
         """Clients that are connected now."""

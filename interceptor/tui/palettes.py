@@ -296,6 +296,7 @@ def palette(name: str, transparent: bool) -> list[Entry]:
     """
     theme, has_many_colours = _THEMES[name]
     entries = [_entry(style, theme, look, transparent, has_many_colours) for style, look in STYLES.items()]
+    entries.append(("qr code", "black", "white", "default", *(("#000", "#fff") if has_many_colours else ("black", "white"))))
     for style, (foreground, background, settings, plain) in ROW_STYLES.items():
         under = "cursor" if background == "background" else background
         look = ("dim" if foreground == "faint" else foreground, under, settings, "standout")

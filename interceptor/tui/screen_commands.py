@@ -22,7 +22,9 @@ from interceptor.tui.keys_file import forget, remember
 from interceptor.tui.keys_screen import KeyQuestion, KeysScreen
 from interceptor.tui.options_screen import Desk as OptionsDesk
 from interceptor.tui.options_screen import OptionsScreen
+from interceptor.tui.paint import Line
 from interceptor.tui.panes import LAYOUTS, Panes
+from interceptor.tui.present.qr_code import qr_code
 from interceptor.tui.screens import Screen, Step
 from interceptor.tui.text_screen import TextScreen
 
@@ -188,8 +190,13 @@ class ScreenCommands:
         return self._console.app.listeners.active_connections
 
     def listeners(self) -> None:
-        """Show the listeners: their modes, where they listen, and how they fare."""
-        self._console.push(TextScreen("Listeners", self._console.app.listeners.report().encode()))
+        """Show the listeners: their modes, where they listen, how they fare; what a client of WireGuard needs, as QR code."""
+        listeners = self._console.app.listeners
+        report, codes = listeners.report(), list[Line]()
+        for each in listeners.configurations():
+            report += f"\n\nFor a client of WireGuard, which scans the code below, or has this as a file:\n\n{each}"
+            codes += [[], *qr_code(each)]
+        self._console.push(TextScreen("Listeners", report.encode(), codes))
 
     def reading(self) -> bool:
         """Whether rfile is still being read."""

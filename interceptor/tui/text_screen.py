@@ -18,13 +18,14 @@ LONGEST: Final = 1 << 20
 class TextScreen(Screen):
     context = "help"
 
-    def __init__(self, title: str, content: bytes) -> None:
-        """Control characters are shown, not carried out."""
+    def __init__(self, title: str, content: bytes, below: Sequence[Line] = ()) -> None:
+        """Control characters are shown, not carried out. `below` are more lines, as they are to be drawn."""
         self.title = title
         text = escaped(content[:LONGEST].replace(b"\r\n", b"\n"), "\n\t").expandtabs()
         self._lines: list[Line] = [[("text", line)] for line in text.split("\n")]
         if len(content) > LONGEST:
             self._lines.append([("dim", f"… {len(content) - LONGEST:,} more bytes")])
+        self._lines += below
         self._pager = Pager(lambda: self._lines)
 
     def navigate(self, step: Step) -> None:

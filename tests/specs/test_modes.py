@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from interceptor.model.connection import Origin
 from interceptor.specs.errors import UserError
-from interceptor.specs.modes import ELSEWHERE, Mode, ascii_host, check_modes, parse_mode
+from interceptor.specs.modes import Mode, ascii_host, check_modes, parse_mode
 
 
 @pytest.mark.parametrize(
@@ -41,17 +41,19 @@ from interceptor.specs.modes import ELSEWHERE, Mode, ascii_host, check_modes, pa
             Mode("reverse:dns://ns.test@5353", "reverse", Origin("dns", "ns.test", 53), None, 5353, 53, ("udp", "tcp")),
         ),
         ("reverse:udp://db:9", Mode("reverse:udp://db:9", "reverse", Origin("udp", "db", 9), transports=("udp",))),
+        ("wireguard", Mode("wireguard", "wireguard", default_port=51820, transports=("udp",))),
+        (
+            "wireguard:~/k.conf@:9",
+            Mode("wireguard:~/k.conf@:9", "wireguard", None, "", 9, 51820, ("udp",), data="~/k.conf"),
+        ),
+        ("local", Mode("local", "local", transports=())),
+        ("local:curl,!4711", Mode("local:curl,!4711", "local", transports=(), data="curl,!4711")),
+        ("tun:tun7", Mode("tun:tun7", "tun", transports=(), data="tun7")),
         ("reverse:tls://db:5432@1", Mode("reverse:tls://db:5432@1", "reverse", Origin("tls", "db", 5432), None, 1)),
     ],
 )
 def test_a_mode_is_read(text: str, expected: Mode) -> None:
     assert parse_mode(text) == expected
-
-
-@pytest.mark.parametrize("name", ELSEWHERE)
-def test_a_mode_of_other_programs_is_refused_by_name_with_what_there_is(name: str) -> None:
-    with pytest.raises(UserError, match=f"^Mode {name} is not in this version, which has regular, upstream, socks5, transparent"):
-        parse_mode(f"{name}:something@1234")
 
 
 @pytest.mark.parametrize("scheme", ["http3", "quic"])
@@ -64,6 +66,10 @@ def test_reverse_schemes_of_other_programs_likewise(scheme: str) -> None:
     ("text", "message", "position"),
     [
         ("", "There is no mode ''", 0),
+        ("osproxy", "local:NAME", 0),
+        ("wiregard", "Did you mean wireguard?", 0),
+        ("local:curl@8080", "listens on no address: write local:curl", 10),
+        ("tun@1", "listens on no address", 3),
         ("regluar", "Did you mean regular?", 0),
         ("regular:x", "takes nothing after its name", 7),
         ("transparent:x", "Mode transparent takes nothing after its name", 11),

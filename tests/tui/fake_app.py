@@ -109,6 +109,9 @@ class FakeListeners:
     def report(self) -> str:
         return "regular\n    at 127.0.0.1:8080, TCP: accepts"
 
+    def configurations(self) -> Sequence[str]:
+        return []
+
 
 class FakeApp:
     def __init__(self, folder: Path, schedule: Schedule | None = None, **options: object) -> None:
