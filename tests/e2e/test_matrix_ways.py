@@ -17,7 +17,7 @@ import pytest
 from tests.support.certificates import TestAuthority
 from tests.support.gateway import SERVER, SERVER6, TOP, Networks
 from tests.support.parents import PASSWORD, USER
-from tests.support.way_cells import Cell, cells, covering, hosts_file, origin_names, pac_script, page
+from tests.support.way_cells import PORTS, Cell, cells, covering, hosts_file, origin_names, pac_script, page
 
 pytestmark = [pytest.mark.needs_namespaces, pytest.mark.needs_ipv6]
 PYTHON = shlex.quote(sys.executable)
@@ -55,7 +55,8 @@ class Lab:
         program = self._start_program()
         names.write_text("\n".join(cell.name for cell in self._wanted))
         if any(cell.mode == "transparent" for cell in self._wanted):
-            setup = f"{PYTHON} -m interceptor setup transparent gateway ports=all --apply --set confdir={folder / 'confdir'}"
+            words = f"setup transparent gateway ports=all udp={PORTS['UDP']} --apply"
+            setup = f"{PYTHON} -m interceptor {words} --set confdir={folder / 'confdir'}"
             done = networks.run("gateway", f"{setup} -p 8081")
             assert done["status"] == 0, done
         ca = folder / "confdir" / "interceptor-ca-cert.pem"

@@ -107,7 +107,7 @@ class Cell:
 
     def why_not(self) -> str:
         """Why there is nothing of that kind, or ""."""
-        if self.protocol == "UDP" and self.mode != "reverse":
+        if self.protocol == "UDP" and self.mode not in ("reverse", "socks5", "transparent"):
             return "this way in takes no datagrams"
         if self.protocol == "UDP" and self.route != "direct":
             return "this way out carries no datagrams"

@@ -72,9 +72,7 @@ class Client:
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200"), head + await reader.read(1000)
         elif cell.mode == "socks5":
-            kinds = {"4": b"\1", "6": b"\4", "n": b"\3"}
-            said = bytes((len(host),)) + host.encode() if cell.family == "n" else ip_address(host).packed
-            writer.write(b"\5\1\0" + b"\5\1\0" + kinds[cell.family] + said + port.to_bytes(2, "big"))
+            writer.write(b"\5\1\0" + b"\5\1\0" + self._socks_address(cell))
             answer = await reader.readexactly(12)
             assert answer[:4] == b"\5\0\5\0", answer
         elif cell.mode == "socks5 (4a)":
@@ -83,6 +81,13 @@ class Client:
             answer = await reader.readexactly(8)
             assert answer[:2] == b"\0\x5a", answer
         return reader, writer
+
+    @staticmethod
+    def _socks_address(cell: Cell) -> bytes:
+        host, port = cell.origin
+        kinds = {"4": b"\1", "6": b"\4", "n": b"\3"}
+        said = bytes((len(host),)) + host.encode() if cell.family == "n" else ip_address(host).packed
+        return kinds[cell.family] + said + port.to_bytes(2, "big")
 
     # --- what is said -----------------------------------------------------------------------------------------
 
@@ -142,11 +147,22 @@ class Client:
             def datagram_received(self, data: bytes, addr: object) -> None:
                 came.put_nowait(data)
 
-        transport, _ = await loop.create_datagram_endpoint(Ear, remote_addr=(self._gateways[cell.family], cell.port))
+        to, header, writer = (self._gateways[cell.family], cell.port), b"", None
+        if cell.mode == "transparent":
+            to = cell.origin
+        elif cell.mode == "socks5":
+            reader, writer = await self._to_proxy(cell)
+            writer.write(b"\5\1\0" + b"\5\3\0" + bytes((1, 0, 0, 0, 0, 0, 0)))
+            answer = await reader.readexactly(24 if cell.family == "6" else 12)
+            assert answer[:5] == b"\5\0\5\0\0", answer
+            to, header = (to[0], int.from_bytes(answer[-2:], "big")), b"\0\0\0" + self._socks_address(cell)
+        transport, _ = await loop.create_datagram_endpoint(Ear, remote_addr=to)
         for words in (cell.name.encode(), b"and more"):
-            transport.sendto(words)
-            assert await came.get() == words[::-1]
+            transport.sendto(header + words)
+            assert await came.get() == header + words[::-1]
         transport.close()
+        if writer is not None:
+            writer.close()
 
 
 async def _main() -> None:
