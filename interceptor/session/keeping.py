@@ -17,6 +17,8 @@ from interceptor.session.stored_body import StoredBody
 
 WORK_SECONDS: Final = 0.1
 """How often `work` is to be called while there is something to do."""
+BEHIND_SECONDS: Final = 0.01
+"""The same while more is waiting than is taken at once."""
 _AT_ONCE: Final = 400
 
 
@@ -43,6 +45,11 @@ class Keeping:
     @property
     def has_work(self) -> bool:
         return self.session.is_written and bool(self._waiting or self._writing or self.session.has_news_to_come)
+
+    @property
+    def is_behind(self) -> bool:
+        """More could be handed over now than was."""
+        return bool(self._waiting) and self.session.has_room
 
     def work(self) -> None:
         session = self.session

@@ -48,7 +48,7 @@ from interceptor.session.growing import (
     replace_body,
     spooled,
 )
-from interceptor.session.keeping import WORK_SECONDS, Keeping
+from interceptor.session.keeping import BEHIND_SECONDS, WORK_SECONDS, Keeping
 from interceptor.session.listing import AT_HAND, MEMORY_LIMIT, Listing, Schedule
 from interceptor.session.messages import BYTES_PER_MESSAGE, MessageLog, WebSocketLog
 from interceptor.session.orders import ORDERS, TEXT_ORDERS
@@ -401,17 +401,17 @@ class Store(Listing):
             self.keeping.changed(flow)
             self.work_soon()
 
-    def work_soon(self) -> None:
+    def work_soon(self, seconds: float = WORK_SECONDS) -> None:
         """There is something to write."""
         if not self._is_work_scheduled:
             self._is_work_scheduled = True
-            self.schedule(WORK_SECONDS, self._work)
+            self.schedule(seconds, self._work)
 
     def _work(self) -> None:
         self._is_work_scheduled = False
         self.write_now()
         if self.keeping is not None and self.keeping.has_work:
-            self.work_soon()
+            self.work_soon(BEHIND_SECONDS if self.keeping.is_behind else WORK_SECONDS)
 
     def write_now(self) -> None:
         """Hands over what there is to write, or the first of much, and looks what has become of what was handed over."""

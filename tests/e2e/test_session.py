@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -264,3 +265,35 @@ def test_flows_go_into_session_files_and_come_out_of_them(start: Start, tmp_path
     console.ended()
     again = start("-r", str(saved), "--set", "readfile_filter=~u two", "--session", "none", is_empty=False)
     again.see("/two", "[1/1]", "391k")
+
+
+def test_what_goes_wrong_with_the_file_is_seen_and_mended(start: Start, tmp_path: Path) -> None:
+    """The disk is full, then not; the file is removed with its folder, and another one is in the way of that."""
+    console = start("--session", str(tmp_path / "work" / "shop.session"), size=(160, 30))
+    folder = tmp_path / "work"
+    with Origin(answer=random.Random(1).randbytes(100_000)) as origin:
+        console.answer("GET", origin.url("/before"))
+        console.see("/before", "[session:shop.session]")
+        console.wait(lambda: (folder / "shop.session").stat().st_size > 1, "the file")
+        soft, hard = resource.prlimit(console.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(console.process.pid, resource.RLIMIT_FSIZE, (20_000, hard))
+        console.answer("GET", origin.url("/full"))
+        console.see("/full", "shop.session, not written:", "/2]")
+        resource.prlimit(console.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+        console.see("can be written again")
+        console.see_no("not written")
+
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+        folder.write_text("in the way")
+        console.see("shop.session, not written:")  # though nothing happens
+        console.answer("GET", origin.url("/meanwhile"))
+        console.see("/meanwhile", "/3]")
+        folder.unlink()
+        console.see("can be written again")
+        console.see_no("not written")
+        console.press("Q")
+        console.ended()
+    again = start("--session", str(folder / "shop.session"), is_empty=False, size=(160, 30))
+    again.see("/before", "/full", "/meanwhile", "/3]")

@@ -242,6 +242,15 @@ def test_those_who_listen_are_told_of_old_flows_apart_from_new_ones(start: Start
     assert told == [("added", [2])]
 
 
+def test_however_many_flows_end_they_are_handed_over_in_half_a_second(start: Start, path: Path) -> None:
+    program = start(path)
+    for number in range(4_000):
+        program.flow(f"/{number}")
+    program.time.passes(0.5)
+    program.session.settle()
+    assert start(program.die()).store.table.count == 4_000
+
+
 # --- bodies
 
 

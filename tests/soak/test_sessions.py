@@ -3,6 +3,7 @@ the file is as large as what is different."""
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import subprocess
@@ -18,7 +19,7 @@ from interceptor.session.session import Session
 from interceptor.session.session_file import SessionFile
 from interceptor.session.spool import Spool
 from tests.e2e.conftest import StartProxy
-from tests.soak.watching import Memory, urgently
+from tests.soak.watching import Memory, go_first, urgently
 from tests.support.crash import Killed
 from tests.support.programs import with_pause
 from tests.support.raw_server import Peer, RawServer, connect
@@ -51,6 +52,7 @@ def test_fifty_kills_under_load(start_proxy: StartProxy, origin: int, tmp_path: 
         path = tmp_path / f"{number}.session"
         with urgently():
             proxy = start_proxy("--session", str(path))
+            go_first(os.getpid(), proxy.process.pid)
             askers = [load(proxy.port, origin, first) for first in (1, 2)]
             for asker in askers:
                 assert asker.stdout is not None and asker.stdout.readline() == b"asking\n"
