@@ -29,8 +29,10 @@ def run_setup(options: Options, words: Sequence[str], out: TextIO, deed: str) ->
     """`deed`: "show", "apply" or "undo". The exit status. UserError says what would be right."""
     if list(words[:1]) != ["transparent"]:
         raise UserError(f"setup knows transparent only: {_USAGE}")
+    if sys.platform == "darwin" or "bsd" in sys.platform:
+        return _show_pf(options, words[1:], out, deed)
     if sys.platform != "linux":
-        raise UserError("setup transparent writes rules for Linux (nftables) in this version")
+        raise UserError("there are no rules for transparent mode on this system; mode local takes what its programs send")
     if deed == "undo":
         if len(words) > 1:
             raise UserError("--undo takes everything away that setup transparent has set up, so it needs nothing else")
@@ -45,6 +47,21 @@ def run_setup(options: Options, words: Sequence[str], out: TextIO, deed: str) ->
     else:
         out.write(_shown(wanted))
     out.write(_how_to_listen(wanted))
+    return 0
+
+
+def _show_pf(options: Options, words: Sequence[str], out: TextIO, deed: str) -> int:
+    """pf's own file is the machine's, so its rules are shown and not carried out."""
+    from interceptor.platform.pf import shown
+
+    if deed != "show":
+        raise UserError(f"--{deed} is for Linux: here the rules are shown, to be put among those of pf.conf")
+    wanted = _redirection(options, words)
+    if not wanted.is_gateway:
+        raise UserError("pf leads here what comes in from others: say gateway; for programs of this machine there is mode local")
+    if wanted.udp_ports is not None:
+        raise UserError("UDP is led here on Linux only: leave udp= out")
+    out.write(shown(wanted.listen_port, wanted.ports, sys.platform))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 
 import pytest
 
@@ -77,3 +78,17 @@ def test_without_nft_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="install nftables"):
         run_setup(Options(), ["transparent"], io.StringIO(), "undo")
+
+
+def test_on_macos_the_rules_of_pf_are_shown_and_not_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    out = io.StringIO()
+    assert run_setup(Options(), ["transparent", "gateway", "ports=all"], out, "show") == 0
+    assert "rdr pass on $clients inet proto tcp from any to any port 1:65535 -> 127.0.0.1 port 8080" in out.getvalue()
+    for words, deed, reason in (
+        (["gateway"], "apply", "--apply is for Linux"),
+        (["user=0"], "show", "say gateway"),
+        (["gateway", "udp=53"], "show", "UDP is led here on Linux only"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            run_setup(Options(), ["transparent", *words], out, deed)

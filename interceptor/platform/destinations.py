@@ -4,11 +4,14 @@
     TPROXY                          ─▸ the accepted socket's own address *is* that address
     TPROXY, datagrams               ─▸ each comes with it (IP_RECVORIGDSTADDR); what answers is bound to it (IP_TRANSPARENT)
 
-Linux only; elsewhere `unavailable` says so in a sentence.
+    pf of macOS and the BSDs               ─▸ a program has to be asked (`asks_pf`, see `pf`); OpenBSD's is like TPROXY
+
+Elsewhere `unavailable` says so in a sentence.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
@@ -16,6 +19,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import Final
+
+from interceptor.platform.pf import PFCTL
 
 _SO_ORIGINAL_DST: Final = 80  # <linux/netfilter_ipv4.h>, and IP6T_SO_ORIGINAL_DST of <linux/netfilter_ipv6/ip6_tables.h>
 _IP_TRANSPARENT: Final = 19  # <linux/in.h>
@@ -28,16 +33,29 @@ _SOCKADDR_IN6: Final = struct.Struct("!HHI16sI")
 
 def unavailable() -> str:
     """Why this system cannot tell where a connection was meant to go, or ""."""
-    if sys.platform != "linux":
-        return "transparent mode needs Linux in this version; `interceptor -m regular` and `-m reverse:URL` work here"
-    return ""
+    if sys.platform == "linux":
+        return ""
+    if sys.platform == "darwin" or "bsd" in sys.platform:
+        return "" if os.path.exists(PFCTL) else f"transparent mode needs pf, and there is no {PFCTL}"
+    return "transparent mode is not there for this system; mode local takes what programs of this machine send"
+
+
+def asks_pf() -> bool:
+    """Whether `pf.ask_pf` tells where a connection was meant to go, and not its socket."""
+    return sys.platform == "darwin" or ("bsd" in sys.platform and not sys.platform.startswith("openbsd"))
+
+
+def takes_datagrams() -> bool:
+    """Whether datagrams can be led to a transparent listener here."""
+    return sys.platform == "linux"
 
 
 def accept_for_others(listening: socket.socket) -> None:
     """Before `bind`: lets the socket accept connections to addresses that are not this machine's, as TPROXY hands them over. It
     takes CAP_NET_ADMIN; without, redirected connections are still accepted."""
-    with suppress(OSError):
-        _make_transparent(listening)
+    if sys.platform == "linux":
+        with suppress(OSError):
+            _make_transparent(listening)
 
 
 def _make_transparent(sock: socket.socket) -> None:
@@ -85,6 +103,8 @@ def original_destination(accepted: socket.socket) -> tuple[str, int]:
     """(address, port) that the client dialled. Where nothing has redirected it, that is the address of the socket itself."""
     is_ipv6 = accepted.family == socket.AF_INET6
     try:
+        if sys.platform != "linux":
+            raise OSError  # there is no such question
         if is_ipv6:
             return read_sockaddr_in6(accepted.getsockopt(socket.IPPROTO_IPV6, _SO_ORIGINAL_DST, _SOCKADDR_IN6.size))
         return read_sockaddr_in(accepted.getsockopt(socket.IPPROTO_IP, _SO_ORIGINAL_DST, _SOCKADDR_IN.size))

@@ -17,9 +17,10 @@ from ipaddress import ip_address
 from time import time
 from typing import Any, Final
 
-from interceptor.model.connection import Origin, bracketed
+from interceptor.model.connection import Address, Origin, bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
-from interceptor.platform.destinations import accept_for_others, original_destination, unavailable
+from interceptor.platform.destinations import accept_for_others, asks_pf, original_destination, takes_datagrams, unavailable
+from interceptor.platform.pf import NotTold, ask_pf
 from interceptor.proxy.admission import NOBODY_REDIRECTED, Admission, ingress_of
 from interceptor.proxy.captures import Capture, Captures
 from interceptor.proxy.core.events import MessageInjected
@@ -183,6 +184,8 @@ class Listeners:
         return DatagramSocket(self._services.loop, bound)
 
     def _bound(self, mode: Mode, family: int, transport: str, address: Any, is_optional: bool) -> socket.socket | None:
+        if transport == "udp" and mode.name == "transparent" and not takes_datagrams():
+            return None
         try:
             if transport == "udp":
                 is_transparent = mode.name == "transparent"
@@ -232,12 +235,28 @@ class Listeners:
 
     def _serve(self, listener: Listener, accepted: socket.socket, peer: Any) -> None:
         accepted.setblocking(False)
+        if listener.mode.name == "transparent" and not listener.is_adopted and asks_pf():
+            self._services.loop.create_task(self._serve_when_told(listener, accepted, peer))
+        else:
+            self._take(listener, accepted, peer)
+
+    async def _serve_when_told(self, listener: Listener, accepted: socket.socket, peer: Any) -> None:
         try:
-            ingress = self._ingress(listener, accepted, peer)
+            destination = await asyncio.to_thread(ask_pf, (peer[0].partition("%")[0], peer[1]))
+        except NotTold as error:
+            self._refuse(accepted, peer, str(error))
+        else:
+            self._take(listener, accepted, peer, destination)
+
+    def _refuse(self, accepted: socket.socket, peer: Any, reason: str) -> None:
+        self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {reason}", None)
+        accepted.close()
+
+    def _take(self, listener: Listener, accepted: socket.socket, peer: Any, destination: Address | None = None) -> None:
+        try:
+            ingress = self._ingress(listener, accepted, peer, destination)
         except UserError as error:
-            self._services.report(f"{bracketed(peer[0])}:{peer[1]} was refused: {error.message}", None)
-            accepted.close()
-            return
+            return self._refuse(accepted, peer, error.message)
         connection = client_connection(peer, accepted.getsockname(), time())
         driver = self.admission.admit(connection, listener.mode, peer)
         if driver is None:
@@ -249,12 +268,12 @@ class Listeners:
         looking = self.admission.look_for_program(connection, ingress, listener.network)
         self._services.loop.create_task(self._connect(driver, transport, accepted, looking))
 
-    def _ingress(self, listener: Listener, accepted: socket.socket, peer: Any) -> Ingress:
+    def _ingress(self, listener: Listener, accepted: socket.socket, peer: Any, destination: Address | None) -> Ingress:
         """UserError if it cannot be said where this connection was meant to go."""
         mode = listener.mode
         if mode.name != "transparent":
             return ingress_of(mode)
-        destination = original_destination(accepted)
+        destination = destination or original_destination(accepted)
         if listener.is_adopted:  # the same addresses mean something else there
             return Ingress(mode.text, Origin("tcp", *destination))
         if destination == tuple(accepted.getsockname()[:2]) and self.is_own_address(*destination):

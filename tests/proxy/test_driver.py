@@ -29,7 +29,7 @@ from interceptor.model.hooks import (
 )
 from interceptor.model.http import Headers, Request, Response
 from interceptor.model.records import BodyData, FlowEnded, FlowStarted, Record
-from interceptor.proxy import driver, transports
+from interceptor.proxy import driver, listeners, transports
 from interceptor.proxy.driver import Services
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.listeners import Listeners
@@ -473,5 +473,38 @@ def test_an_abrupt_end_is_a_reset(run: Callable[[Main], None]) -> None:
                 await client.reader.read()
             await until(lambda: not running.services.drivers)
             assert "reset" in running.errors()[0]
+
+    run(main)
+
+
+def test_where_a_program_has_to_be_asked_connections_wait_for_its_answer(
+    run: Callable[[Main], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pf of macOS is asked: in a thread, and whoever it knows nothing of is refused with the reason."""
+
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+        async with origin(serve) as port, proxy("transparent@127.0.0.1:0") as running:
+            answers: list[tuple[str, int] | Exception] = [("127.0.0.1", port), listeners.NotTold("pf has no state for it")]
+            asked: list[tuple[str, int]] = []
+
+            def ask(client: tuple[str, int]) -> tuple[str, int]:
+                asked.append(client)
+                if isinstance(answer := answers.pop(0), Exception):
+                    raise answer
+                return answer
+
+            monkeypatch.setattr(listeners, "asks_pf", lambda: True)
+            monkeypatch.setattr(listeners, "ask_pf", ask)
+            client = await running.client()
+            client.writer.write(b"GET /led HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            assert (await client.head()).startswith(b"HTTP/1.1 200")
+            assert asked == [client.writer.get_extra_info("sockname")]
+            stranger = await running.client()
+            assert await stranger.reader.read() == b""
+            assert any("was refused: pf has no state for it" in report for report in running.reports)
 
     run(main)
