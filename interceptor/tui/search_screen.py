@@ -302,7 +302,7 @@ class SearchScreen(Screen):
 
     def _nothing(self) -> list[list[Piece]]:
         if self._run is None:
-            return [[], *([("dim", f" {line}")] for line in _ABOUT)]
+            return [] if self._coming is not None else [[], *([("dim", f" {line}")] for line in _ABOUT)]
         if not self._run.is_over:
             return []
         cut = self._run.cut

@@ -506,3 +506,21 @@ def test_the_terminal_is_given_back_after_a_crash(start: Start, tmp_path: Path) 
     assert "broken on purpose" in " ".join(said.split())
     assert "Traceback" not in said
     assert "Traceback" in next(tmp_path.glob("interceptor-crash-*.txt")).read_text()
+
+
+# -- searching --------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_captured_is_found_by_what_was_in_it(start: Start) -> None:
+    console = start()
+    with Origin() as origin:
+        for number in range(3):
+            console.answer("POST", origin.url(f"/sent/{number}"), b"the needle is no. %d" % number)
+            origin.next()
+        console.see("/sent/2")
+        console.press("/")
+        console.see("Search in all flows")
+        console.press("~u /sent/[12] needle")
+        console.see("2 flows, 2 hits", "request body", "the needle is no. 1")
+        console.press("down", "enter")
+        console.see("/sent/2", "1/1", "the needle is no. 2")

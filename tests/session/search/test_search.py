@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -213,6 +217,45 @@ def test_another_limit_makes_the_index_anew(indexed: Scene) -> None:
         indexed.settle()
         assert indexed.run("behind").cut == cut
         assert indexed.flows("behind") == ([] if cut else [1])
+
+
+_KILLED: Final = """
+import os, signal, sys
+from pathlib import Path
+from interceptor.session.search.index_file import IndexFile
+from interceptor.session.search.indexer import BlockIndexer
+from interceptor.session.search.reading import Reading
+from interceptor.session.session_file import SessionFile
+
+path = Path(sys.argv[1])
+reading = Reading(SessionFile.open(path))
+index = IndexFile.to_write(reading.file, path, 1 << 20)
+indexer = BlockIndexer(reading, index)
+indexer.add(1)
+index.commit(1)
+indexer.add(2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_program_that_is_killed_while_it_indexes_leaves_an_index_that_catches_up(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "s.session", is_indexed=False)
+    for number in range(3):
+        scene.add(exchange(f"/page{number}"))
+    scene.close()
+    killed = subprocess.run([sys.executable, "-c", _KILLED, str(scene.path)])
+    assert killed.returncode == -signal.SIGKILL
+    scene.open()
+    assert scene.searching.flows_to_go == 2, "what was committed is there"
+    assert scene.flows("page2") == [3]
+    scene.close()
+    scene.is_indexed = True
+    scene.open()
+    scene.settle()
+    scene.let_go()
+    assert scene.searching.flows_to_go == 0
+    assert [scene.flows(f"page{number}") for number in range(3)] == [[1], [2], [3]]
+    scene.close()
 
 
 def test_what_is_not_indexed_yet_is_found_and_told(tmp_path: Path) -> None:
