@@ -227,16 +227,22 @@ class IndexFile:
 
     # Asking it
 
-    def documents(self, texts: Sequence[str], most: int = -1) -> list[Document] | None:
+    def few_documents(self, texts: Sequence[str], most: int) -> list[Document] | None:
+        """The same in no order, and at once: None if there are more than `most`."""
+        found = self.first_documents(texts, most + 1)
+        if len(found) <= most:
+            bodies = "SELECT block, flow, flow FROM text JOIN used ON used.number = text.rowid WHERE text MATCH ? LIMIT ?"
+            found += [Document(*row) for row in self._connection.execute(bodies, (_query(texts), most + 1))]
+        return found if len(found) <= most else None
+
+    def documents(self, texts: Sequence[str]) -> list[Document]:
         """Where flows may be that have all of these texts in one place, whatever their case. In the order of blocks. Call with
-        texts of which one is long enough. None if there are more than `most`."""
+        texts of which one is long enough."""
         query = _query(texts)
         own = "SELECT block, first, last FROM text JOIN flows ON flows.number = text.rowid WHERE text MATCH ?"
         bodies = "SELECT block, flow, flow FROM text JOIN used ON used.number = text.rowid WHERE text MATCH ?"
-        limit = most + 1 if most >= 0 else -1
-        rows = self._connection.execute(f"{own} UNION {bodies} ORDER BY 1, 2 LIMIT ?", (query, query, limit))
-        found = [Document(*row) for row in rows]
-        return None if 0 <= most < len(found) else found
+        rows = self._connection.execute(f"{own} UNION {bodies} ORDER BY 1, 2", (query, query))
+        return [Document(*row) for row in rows]
 
     def first_documents(self, texts: Sequence[str], most: int) -> list[Document]:
         """The first so many of those, but for bodies that are documents of their own: at once, however many there are."""
@@ -246,12 +252,11 @@ class IndexFile:
         )
         return [Document(*row) for row in rows]
 
-    def partial(self, why: int, most: int = -1) -> list[Document] | None:
+    def partial(self, why: int, most: int) -> list[Document] | None:
         """Flows that are partial in one of these ways. None if they are more than `most`."""
-        limit = most + 1 if most >= 0 else -1
-        rows = self._connection.execute("SELECT block, flow, flow FROM partial WHERE why & ? LIMIT ?", (why, limit))
+        rows = self._connection.execute("SELECT block, flow, flow FROM partial WHERE why & ? LIMIT ?", (why, most + 1))
         found = [Document(*row) for row in rows]
-        return None if 0 <= most < len(found) else found
+        return found if len(found) <= most else None
 
     def count_partial(self, why: int) -> int:
         count: int = self._connection.execute("SELECT count(DISTINCT flow) FROM partial WHERE why & ?", (why,)).fetchone()[0]

@@ -204,7 +204,7 @@ class SearchRun:
         scope = self.scope
         indexed = bytes(map(range(1, index.done + 1).__contains__, scope.table.blocks[:count]))
         mask = bytearray(indexed.translate(_NOT))
-        for place in places_in(index.documents(texts) or (), scope.base, scope.table.blocks):
+        for place in places_in(index.documents(texts), scope.base, scope.table.blocks):
             if place < count:
                 mask[place] = 1
         return mask

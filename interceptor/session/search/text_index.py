@@ -52,7 +52,7 @@ class TextIndex:
             return None
         is_sure_in_binary = any(each.isascii() and len(each) >= _SURE_IN_BINARY for each in known)
         try:
-            documents = index.documents(known, _MOST_DOCUMENTS)
+            documents = index.few_documents(known, _MOST_DOCUMENTS)
             partial = index.partial(CUT | OTHER_CHARSET | (0 if is_sure_in_binary else BINARY), _MOST_DOCUMENTS)
         except sqlite3.Error:
             self.close()
