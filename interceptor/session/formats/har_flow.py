@@ -36,6 +36,9 @@ from interceptor.session.formats.har_text import (
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HOST: Final = re.compile(r"[^\x00-\x20\x7f/?#@\\]+")
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+_BODILESS: Final = frozenset((204, 205, 304))
+_ABORTED: Final = "net::ERR_ABORTED"
+"""What Chrome says, too, of a response that has no body to wait for."""
 _VERSIONS: Final = {
     "h2": "HTTP/2.0", "http/2": "HTTP/2.0", "http/2.0": "HTTP/2.0", "h3": "HTTP/3", "http/3": "HTTP/3", "http/3.0": "HTTP/3",
     "quic": "HTTP/3", "http/1.0": "HTTP/1.0", "http/1.1": "HTTP/1.1", "http/0.9": "HTTP/0.9",
@@ -87,6 +90,8 @@ def flow_of(value: object, seen: ConnectionsSeen) -> HttpFlow:
         if status == 101 and not request.http_version.startswith("HTTP/1"):
             request.protocol = "websocket"  # it came over HTTP/2 (RFC 8441)
     said = words_of(answer.get("_error")) or ("" if response is not None or own is not None else "The file has no response.")
+    if said == _ABORTED and response is not None and response.status_code in _BODILESS:
+        said = ""
     if said:
         flow.error = FlowError(said, times.ended)
     ip = words_of(entry.get("serverIPAddress")).strip("[]")
@@ -197,14 +202,19 @@ def _response(entry: Entry, request: Request) -> Response | None:
     response = Response(status, reason, headers=headers, http_version=_version(entry.get("httpVersion")))
     content = dict_of(entry.get("content") or {})
     text = string_of(content.get("text"))
-    raw = unpacked(text) if content.get("encoding") == "base64" else bytes_of(text, string_of(content.get("mimeType")))
+    kind, header = string_of(content.get("mimeType")), headers.get("content-type") or ""
+    if "charset" not in kind.lower() and header.partition(";")[0].strip() == kind:
+        kind = header  # Chrome's type has no charset, and its text was decoded by that of the header
+    raw = unpacked(text) if content.get("encoding") == "base64" else bytes_of(text, kind)
     if raw and (coding := headers.get("content-encoding")) and not content.get("_isEncoded"):
         try:
             raw = encode_content(raw, coding)
         except ValueError:  # a coding that we do not know: then the body is not in it
             headers.remove("content-encoding")
     announced = whole_of(entry.get("bodySize")) if whole_of(entry.get("bodySize")) > 0 else whole_of(content.get("size"))
-    response.body = _body(raw, content, announced if request.method != "HEAD" else 0)
+    # Firefox counts the head, too
+    has_none = request.method == "HEAD" or status in _BODILESS or headers.get("content-length") == "0"
+    response.body = _body(raw, content, 0 if has_none else announced)
     if raw:
         _fit_length(response)
     return response

@@ -247,7 +247,32 @@ def test_a_file_in_the_shape_of_firefox() -> None:
     assert passed_size(kept_out.response.body) == 5_400_123
 
 
-@pytest.mark.parametrize("name", ["chromium.har", "firefox.har"])
+@pytest.mark.parametrize("name", ["chromium-156.har", "firefox-153.har"])
+def test_a_file_that_a_browser_saved(name: str) -> None:
+    """The same page, as the developer tools of Chromium and of Firefox saved it."""
+    flows, notices = read((FIXTURES / name).read_bytes())
+    assert notices == []
+    asked = {(flow.request.method, flow.request.path): flow for flow in flows if flow.request.port == 18099}
+    page, new, sent = asked["GET", "/"], asked["GET", "/new"], asked["POST", "/api?q=1"]
+    assert page.response is not None and page.response.headers["content-encoding"] == "gzip"
+    assert "<p>h\u00e9llo</p>".encode() in gzip.decompress(page.response.body.read())
+    assert page.response.headers.get_all("set-cookie") == ["sid=1; Path=/; HttpOnly", "theme=dark; Max-Age=60"]
+    assert new.response is not None and new.response.body.read() == b"caf\xe9", "in the charset of the header"
+    assert sent.request.body.read() == '{"name":"J\u00fcrgen"}'.encode() and sent.request.headers["x-one"] == "1"
+    assert asked["POST", "/form"].request.body.read() == b"a=1+2&b=%E2%82%AC"
+    picture = asked["GET", "/dot.png?a=1&b=zwei%20drei"].response
+    assert picture is not None and picture.body.read().startswith(b"\x89PNG")
+    for path, status in (("/old", 302), ("/empty", 204), ("/missing", 404), ("/style.css", 200)):
+        flow = asked["GET", path]
+        assert flow.response is not None and flow.response.status_code == status
+        assert flow.error is None and not flow.response.body.is_truncated
+        assert (flow.response.body.size == 0) == (status in (302, 204))
+    (refused,) = [flow for flow in flows if flow.request.port == 1]
+    assert refused.response is None and refused.error is not None
+    assert all(flow.ended_at is not None and 0 < flow.created_at <= flow.ended_at for flow in flows)
+
+
+@pytest.mark.parametrize("name", ["chromium.har", "firefox.har", "chromium-156.har", "firefox-153.har"])
 def test_what_browsers_saved_is_saved_again(name: str) -> None:
     flows, _ = read((FIXTURES / name).read_bytes())
     again_read, notices = read(written(*(copy.copy(flow) for flow in flows)))
