@@ -8,6 +8,7 @@ the flow itself.
 
 from __future__ import annotations
 
+import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -43,6 +44,8 @@ type that the list is sorted by, the other two are the whole Content-Type fields
 of words come at the end: blocks that were written without one are read as not knowing it."""
 
 _LONGEST_TYPE: Final = 80
+_LARGEST_BLOCK: Final = 1 << 29
+"""What is written at once is hardly ever a hundredth of that."""
 
 _KINDS: Final = {"http": HTTP, "tcp": TCP, "udp": UDP, "dns": DNS}
 HAPPENS: Final = LIVE | HELD
@@ -164,6 +167,21 @@ def block_index(ids: Sequence[int], ends: Sequence[int], rows: Sequence[Row]) ->
     tables = [array("Q", ids), array("I", ends)]
     tables += [array(kind, values) for (_, kind), values in zip(COLUMNS, zip(*rows, strict=True), strict=True)]
     return joined([table_bytes(table) for table in tables])
+
+
+def block_records(packed: bytes, ends: Sequence[int]) -> bytes:
+    """All records of a block, of whose index the ends are. `Malformed` if it cannot be unpacked, or is larger than it says."""
+    size = ends[-1] if ends else 0
+    if size > _LARGEST_BLOCK:
+        raise Malformed(f"a block says that it has {size} bytes")
+    unpacker = zlib.decompressobj()
+    try:
+        records = unpacker.decompress(packed, size + 1)
+    except zlib.error as error:
+        raise Malformed(f"a block cannot be unpacked: {error}") from None
+    if len(records) > size or not unpacker.eof:
+        raise Malformed("a block cannot be unpacked: it has another size than it says")
+    return records
 
 
 def read_index(content: bytes) -> tuple[array[int], array[int], list[array[Any]]]:

@@ -45,7 +45,7 @@ def unpacked_connection(record: bytes, certificates: Callable[[bytes, int], byte
     """`certificates(digest, size)` gives one. `Malformed` if the record is none of a connection."""
     try:
         return _unpacked(record, certificates)
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise error if isinstance(error, Malformed) else Malformed(f"a connection in it makes no sense: {error}") from error
 
 

@@ -240,7 +240,7 @@ def unpacked(record: bytes, sources: Sources) -> Flow:
     parts = Parts(record)
     try:
         return _Reader(parts, sources).flow()
-    except (ValueError, OverflowError, TypeError, LookupError) as error:
+    except (ValueError, OverflowError, TypeError, LookupError, RecursionError) as error:
         raise error if isinstance(error, Malformed) else Malformed(f"a flow in it makes no sense: {error}") from error
 
 

@@ -60,7 +60,7 @@ class KeptChanges:
             if len(carriers) != len(found):
                 raise Malformed("a change of messages has other flows in it")
             return KINDS[head["kind"]](head, carriers, self._store)
-        except (Malformed, ValueError, TypeError, LookupError, sqlite3.Error) as error:
+        except (Malformed, ValueError, TypeError, LookupError, RecursionError, sqlite3.Error) as error:
             raise UserError(f"this change cannot be read from the session any more: {error}") from None
 
     def note(self, number: int, is_undone: bool) -> None:

@@ -17,14 +17,13 @@ import json
 import os
 import sqlite3
 import threading
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from interceptor.session.columns import read_index
+from interceptor.session.columns import block_records, read_index
 from interceptor.session.file_lock import FileLock
 from interceptor.session.record_parts import Malformed
 from interceptor.specs.errors import UserError
@@ -181,10 +180,7 @@ class SessionFile:
         if row is None:
             raise Malformed("a block is missing")
         ids, ends, _ = read_index(row[0])
-        try:
-            records = zlib.decompress(row[1])
-        except zlib.error as error:
-            raise Malformed(f"a block cannot be unpacked: {error}") from None
+        records = block_records(row[1], ends)
         places = dict(zip(ids, zip([0, *ends], ends, strict=False), strict=True))
         with self._guard:
             self._blocks[number] = places, records

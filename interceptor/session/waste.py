@@ -9,14 +9,13 @@ Only reads, in a thread of its own, for as long as it takes. What is written mea
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from interceptor.session.columns import read_index
+from interceptor.session.columns import block_records, read_index
 from interceptor.session.flow_record import connections_in
-from interceptor.session.record_parts import Malformed, Parts
+from interceptor.session.record_parts import Parts
 from interceptor.session.session_file import CHUNKS_SHIFT
 from interceptor.session.stored_body import DIGEST_BYTES
 
@@ -112,10 +111,7 @@ def records_of(connection: sqlite3.Connection, block: int, wanted: Iterable[int]
     if row is None:
         return
     ids, ends, _ = read_index(row[0])
-    try:
-        records = zlib.decompress(row[1])
-    except zlib.error as error:
-        raise Malformed(f"a block cannot be unpacked: {error}") from None
+    records = block_records(row[1], ends)
     chosen = None if wanted is None else set(wanted)
     start = 0
     for flow_id, end in zip(ids, ends, strict=True):

@@ -254,7 +254,7 @@ class FlowCommands:
         self._tell(await save_flows(flows, path, self.saved, key_log=self._app.options.tls_keylog_file))
 
     def load(self, path: Path, filter: str = "") -> None:
-        """Add the flows of a file to the list: all, or those that a filter lets through."""
+        """Add the flows of a file to the list: all, or those that a filter lets through; none if the file is damaged."""
         self._start(self._load(_file(path), filter))
 
     async def _load(self, path: Path, expression: str) -> None:
@@ -276,14 +276,22 @@ class FlowCommands:
                     self.saved.add(flow.id)
                     loaded.append(flow)
         except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-        finally:
-            if loaded:
-                self._changes.added(loaded, f"loading of {_count(len(loaded))}")
+            raise UserError(f"{path} cannot be read: {error.strerror or error}{self._take_off(loaded)}") from None
+        except UserError as error:
+            raise UserError(f"{path}: {error.message}{self._take_off(loaded)}") from None
+        if loaded:
+            self._changes.added(loaded, f"loading of {_count(len(loaded))}")
         self._tell(f"{_count(len(loaded))} loaded from {path}")
 
     def _note(self, text: str) -> None:
         self._app.eventlog.add("warn", text)
+
+    def _take_off(self, loaded: Sequence[Flow]) -> str:
+        """The file turned out to be damaged: the list is as it was. What could be read is to be had by an undo; says so."""
+        if not loaded:
+            return ""
+        self._changes.remove([flow.id for flow in loaded], f"leaving out {_count(len(loaded))} of a damaged file")
+        return f" Nothing was loaded; u adds {_count(len(loaded))} that could be read."
 
     def unsaved_count(self) -> int:
         """How many flows of the list are in no file that was asked for."""

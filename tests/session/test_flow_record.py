@@ -192,6 +192,15 @@ def test_a_replay_stays_one_also_of_nobody_knows_what(original: int | None) -> N
     assert back.replay_of == original
 
 
+def test_what_is_nested_without_end_is_no_record() -> None:
+    shelf, marked = Shelf(), "!" * 20_000
+    record = shelf.record(HttpFlow(7, comment=marked, request=request()))
+    parts = [part if marked.encode() not in part else b"[" * len(part) for part in Parts(record).rest()]
+    assert joined(parts) != record
+    with pytest.raises(Malformed):
+        unpacked(joined(parts), shelf)
+
+
 def test_a_flow_that_ran_when_it_was_written_says_so() -> None:
     flow = HttpFlow(1, request=request(), is_live=True, created_at=5.0)
     back = again(flow)

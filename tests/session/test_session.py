@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -475,6 +477,24 @@ def test_what_cannot_be_read_of_a_file_is_not_there_and_the_rest_is(start: Start
     again = start(path)
     assert again.session.load(flow.id) is None
     assert "cannot be unpacked" in again.file.problem
+
+
+def test_a_block_that_is_a_bomb_is_not_unpacked(start: Start, path: Path) -> None:
+    program = start(path)
+    flow = program.flow("/")
+    program.close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE block SET records = ?", (zlib.compress(bytes(200 << 20), 1),))
+    connection.commit()
+    connection.close()
+    again = start(path)
+    tracemalloc.start()
+    try:
+        assert again.session.load(flow.id) is None
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+    assert "another size than it says" in again.file.problem
 
 
 def test_an_empty_file_becomes_a_session(start: Start, path: Path) -> None:
