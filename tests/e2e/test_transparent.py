@@ -20,7 +20,7 @@ INTERCEPTOR = f"{PYTHON} -m interceptor"
 
 
 class Gateway:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.networks = Networks(folder / "networks.log")
         self.confdir, self._flows = folder / "confdir", folder / "flows"
         self._authority = TestAuthority(folder / "ca")
@@ -28,7 +28,7 @@ class Gateway:
         self.networks.start("server", f"{PYTHON} -m tests.support.gateway serve {certificate.file}", "serving")
         dump = f"{INTERCEPTOR} dump --json --set confdir={self.confdir} --mode transparent@:8080"
         trust = f"--set ssl_verify_upstream_trusted_ca={self._authority.ca_file}"
-        self._program = self.networks.start("gateway", f"{dump} {trust} 2>&1 >{self._flows}", "8080")
+        self._program = self.networks.start("gateway", f"{dump} {trust} {shlex.join(options)} 2>&1 >{self._flows}", "8080")
 
     def client(self, command: str) -> str:
         return self._run("client", command)
