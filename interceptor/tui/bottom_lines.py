@@ -28,7 +28,7 @@ _LABELS: Final = {
     "commands": "List:",
     "keybindings": "Key:",
     "search": "Search:",
-    "sessions": "Session:",
+    "sessions": "List:",
 }
 _STYLES: Final = {"error": "status error", "warn": "status warn", "alert": "status alert"}
 

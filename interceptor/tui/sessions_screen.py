@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from interceptor.session.sessions import SessionFacts, is_unnamed
 from interceptor.specs.sizes import format_size
@@ -17,7 +18,7 @@ from interceptor.tui.paint import Line
 from interceptor.tui.present.text import to_width
 from interceptor.tui.screens import Hint
 
-_NAME_COLUMNS = 34
+_NAME_COLUMNS: Final = 30
 
 
 class SessionsScreen(Listing):
@@ -45,13 +46,13 @@ class SessionsScreen(Listing):
 
     def _row(self, facts: SessionFacts) -> Row:
         is_own = facts.path == self._own
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(facts.changed_at))
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(facts.changed_at))
         flows = f"{facts.flows:,} flow{'' if facts.flows == 1 else 's'}" if not facts.problem else "?"
         note = "open here" if is_own else "open elsewhere" if facts.is_open else facts.problem and "cannot be opened"
         line: Line = [
             ("mark" if is_own else "text", " ● " if is_own else "   "),
             ("dim" if is_unnamed(facts.path) else "key", to_width(facts.name, _NAME_COLUMNS)),
-            ("text", f" {flows:>16}  {format_size(facts.size):>8}  "),
+            ("text", f" {flows:>15}  {format_size(facts.size):>7}  "),
             ("dim", when),
             ("error" if facts.problem else "note", f"  {note}" if note else ""),
         ]
