@@ -91,6 +91,9 @@ class SessionFile:
             if not path.exists():
                 raise UserError(f"{path} cannot be made: {error.strerror or error}") from None
             read_only = f"it cannot be written: {error.strerror or error}"
+        if lock is not None and not os.access(path.absolute().parent, os.W_OK):  # SQLite makes files beside it
+            lock.release()
+            lock, read_only = None, "its folder may not be written"
         try:
             return cls(path, lock, *_opened(path, read_only))
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import threading
@@ -404,6 +405,19 @@ def test_a_second_program_only_reads(start: Start, path: Path) -> None:
     third = start(path)
     assert third.file.read_only == ""
     assert paths_of(third.store) == ["/one"]
+
+
+def test_in_a_folder_that_may_not_be_written_it_is_only_read(start: Start, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = start(path)
+    program.flow("/one")
+    program.close()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda of, mode: of != path.parent and access(of, mode))  # also for root, who may all
+    again = start(path)
+    assert again.file.read_only == "its folder may not be written"
+    again.flow("/two")
+    again.settle()
+    assert paths_of(again.store) == ["/one", "/two"]
 
 
 # --- files that are none

@@ -19,7 +19,7 @@ from interceptor.session.session import Session
 from interceptor.session.session_file import SessionFile
 from interceptor.session.spool import Spool
 from tests.e2e.conftest import StartProxy
-from tests.soak.watching import Memory, go_first, urgently
+from tests.soak.watching import Memory, Stalls, go_first, urgently
 from tests.support.crash import Killed
 from tests.support.programs import with_pause
 from tests.support.raw_server import Peer, RawServer, connect
@@ -48,9 +48,10 @@ def load(port: int, origin: int, first: int) -> subprocess.Popen[bytes]:
 
 def test_fifty_kills_under_load(start_proxy: StartProxy, origin: int, tmp_path: Path) -> None:
     rates: list[float] = []
+    stalled: list[float] = []
     for number in range(KILLS):
         path = tmp_path / f"{number}.session"
-        with urgently():
+        with urgently(), Stalls(tmp_path) as stalls:
             proxy = start_proxy("--session", str(path))
             go_first(os.getpid(), proxy.process.pid)
             askers = [load(proxy.port, origin, first) for first in (1, 2)]
@@ -58,17 +59,20 @@ def test_fifty_kills_under_load(start_proxy: StartProxy, origin: int, tmp_path: 
                 assert asker.stdout is not None and asker.stdout.readline() == b"asking\n"
             with_pause(LOAD_SECONDS)
             killed = Killed(path, proxy)
+            stalled.append(stalls.longest(2.0))
             for asker in askers:
                 for line in asker.communicate()[0].splitlines():
                     text, moment = line.split()
                     killed.completed[int(text)] = float(moment)
         rates.append(killed.rate())
-        assert killed.check(older_than=1.0) > 100
+        # a second is what the program promises, where the machine lets it run
+        assert killed.check(older_than=1.0 + max(stalled[-1] - 0.05, 0)) > 100
         with sqlite3.connect(path) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         path.unlink()
     mean = sum(rates) / KILLS
     print(f"{KILLS} kills, nothing missing; {min(rates):,.0f} to {max(rates):,.0f} requests/s, in the mean {mean:,.0f}")
+    print(f"The machine let programs wait for at most {max(stalled):.2f} s.")
 
 
 def test_five_gigabytes_take_no_memory_and_as_much_disk_as_is_different(start_proxy: StartProxy, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,6 +48,37 @@ def go_first(*processes: int) -> None:
     for process in processes:
         with contextlib.suppress(OSError):
             Path(f"/proc/{process}/autogroup").write_text("-20")
+
+
+class Stalls(threading.Thread):
+    """How long this machine keeps a program waiting that only wants to write a little to the disk, a hundred times a second."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self._file = (folder / "stalls").open("wb", buffering=0)
+        self._moments: list[float] = []
+        self._has_ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._has_ended.wait(0.01):
+            self._file.seek(0)
+            self._file.write(bytes(8192))
+            self._moments.append(time.monotonic())
+
+    def longest(self, seconds: float) -> float:
+        """In the last seconds."""
+        now = time.monotonic()
+        moments = [moment for moment in [*self._moments, now] if moment > now - seconds]
+        return max((later - earlier for earlier, later in pairwise(moments)), default=seconds)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._has_ended.set()
+        self.join()
+        self._file.close()
 
 
 class Memory(threading.Thread):
