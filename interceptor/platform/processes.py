@@ -108,7 +108,7 @@ class LinuxFinder:
         self._root = root
         self._own: socket.socket | None = None
         self._owners: dict[int, None] = {}  # whose sockets were found, the last one last
-        self._seen: set[int] = set()  # processes that were there when it was last looked
+        self._seen = self._there()  # processes that were there when it was last looked: who comes now was started since
         self._known: dict[tuple[int, str, str], Process] = {}  # by pid, start and executable
 
     def find(self, wanted: Sequence[Ends]) -> Sequence[Process | None]:
@@ -149,13 +149,17 @@ class LinuxFinder:
         """Those that had sockets of ours lately, then those that are new, then all others."""
         likely = list(reversed(self._owners))
         yield from likely
-        with suppress(OSError):
-            there = {int(name) for name in os.listdir(self._root) if name.isdigit()}
-            new = there - self._seen
-            self._seen = there
-            rest = there - new
-            for some in (new, rest):
-                yield from sorted(some.difference(likely), reverse=True)
+        there = self._there()
+        new = there - self._seen
+        self._seen = there
+        for some in (new, there - new):
+            yield from sorted(some.difference(likely), reverse=True)
+
+    def _there(self) -> set[int]:
+        try:
+            return {int(name) for name in os.listdir(self._root) if name.isdigit()}
+        except OSError:
+            return set()
 
     def _sockets(self, pid: int, links: dict[str, int]) -> Sequence[int]:
         folder = f"{self._root}/{pid}/fd"

@@ -17,6 +17,7 @@ from interceptor.model.hooks import ClientConnected, Kill, Verdict
 from interceptor.proxy.asks import Associate
 from interceptor.proxy.assembly import Assembly
 from interceptor.proxy.associations import Association
+from interceptor.proxy.client_programs import POLITE_WAIT_SECONDS
 from interceptor.proxy.datagrams import DatagramClient, DatagramSocket, Newcomer
 from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
@@ -104,6 +105,8 @@ class Admission:
         assert ours is not None
         if self._services.awaits_programs:
             return programs.answer(client, ours, network)
+        if programs.may_wait(client, network):
+            return programs.answer(client, ours, network, POLITE_WAIT_SECONDS)
         programs.ask(client, ours, network)
         return None
 

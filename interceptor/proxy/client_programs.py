@@ -4,8 +4,10 @@
 
 Looking takes system calls, sometimes a walk over all processes, so the thread has a purse: what it uses of the processor it pays
 for from it, and it is filled again by a fiftieth of the time that passes. A burst of connections is answered at once, a flood
-costs two or three percent, and asks that come meanwhile are worked off together. Who cannot go on without the answer (a filter
-that decides about a request asks for it) does not wait for the purse, but for a bounded time.
+costs two or three percent, and asks that come meanwhile are worked off together. A program that asks one thing and ends may be
+gone within a millisecond, so while there is much in the purse a client of this machine is read from when it is known who it is,
+a moment later. Who cannot go on without the answer (a filter that decides about a request asks for it) does not wait for the
+purse, but for a bounded time.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ AT_ONCE: Final = 256
 _MOST_WAITING: Final = 4_096
 """More are not looked for: by the time that it is their turn they have ended."""
 WAIT_SECONDS: Final = 0.3
+POLITE_WAIT_SECONDS: Final = 0.05
 _DECIDING: Final = (
     "intercept", "stickycookie", "stickyauth", "modify_headers", "modify_body", "map_remote", "map_local", "block_list",
 )  # fmt: skip
@@ -62,7 +65,8 @@ def _texts(value: str | Sequence[str] | None) -> Sequence[str]:
 
 
 class ClientPrograms:
-    """`found` is called in the loop with the connections whose process is known now. The thread starts with the first ask."""
+    """`found` is called in the loop with the connections whose process is known now. The thread starts at once, since the first
+    client may be gone as soon as any other."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, make_finder: Callable[[], Finder], found: Callable[[Sequence[Connection]], None]
@@ -71,22 +75,32 @@ class ClientPrograms:
         self._asked: list[tuple[Connection, Ends, asyncio.Future[None] | None]] = []
         self._lock = threading.Lock()
         self._has_work, self._is_urgent = threading.Event(), threading.Event()
-        self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._purse = PURSE_SECONDS
+        threading.Thread(target=self._run, name="processes", daemon=True).start()
 
     def ask(self, client: Connection, ours: Address, network: socket.socket | None = None) -> None:
         """`ours` is where the client connected to, as it sees it; `network` is of the namespace that it does so in."""
         if client.peer is not None and (network is not None or _may_be_here(client, ours)):
             self._put(client, Ends(client.transport, client.peer, ours, network), None)
 
-    async def answer(self, client: Connection, ours: Address, network: socket.socket | None = None) -> None:
-        """The same, and waits until it is known, or known that it cannot be; `WAIT_SECONDS` at most."""
+    def may_wait(self, client: Connection, network: socket.socket | None = None) -> bool:
+        """Whether nobody minds if the client waits for the answer: it is of this machine, and few have been asked for lately."""
+        if self._purse < PURSE_SECONDS / 2:
+            return False
+        peer, local = client.peer, client.local
+        return network is not None or (peer is not None and local is not None and peer[0] == local[0])
+
+    async def answer(
+        self, client: Connection, ours: Address, network: socket.socket | None = None, seconds: float = WAIT_SECONDS
+    ) -> None:
+        """The same, and waits until it is known, or known that it cannot be; so long at most."""
         if client.peer is None or (network is None and not _may_be_here(client, ours)):
             return
         answered = self._loop.create_future()
         self._put(client, Ends(client.transport, client.peer, ours, network), answered)
         with suppress(TimeoutError):
-            await asyncio.wait_for(answered, WAIT_SECONDS)
+            await asyncio.wait_for(answered, seconds)
 
     def close(self) -> None:
         self._is_closed = True
@@ -101,15 +115,12 @@ class ClientPrograms:
         self._has_work.set()
         if answered is not None:
             self._is_urgent.set()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="processes", daemon=True)
-            self._thread.start()
 
     # --- the thread -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         finder = self._make_finder()
-        purse, paid_at = PURSE_SECONDS, time.monotonic()
+        paid_at = time.monotonic()
         while not self._is_closed:
             self._has_work.wait()
             self._is_urgent.clear()
@@ -124,7 +135,8 @@ class ClientPrograms:
                 with suppress(RuntimeError):  # the loop has ended meanwhile
                     self._loop.call_soon_threadsafe(self._tell, asked, processes)
             now = time.monotonic()
-            purse = max(min(purse + (now - paid_at) * EARNED, PURSE_SECONDS) - used, DEBT_SECONDS)
+            purse = max(min(self._purse + (now - paid_at) * EARNED, PURSE_SECONDS) - used, DEBT_SECONDS)
+            self._purse = purse
             paid_at = now
             if purse < 0:
                 self._is_urgent.wait(-purse / EARNED)

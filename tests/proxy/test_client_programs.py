@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -70,27 +71,23 @@ def test_what_comes_while_it_looks_is_looked_for_together() -> None:
 def test_who_waits_has_the_answer_and_does_not_wait_for_the_purse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_programs, "EARNED", 1e-9)
     monkeypatch.setattr(client_programs, "PURSE_SECONDS", 0.0)
-    monkeypatch.setattr(client_programs, "WAIT_SECONDS", 8.0)
-
     async def main(programs: ClientPrograms, paper: Paper, told: asyncio.Queue[Any]) -> None:
         paper.may_go.release(2)
         programs.ask(client(1), OURS)
         await told.get()  # and now it has nothing left, for years
         programs.ask(client(2), OURS)
         waiting = client(3)
-        await programs.answer(waiting, OURS)
+        await programs.answer(waiting, OURS, seconds=8.0)
         assert waiting.process == Process(3, "it")
         assert [len(each) for each in paper.asked] == [1, 2]
 
     with_programs(main)
 
 
-def test_who_waits_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_programs, "WAIT_SECONDS", 0.01)
-
+def test_who_waits_does_not_wait_for_ever() -> None:
     async def main(programs: ClientPrograms, paper: Paper, told: asyncio.Queue[Any]) -> None:
         late = client(1)
-        await programs.answer(late, OURS)
+        await programs.answer(late, OURS, seconds=0.01)
         assert late.process is None
         paper.may_go.release()
         assert await told.get() == [late] and late.process is not None
@@ -147,3 +144,14 @@ def test_a_command_line_is_kept_up_to_a_limit() -> None:
     assert limited(["a", "b c"]) == ("a", "b c")
     kept = limited(["a" * 4000, "b" * 4000, "c"])
     assert kept == ("a" * 4000, "b" * (TEXT_LIMIT - 4001))
+
+
+def test_clients_of_this_machine_may_wait_until_many_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(programs: ClientPrograms, paper: Paper, told: asyncio.Queue[Any]) -> None:
+        assert programs.may_wait(client(1)) and not programs.may_wait(client(1, "192.0.2.9"))
+        with socket.socket() as network:
+            assert programs.may_wait(client(1, "192.0.2.9"), network)
+        monkeypatch.setattr(client_programs, "PURSE_SECONDS", 1e9)  # as if most of it had been spent
+        assert not programs.may_wait(client(1))
+
+    with_programs(main)
