@@ -2,7 +2,7 @@
 
 It is as faithful as `fetch` lets it be: names of fields are in small letters there, fields of one name are joined, hop-by-hop
 fields cannot be said, and browsers choose some fields themselves (Host, Cookie, Origin …). What would be sent as something else
-without a word is refused: a body with GET or HEAD, dot segments.
+without a word is refused: a body with GET or HEAD, dot segments, an empty query.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ def _check(request: Outgoing) -> None:
             raise UserError(f"fetch cannot be told the value of {name.decode()}: it has a control character; curl can")
     if request.has_dot_segments:
         raise UserError("fetch takes dot segments out of the path; curl keeps them")
+    if request.target.partition(b"?")[1:] == (b"?", b""):
+        raise UserError("fetch takes away the ? of an empty query; curl keeps it")
 
 
 def _body(request: Outgoing) -> str:
