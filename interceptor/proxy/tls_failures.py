@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from OpenSSL import SSL
 
+_lib: Any = SSL._lib  # type: ignore[attr-defined]
+_ffi: Any = SSL._ffi  # type: ignore[attr-defined]
 _TRUST_ALERTS: Final = ("unknown ca", "bad certificate", "certificate unknown", "certificate expired", "access denied")
 _TRUST_HINT: Final = "Let it trust the CA: `interceptor ca` says how, or open http://interceptor.test/ through this proxy."
 
@@ -49,6 +51,12 @@ def client_failure(error: SSL.Error, host: str, offered: str) -> str:
     if "http request" in text:
         return start + "the client speaks plain HTTP."
     return start + f"{text}."
+
+
+def verdict_on(ssl: SSL.Connection | None) -> tuple[int, str]:
+    """What OpenSSL found wrong with the peer's certificate, as `server_failure` takes it; 0 if nothing, or nobody looked."""
+    code = _lib.SSL_get_verify_result(ssl._ssl) if ssl is not None else 0
+    return code, _ffi.string(_lib.X509_verify_cert_error_string(code)).decode() if code else ""
 
 
 def server_failure(error: SSL.Error | None, host: str, verify_code: int, verify_text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from OpenSSL import SSL
 
 from interceptor.model.connection import Origin
@@ -11,12 +9,9 @@ from interceptor.proxy.core.events import Closed
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.dtls_tunnel import DtlsTunnel
 from interceptor.proxy.settings import Settings
-from interceptor.proxy.tls_failures import server_failure
+from interceptor.proxy.tls_failures import server_failure, verdict_on
 from interceptor.proxy.tls_tunnel import State, chain_of, expect_host
 from interceptor.specs.errors import UserError
-
-_lib: Any = SSL._lib  # type: ignore[attr-defined]
-_ffi: Any = SSL._ffi  # type: ignore[attr-defined]
 
 
 class ServerDtls(DtlsTunnel):
@@ -50,11 +45,9 @@ class ServerDtls(DtlsTunnel):
 
     def explained(self, error: SSL.Error | None) -> str:
         ssl = self._ssl
-        verified = _lib.SSL_get_verify_result(ssl._ssl) if ssl is not None else 0
-        text = _ffi.string(_lib.X509_verify_cert_error_string(verified)).decode() if verified else ""
         if ssl is not None and not self.facts.chain:
             self.facts.chain = chain_of(ssl)
-        return server_failure(error, self._host, verified if not self._settings.ssl_insecure else 0, text)
+        return server_failure(error, self._host, *verdict_on(ssl if not self._settings.ssl_insecure else None))
 
     def failed(self, reason: str) -> None:
         self.connection.error = reason  # who reached for it makes a row of it
