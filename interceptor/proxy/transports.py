@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 import sys
+from contextlib import suppress
 from typing import Final, Protocol, cast
 
 from interceptor.model.connection import Address, Connection
@@ -47,6 +49,14 @@ class Transport(Protocol):
     def close(self, is_abrupt: bool = False) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+
+
+def _reason(exception: Exception | None) -> str:
+    """Of a connection's end; "" if there is none: also if the end of our side just came too late for a peer that had gone."""
+    if isinstance(exception, ConnectionResetError):
+        return "connection reset by peer"
+    has_gone = isinstance(exception, OSError) and exception.errno == errno.ENOTCONN
+    return "" if exception is None or has_gone else str(exception)
 
 
 class TcpTransport(asyncio.Protocol):
@@ -96,7 +106,7 @@ class TcpTransport(asyncio.Protocol):
         self._hangups.forget(self._fd)
         if not self.is_closed:
             self.is_closed = True
-            reason = "connection reset by peer" if isinstance(exception, ConnectionResetError) else str(exception or "")
+            reason = _reason(exception)
             if self._early is not None:
                 self._early.append(Closed(self.connection, reason))
             else:
@@ -132,7 +142,8 @@ class TcpTransport(asyncio.Protocol):
         if self.pieces:
             self.flush()
         if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the peer has gone already: that is told when it is read
+                self._transport.write_eof()
 
     def close(self, is_abrupt: bool = False) -> None:
         """After what was written. No event of it is delivered any more. `is_abrupt`: by a reset."""

@@ -9,12 +9,14 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 import uvloop
 
 from interceptor.model.body import MemoryBody
+from interceptor.model.connection import Connection, Side
 from interceptor.model.flow import Flow, HttpFlow
 from interceptor.model.hooks import (
     FORWARD,
@@ -30,6 +32,7 @@ from interceptor.model.hooks import (
 from interceptor.model.http import Headers, Request, Response
 from interceptor.model.records import BodyData, FlowEnded, FlowStarted, Record
 from interceptor.proxy import driver, listeners, transports
+from interceptor.proxy.core.events import Closed
 from interceptor.proxy.driver import Services
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.listeners import Listeners
@@ -508,3 +511,35 @@ def test_where_a_program_has_to_be_asked_connections_wait_for_its_answer(
             assert any("was refused: pf has no state for it" in report for report in running.reports)
 
     run(main)
+
+
+def test_a_peer_that_has_gone_can_be_told_the_end_of_our_side() -> None:
+    """Its reset has not been read yet. asyncio says so at once, uvloop when it has closed the connection."""
+    told: list[str] = []
+
+    class Driving:
+        def deliver(self, event: Closed) -> None:
+            told.append(event.reason)
+
+        def transport_gone(self, connection: Connection) -> None:
+            told.append("gone")
+
+    class Gone(asyncio.Transport):
+        def write_eof(self) -> None:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+        def can_write_eof(self) -> bool:
+            return True
+
+        def is_closing(self) -> bool:
+            return False
+
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    transport = transports.TcpTransport(cast(Any, Driving()), Connection(Side.SERVER), cast(Any, Mock()))
+    transport.begin()
+    transport.connection_made(Gone())
+    transport.half_close()
+    assert not transport.is_closed
+    transport.connection_lost(OSError(errno.ENOTCONN, "Transport endpoint is not connected"))
+    assert told == ["", "gone"]
