@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from tests.support.certificates import ServerCertificate, TestAuthority
 from tests.support.nginx import content
@@ -42,18 +42,22 @@ def said(flow: Flow) -> list[tuple[bool, str, str]]:
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_a_conversation(proxy: Proxy, echo: str, compression: str | None) -> None:
     path = f"/talk-{echo[:4].strip(':')}-{compression}"
-    with connect(
-        echo + path, proxy=proxy.url, ssl=trust(proxy, echo), compression=compression, max_size=1 << 24
-    ) as client:  # type: ignore[arg-type]
-        for message in ("hello", b"\x00\x01\xff", "hello hello hello"):
-            client.send(message)
-            assert client.recv(timeout=10) == message
-        client.send(["in ", "three ", "fragments"])
-        assert client.recv(timeout=10) == "in three fragments"
-        assert client.ping().wait(10)
-        large = content("websocket", 3_000_000)
-        client.send(large)
-        assert client.recv(timeout=10) == large
+    large = content("websocket", 3_000_000)
+
+    async def talk() -> None:
+        async with asyncio.timeout(30), connect(
+            echo + path, proxy=proxy.url, ssl=trust(proxy, echo), compression=compression, max_size=1 << 24
+        ) as client:
+            for message in ("hello", b"\x00\x01\xff", "hello hello hello"):
+                await client.send(message)
+                assert await client.recv() == message
+            await client.send(["in ", "three ", "fragments"])
+            assert await client.recv() == "in three fragments"
+            await (await client.ping())
+            await client.send(large)
+            assert await client.recv() == large
+
+    asyncio.run(talk())
     flow = proxy.flow(path)
     assert flow["response"]["status_code"] == 101 and flow["websocket"]["close_code"] == 1000
     assert flow["websocket"]["closed_by_client"] is True and flow["error"] is None
@@ -67,17 +71,20 @@ def test_a_conversation(proxy: Proxy, echo: str, compression: str | None) -> Non
 def test_many_at_once_stay_in_order(proxy: Proxy, echo: str) -> None:
     count, sockets = 200, 8
 
-    def talk(number: int) -> list[str | bytes]:
+    async def talk(number: int) -> list[str | bytes]:
         url = f"{echo}/many-{echo[:4].strip(':')}-{number}"
-        with connect(url, proxy=proxy.url, ssl=trust(proxy, echo)) as client:  # type: ignore[arg-type]
+        async with connect(url, proxy=proxy.url, ssl=trust(proxy, echo)) as client:
             for index in range(count):
-                client.send(f"{number} {index}")
-            return [client.recv(timeout=20) for _ in range(count)]
+                await client.send(f"{number} {index}")
+            return [await client.recv() for _ in range(count)]
 
-    with ThreadPoolExecutor(sockets) as pool:
-        for number, answers in enumerate(pool.map(talk, range(sockets))):
-            assert answers == [f"{number} {index}" for index in range(count)]
-            flow = proxy.flow(f"/many-{echo[:4].strip(':')}-{number}")
-            for from_client in (True, False):
-                told = [text for by_client, kind, text in said(flow) if by_client is from_client and kind == "text"]
-                assert told == answers
+    async def all_of_them() -> list[list[str | bytes]]:
+        async with asyncio.timeout(30):
+            return await asyncio.gather(*map(talk, range(sockets)))
+
+    for number, answers in enumerate(asyncio.run(all_of_them())):
+        assert answers == [f"{number} {index}" for index in range(count)]
+        flow = proxy.flow(f"/many-{echo[:4].strip(':')}-{number}")
+        for from_client in (True, False):
+            told = [text for by_client, kind, text in said(flow) if by_client is from_client and kind == "text"]
+            assert told == answers
