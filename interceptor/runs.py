@@ -129,6 +129,7 @@ async def _dump(options: Options, as_json: bool, begin: Callable[[], Companion] 
         dump.on_output_closed = stop
         app.commands.add("replay.client", app.replays.add)  # for scripts; the console has its own
         app.shut_down = stop
+        app.store.pack_ended()
         app.start()
         savers = _savers(app)
         work = loop.create_task(_start_work(app))
@@ -161,6 +162,7 @@ async def _console(options: Options, begin: Callable[[], Companion] | None = Non
     try:
         console = Console(app)
         app.owns_terminal, app.shut_down = True, console.quit
+        app.store.pack_ended()
         app.start()
         savers = _savers(app)
         work = loop.create_task(_start_work(app))

@@ -65,10 +65,11 @@ class Sources(Protocol):
 class Packed:
     """`bodies`: which parts are to be replaced by digest and size of which body."""
 
-    __slots__ = ("bodies", "flow_id", "parts")
+    __slots__ = ("bodies", "flow_id", "inline_below", "parts")
 
-    def __init__(self, flow_id: int) -> None:
+    def __init__(self, flow_id: int, inline_below: int = INLINE_BELOW) -> None:
         self.flow_id = flow_id
+        self.inline_below = inline_below  # of bodies in memory; others are read from the disk for it
         self.parts: list[bytes] = []
         self.bodies: list[tuple[int, Body]] = []
 
@@ -82,7 +83,7 @@ class Packed:
         if type(body) is StoredBody:
             self.parts.append(body.digest + size.to_bytes(8, "little"))
             return NAMED | truncated
-        if size < INLINE_BELOW:
+        if size < INLINE_BELOW or (size < self.inline_below and type(body) is MemoryBody):
             self.parts.append(body.read())
             return INLINE | truncated
         if is_growing:
@@ -103,8 +104,8 @@ class _More:
             self.values[name] = value
 
 
-def packed(flow: Flow, number: ConnectionNumbers) -> Packed:
-    record = Packed(flow.id)
+def packed(flow: Flow, number: ConnectionNumbers, inline_below: int = INLINE_BELOW) -> Packed:
+    record = Packed(flow.id, inline_below)
     more = _more(flow)
     flags = (_IS_LIVE if flow.is_live else 0) | (_IS_MODIFIED if flow.is_modified else 0) | (_HAS_MORE if more else 0)
     if flow.replay_of == 0:

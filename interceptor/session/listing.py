@@ -21,6 +21,7 @@ from interceptor.session.columns import row_of
 from interceptor.session.fields import FieldPool
 from interceptor.session.flow_table import FlowTable
 from interceptor.session.keeping import Keeping
+from interceptor.session.packs import PACKED_TOGETHER, Packs, can_be_packed
 from interceptor.session.session import Session
 from interceptor.session.spool import Spool
 from interceptor.session.weight import bytes_of, move_bodies
@@ -35,6 +36,8 @@ _MOVED_TOGETHER: Final = 64
 _LOOKED_AT_TO_DROP: Final = 256
 AT_HAND: Final = 4_096
 """So many flows stay objects, if they can be read from a session file when they are wanted again."""
+AT_HAND_OF_PACKED: Final = 512
+"""The same where the others are packed."""
 
 
 class Listener(Protocol):
@@ -75,6 +78,8 @@ class Listing:
         self._elsewhere: weakref.WeakValueDictionary[int, Flow] = weakref.WeakValueDictionary()
         self.table = FlowTable()
         self.keeping: Keeping | None = None
+        self.packs: Packs | None = None
+        self.most_at_hand = AT_HAND
         self._is_work_scheduled = False
         self._hidden_live: dict[int, Flow] = {}
         self._weights: dict[int, int] = {}  # of the same keys: what each is counted with in bytes_in_memory
@@ -95,6 +100,12 @@ class Listing:
     def next_id(self) -> int:
         self._last_id += 1
         return self._last_id
+
+    def pack_ended(self) -> None:
+        """From now on: for whoever keeps many flows, looks at few of them again, and has no session file."""
+        if self.packs is None:
+            self.packs = Packs(self.spool)
+            self.most_at_hand = AT_HAND_OF_PACKED
 
     @property
     def session(self) -> Session | None:
@@ -117,7 +128,7 @@ class Listing:
     def flush(self) -> None:
         """Keeps the limits, and tells the listeners now what they would be told within a thirtieth of a second."""
         self._tell()
-        if len(self._flows) > AT_HAND + AT_HAND // 8:
+        if len(self._flows) > self.most_at_hand + self.most_at_hand // 8:
             self._let_go()
         if self.bytes_in_memory > self.memory_limit:  # after all have been told of what goes: it may have been printed or saved
             self._make_room()
@@ -252,6 +263,8 @@ class Listing:
     def _let_go(self) -> None:
         """Of flows that are in the session file as they are: whoever wants one again gets it from there."""
         if self.keeping is None:
+            if self.packs is not None:
+                self._pack(self.packs)
             return
         too_many, looked_at, ended = len(self._flows) - AT_HAND, 0, self._ended
         while ended and looked_at < _LOOKED_AT_TO_DROP and (too_many > 0 or self.bytes_in_memory > self.memory_limit):
@@ -269,8 +282,65 @@ class Listing:
             self._elsewhere[flow_id] = flow
             too_many -= 1
 
+    def _pack(self, packs: Packs) -> None:
+        """Of the flows that ended first so many that few enough objects are left."""
+        too_many, looked_at, ended, table = len(self._flows) - self.most_at_hand, 0, self._ended, self.table
+        while too_many > 0 and looked_at < _LOOKED_AT_TO_DROP:
+            chosen: list[Flow] = []
+            while ended and len(chosen) < min(PACKED_TOGETHER, too_many) and looked_at < _LOOKED_AT_TO_DROP:
+                flow = self._flows.get(flow_id := ended.popleft())
+                if flow is None:
+                    continue
+                if flow in self._changed or flow in self._added or not can_be_packed(flow):
+                    looked_at += 1
+                    ended.append(flow_id)
+                elif table.block_of(flow_id):  # it was looked at again
+                    self._becomes_packed(flow)
+                    too_many -= 1
+                else:
+                    chosen.append(flow)
+            while chosen:
+                before = packs.weight
+                number = packs.add(chosen)
+                self.bytes_in_memory += packs.weight - before
+                count = len(packs.flows_of(number))
+                for flow in chosen[:count]:
+                    table.set_block(flow.id, number)
+                    self._becomes_packed(flow)
+                del chosen[:count]
+                too_many -= count
+            if not ended:
+                break
+        packs.let_go()
+
+    def _becomes_packed(self, flow: Flow) -> None:
+        del self._flows[flow.id]
+        self.bytes_in_memory -= self._weights.pop(flow.id)
+        self._elsewhere[flow.id] = flow
+
+    def _drop_pack(self, packs: Packs) -> bool:
+        """The oldest. False if there is none."""
+        before, table = packs.weight, self.table
+        number, flow_ids = packs.drop_oldest()
+        self.bytes_in_memory -= before - packs.weight
+        for flow_id in flow_ids:
+            if table.block_of(flow_id) != number:
+                continue
+            table.set_block(flow_id, 0)
+            if flow_id not in self._flows:
+                if flow_id in table:
+                    self._unlist(flow_id)
+                    self._dropped += 1
+                table.forget([flow_id])
+        return number > 0
+
     def _make_room(self) -> None:
         self._let_go()
+        if (packs := self.packs) is not None:
+            weight = packs.weight
+            while self.bytes_in_memory - (weight - packs.weight) > self.memory_limit and packs.move_oldest():
+                pass
+            self.bytes_in_memory -= weight - packs.weight
         while self.bytes_in_memory > self.memory_limit and self._with_bodies and self.spool.has_room:
             ids = [self._with_bodies.popleft() for _ in range(min(_MOVED_TOGETHER, len(self._with_bodies)))]
             flows = [flow for flow in map(self._flows.get, ids) if flow is not None]
@@ -286,6 +356,8 @@ class Listing:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
+        while self.packs is not None and self.bytes_in_memory > self.memory_limit and self._drop_pack(self.packs):
+            pass
         looked_at = 0
         while self.bytes_in_memory > self.memory_limit and self._ended and looked_at < _LOOKED_AT_TO_DROP:
             flow = self._flows.get(self._ended.popleft())

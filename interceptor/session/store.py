@@ -211,6 +211,8 @@ class Store(Listing):
         if flow in self:
             if flow.id not in self._flows:
                 self._have_at_hand(flow)
+            if self.packs is not None:
+                self.table.set_block(flow.id, 0)  # there it is as it was
             self._weigh(flow)
             self._note_change(flow)
             if not flow.is_live:
@@ -277,6 +279,8 @@ class Store(Listing):
         flow = self._elsewhere.get(flow_id)
         if flow is None and self.session is not None:
             flow = self.session.load(flow_id)
+        elif flow is None and self.packs is not None and (pack := self.table.block_of(flow_id)):
+            flow = self.packs.load(pack, flow_id)
         if flow is None:
             flow = self._unreadable(flow_id)
         self._elsewhere[flow_id] = flow
@@ -293,7 +297,7 @@ class Store(Listing):
         weight = self._weights[flow.id] = bytes_of(flow)
         self.bytes_in_memory += weight
         self._may_go(flow)
-        if len(self._flows) > AT_HAND + AT_HAND // 8:
+        if len(self._flows) > self.most_at_hand + self.most_at_hand // 8:
             self._let_go()
 
     def _hidden_changed(self) -> None:
@@ -334,6 +338,7 @@ class Store(Listing):
         """What is in that session is on the list from now on, and what happens goes into it. Flows that are here already are
         written, too: under the numbers that they have if these are free, else, if they have ended, under new ones."""
         assert self.keeping is None
+        self._unpack_all()
         keeping = self.keeping = Keeping(session, self._body_is_stored)
         here, self.table = list(self._flows.values()), session.table
         self._last_id = max(self._last_id, session.last_id)
@@ -354,6 +359,15 @@ class Store(Listing):
         self._is_anew = True
         self._tell()
         self.work_soon()
+
+    def _unpack_all(self) -> None:
+        if self.packs is not None:
+            packs, self.packs, self.most_at_hand = self.packs, None, AT_HAND
+            for flow_id in self.table.ids():
+                if flow_id not in self._flows:
+                    self._have_at_hand(self._elsewhere.get(flow_id) or packs.load(self.table.block_of(flow_id), flow_id))
+                self.table.set_block(flow_id, 0)
+            self.bytes_in_memory -= packs.weight
 
     def leave(self) -> int:
         """The session is closed, and what is in it is off the list; another can be opened. What still runs stays on the list, and
