@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from interceptor.proxy.driver import Services
     from interceptor.proxy.listeners import Listeners
     from interceptor.proxy.names import SystemNames
+    from interceptor.proxy.own_lookups import OwnLookups
     from interceptor.proxy.pac import PacFiles
     from interceptor.proxy.tls_service import TlsService
     from interceptor.session.search.searching import Searching
@@ -179,6 +180,13 @@ class App:
         return ServerReplay(self.options, lambda path: read_file(path, self._warn, new_body=self.store.spool.new_body))
 
     @cached_property
+    def own_lookups(self) -> OwnLookups:
+        from interceptor.proxy.own_lookups import OwnLookups
+
+        assert self._services is not None, "not started"
+        return OwnLookups(self._services, self.names, self.settings)
+
+    @cached_property
     def scripts(self) -> Scripts:
         from interceptor.addons.scripts import Scripts
 
@@ -220,6 +228,7 @@ class App:
         )
         services.connection_ended = Garbage(loop.call_soon, lambda: len(self.store)).connection_ended
         services.look_up = self.names.look_up
+        self._choose_lookups()
         services.confdir, services.tell = self.options.confdir_path, partial(self.log, "info")
         from interceptor.proxy.asks import ChooseWay, LogIn
         from interceptor.proxy.logins import log_in
@@ -255,6 +264,8 @@ class App:
             self._services.hangups.close()
             if self._services.programs is not None:
                 self._services.programs.close()
+        if "own_lookups" in self.__dict__:
+            self.own_lookups.close()
         if "pac_files" in self.__dict__:
             self.pac_files.close()
         self.store.flush()
@@ -328,6 +339,7 @@ class App:
         assert self._services is not None
         self._services.local_host = options.connect_addr
         self.names.configure(options.dns_name_servers, options.dns_use_hosts_file)
+        self._choose_lookups()
         configure_programs(self._services, options, self.store.clients_changed)
         if "tls_keylog_file" in names:
             self.keylog.open(self._keylog_path)
@@ -340,6 +352,11 @@ class App:
         if "scripts" in names and "scripts" not in self.__dict__:
             self.scripts.start_running()  # from here on it is told of changes itself
             self.scripts.apply()
+
+    def _choose_lookups(self) -> None:
+        """Who looks up the names that we connect to: the system, unless its hosts file is not to count."""
+        assert self._services is not None
+        self._services.find = None if self.names.uses_hosts else self.own_lookups.find
 
     def _rules_changed(self) -> None:
         """Who has a say in what may be another now, and what connections are told of the options."""

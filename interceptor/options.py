@@ -243,10 +243,12 @@ class _Declared:
     dns_name_servers = texts(
         [],
         "dns",
-        "Name servers that mode dns asks: 9.9.9.9, [::1]:5353, tls://1.1.1.1, https://1.1.1.1/dns-query.",
+        "Name servers that mode dns asks, and dns_use_hosts_file off: 9.9.9.9, [::1]:5353, tls://1.1.1.1, https://1.1.1.1/dns-query.",
         check=are_servers,
     )
-    dns_use_hosts_file = switch(True, "dns", "Answer queries for addresses from the hosts file, in mode dns.")
+    dns_use_hosts_file = switch(
+        True, "dns", "Look names up in the hosts file first: queries in mode dns, and what is connected to. Off: name servers."
+    )
     strip_ech = switch(True, "dns", "Take the keys for Encrypted ClientHello out of DNS answers, so that TLS shows names.")
 
     tcp_timeout = seconds(600, "limits", "Seconds after which a silent connection is closed.")

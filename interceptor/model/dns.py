@@ -16,6 +16,7 @@ SERVFAIL: Final = 2
 HTTPS: Final = 65
 SVCB: Final = 64
 A, AAAA, ANY = 1, 28, 255
+_OPT: Final = 41
 
 _HEADER: Final = struct.Struct(">HHHHHH")
 _TYPES: Final = {
@@ -139,6 +140,26 @@ def payload_size(query: bytes) -> int:
         return 512
     at = query.rfind(b"\0\0\x29")  # the root's name, type OPT; its class is the size
     return max(int.from_bytes(query[at + 3 : at + 5], "big"), 512) if at >= HEADER_BYTES and at + 5 <= len(query) else 512
+
+
+def address_query(query_id: int, name: str, kind: int) -> bytes:
+    """Asks for the addresses of a name, in datagrams of up to 1232 bytes. ValueError if the name cannot be asked for."""
+    labels = name.encode("idna").split(b".")
+    if not all(0 < len(label) < 64 for label in labels) or sum(map(len, labels)) + len(labels) > 254:
+        raise ValueError(f"{name!r} is no name that a name server could know")
+    question = b"".join(bytes((len(label),)) + label for label in labels) + struct.pack(">BHH", 0, kind, 1)
+    return _HEADER.pack(query_id, 0x0100, 1, 0, 0, 1) + question + struct.pack(">BHHIH", 0, _OPT, 1232, 0, 0)
+
+
+def addresses_in(answer: bytes, kind: int) -> list[bytes]:
+    """Packed: those of the question's name, and of the names that it stands for. ValueError if it cannot be read."""
+    import dns.message
+
+    try:
+        message = dns.message.from_wire(answer, ignore_trailing=True)
+        return [rdata.to_wire() or b"" for rrset in message.answer if rrset.rdtype == kind for rdata in rrset]
+    except Exception as error:
+        raise ValueError(f"its answer cannot be read: {error}") from None
 
 
 def failure(query: bytes, rcode: int) -> bytes:

@@ -52,7 +52,7 @@ from interceptor.proxy.core.events import Event, FlowKilled, MessageInjected, Op
 from interceptor.proxy.datagrams import DatagramClient, DatagramServer, DatagramSocket
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.ingress import Ingress
-from interceptor.proxy.resolver import Unreachable, connect, connect_datagrams, resolve
+from interceptor.proxy.resolver import FindsNames, Unreachable, connect, connect_datagrams, finder, resolve
 from interceptor.proxy.transports import TcpTransport, Transport
 
 COARSE_SECONDS: Final = 0.1
@@ -103,6 +103,7 @@ class Services:
     confdir: Path = Path()  # where keys are
     tell: Callable[[str], None] = lambda text: None  # to the event log, as news
     look_up: Callable[[LookUp], NamesFound] = lambda ask: NamesFound(())
+    find: FindsNames | None = None  # who looks names up in place of the system
     later: dict[type[Ask[Any]], Callable[[Any], Awaitable[Any]]] = field(default_factory=dict)  # who answers what, in a while
 
 
@@ -350,7 +351,9 @@ class Driver:
     async def _resolve(self, ask: Resolve) -> None:
         answer: tuple[str, ...] | ConnectFailed
         try:
-            answer = await resolve(self._services.loop, ask.host, ask.port)
+            services = self._services
+            find = finder(services.loop, services.is_own_address, services.find)
+            answer = await resolve(services.loop, ask.host, ask.port, find)
         except Unreachable as error:
             answer = ConnectFailed(ask.host, "name", str(error))
         self.deliver(Replied(ask, answer))
@@ -406,12 +409,13 @@ class Driver:
 
     async def _open_transport(self, connection: Connection, host: str, port: int) -> Transport:
         services = self._services
+        find = finder(services.loop, services.is_own_address, services.find, bool(connection.via), connection.transport)
         if connection.transport == "udp":
-            sock = await connect_datagrams(services.loop, host, port, services.local_host)
+            sock = await connect_datagrams(services.loop, host, port, services.local_host, find)
             datagrams = self._transports[connection] = DatagramServer(services.loop, self, connection, sock)
             return datagrams
         stream = self._transports[connection] = TcpTransport(self, connection, services.hangups)
-        await connect(services.loop, stream, host, port, services.local_host)
+        await connect(services.loop, stream, host, port, services.local_host, find)
         return stream
 
     # --- time and end -----------------------------------------------------------------------------------------

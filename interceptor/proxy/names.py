@@ -1,6 +1,7 @@
 """What this machine knows of names: its name servers and its hosts file, looked at again when the files have changed.
 
     resolv.conf (Linux, macOS, the BSDs) ─▸ servers        `dns_name_servers` stands in their place
+                                         ─▸ search list
     hosts ─▸ name ─▸ addresses                               unless `dns_use_hosts_file` is off
 """
 
@@ -54,11 +55,24 @@ class SystemNames:
 
     def __init__(self, resolv_conf: Path = RESOLV_CONF, hosts: Path = HOSTS) -> None:
         self._servers, self._hosts = _Watched(resolv_conf, name_servers), _Watched(hosts, host_addresses)
+        self._searched = _Watched(resolv_conf, search_list)
         self._own_servers: list[NameServer] = []
         self._uses_hosts = True
 
     def configure(self, servers: Sequence[str], uses_hosts: bool) -> None:
         self._own_servers, self._uses_hosts = [parse_server(text) for text in servers], uses_hosts
+
+    @property
+    def uses_hosts(self) -> bool:
+        return self._uses_hosts
+
+    def full_names(self, name: str) -> list[str]:
+        """What a name that was told to this machine may mean, in the order in which it is to be asked for."""
+        if name.endswith("."):
+            return [name.rstrip(".")]
+        domains, dots = self._searched.value()
+        longer = [f"{name}.{domain}" for domain in domains]
+        return [name, *longer] if name.count(".") >= dots else [*longer, name]
 
     def look_up(self, ask: LookUp) -> NamesFound:
         addresses = self._hosts.value().get(ask.name.lower()) if ask.name and self._uses_hosts else None
@@ -73,6 +87,23 @@ def name_servers(text: str) -> list[NameServer]:
         if len(words) >= 2 and words[0] == "nameserver":
             servers.append(NameServer(words[1]))
     return servers
+
+
+def search_list(text: str) -> tuple[list[str], int]:
+    """Domains in which short names are looked for, and with how many dots a name is not short (resolv.conf(5): `search`,
+    `domain`, `options ndots:n`)."""
+    domains, dots = list[str](), 1
+    for line in text.splitlines():
+        match line.split():
+            case ["search" | "domain", *named]:
+                domains = [domain.strip(".") for domain in named if domain.strip(".")]
+            case ["options", *options]:
+                for option in options:
+                    name, _, number = option.partition(":")
+                    dots = int(number) if name == "ndots" and number.isdecimal() else dots
+            case _:
+                pass
+    return domains, dots
 
 
 def host_addresses(text: str) -> dict[str, list[bytes]]:

@@ -1,15 +1,30 @@
-"""From a name and a port to a connected socket: resolved by the system, tried in turn with a head start each (RFC 8305). A
-socket for datagrams hears of nobody who answers, so the first address to which there is a route is taken."""
+"""From a name and a port to a connected socket: resolved by the system (or by `find`), tried in turn with a head start each (RFC
+8305). A socket for datagrams hears of nobody who answers, so the first address to which there is a route is taken."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 HEAD_START_SECONDS: Final = 0.25
 AddressInfo = tuple[Any, Any, int, str, Any]
+Find = Callable[[str, int, int], Awaitable[Sequence[AddressInfo]]]
+"""From a name, a port and a kind of socket to what `getaddrinfo` would say; Unreachable if that is nothing."""
+LEADS_HERE: Final = (
+    "that name leads to this proxy itself, and a request to it would never end; if the hosts file says so, dns_use_hosts_file off"
+    " has name servers asked"
+)
+
+
+class FindsNames(Protocol):
+    """Who looks names up in place of the system."""
+
+    async def __call__(self, host: str, port: int, kind: int, is_hop: bool) -> Sequence[AddressInfo]:
+        """`is_hop`: of a proxy on the way out. Unreachable if there is no address."""
+        ...
 
 
 class Unreachable(Exception):
@@ -26,14 +41,19 @@ def literal_address(host: str) -> str | None:
 
 
 async def connect(
-    loop: asyncio.AbstractEventLoop, transport: asyncio.Protocol, host: str, port: int, local_host: str | None = None
+    loop: asyncio.AbstractEventLoop,
+    transport: asyncio.Protocol,
+    host: str,
+    port: int,
+    local_host: str | None = None,
+    find: Find | None = None,
 ) -> None:
     """Connects `transport`. Unreachable if nobody answers. Cancel it, and what was begun is closed."""
     try:
         if literal_address(host) is not None:  # nothing to resolve and nothing to race: the loop's own way is the shortest
             await loop.create_connection(lambda: transport, host, port, local_addr=(local_host, 0) if local_host else None)
             return
-        addresses = await _resolve(loop, host, port)
+        addresses = await _resolve(loop, host, port, socket.SOCK_STREAM, find)
         if len(addresses) == 1:
             sock = await _try(loop, addresses[0], local_host)
         else:
@@ -48,13 +68,13 @@ async def connect(
 
 
 async def connect_datagrams(
-    loop: asyncio.AbstractEventLoop, host: str, port: int, local_host: str | None = None
+    loop: asyncio.AbstractEventLoop, host: str, port: int, local_host: str | None = None, find: Find | None = None
 ) -> socket.socket:
     """A UDP socket whose only peer is that one. Unreachable if there is no way to it."""
     if literal_address(host) is not None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
     else:
-        found = await _resolve(loop, host, port, socket.SOCK_DGRAM)
+        found = await _resolve(loop, host, port, socket.SOCK_DGRAM, find)
     reasons: list[str] = []
     for family, kind, protocol, _, address in found:
         try:
@@ -74,21 +94,71 @@ async def connect_datagrams(
     raise Unreachable(reasons[0])
 
 
-async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> tuple[str, ...]:
+async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int, find: Find | None = None) -> tuple[str, ...]:
     """The IP addresses of that name, in the order in which they would be tried. Unreachable if there is none."""
-    return tuple(dict.fromkeys(str(info[4][0]) for info in await _resolve(loop, host, port)))
+    found = await _resolve(loop, host, port, socket.SOCK_STREAM, find)
+    return tuple(dict.fromkeys(str(info[4][0]) for info in found))
 
 
-async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int, kind: int = socket.SOCK_STREAM) -> list[AddressInfo]:
+def finder(
+    loop: asyncio.AbstractEventLoop,
+    is_own_address: Callable[[str, int, str], bool],
+    instead: FindsNames | None,
+    is_hop: bool = False,
+    transport: str = "",
+) -> Find:
+    """Who finds the addresses of a name. `instead`: of the system; `transport`: what there must not lead back to us by."""
+
+    async def find(host: str, port: int, kind: int) -> Sequence[AddressInfo]:
+        found = await (instead(host, port, kind, is_hop) if instead else _system_addresses(loop, host, port, kind))
+        others = [info for info in found if not transport or not is_own_address(info[4][0], port, transport)]
+        if not others:
+            raise Unreachable(LEADS_HERE)
+        return others
+
+    return find
+
+
+async def _system_addresses(loop: asyncio.AbstractEventLoop, host: str, port: int, kind: int) -> Sequence[AddressInfo]:
+    """As this machine looks names up, its hosts file included. Unreachable if there is none."""
     try:
-        found = await loop.getaddrinfo(host, port, type=kind)
+        return await loop.getaddrinfo(host, port, type=kind)
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) and error.strerror else str(error)
         raise Unreachable(f"the name cannot be resolved: {reason}") from None
-    return _interleaved(found)
 
 
-def _interleaved(found: list[AddressInfo]) -> list[AddressInfo]:
+def address_infos(addresses: Sequence[str], port: int, kind: int) -> list[AddressInfo]:
+    """What `getaddrinfo` says of addresses: IPv6 first, unless there is no way to the first of these."""
+    six = [address for address in addresses if ":" in address]
+    four = [address for address in addresses if ":" not in address]
+    ordered = [*six, *four] if six and _has_route(six[0]) else [*four, *six]
+    return [_info(address, port, kind) for address in ordered]
+
+
+def _info(address: str, port: int, kind: int) -> AddressInfo:
+    if ":" in address:
+        return socket.AF_INET6, kind, 0, "", (address, port, 0, 0)
+    return socket.AF_INET, kind, 0, "", (address, port)
+
+
+def _has_route(address: str) -> bool:
+    """Nothing is sent."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))
+    except OSError:
+        return False
+    return True
+
+
+async def _resolve(
+    loop: asyncio.AbstractEventLoop, host: str, port: int, kind: int, find: Find | None
+) -> list[AddressInfo]:
+    return _interleaved(await (find(host, port, kind) if find is not None else _system_addresses(loop, host, port, kind)))
+
+
+def _interleaved(found: Sequence[AddressInfo]) -> list[AddressInfo]:
     """Families in turn, beginning with the first that the system named (RFC 8305 §4)."""
     first = [info for info in found if info[0] == found[0][0]]
     second = [info for info in found if info[0] != found[0][0]]

@@ -44,6 +44,7 @@ secure  IN HTTPS 1 . alpn=h2,h3 ipv4hint=192.0.2.7 ech=ECH
 plain   IN HTTPS 1 . alpn=h2
 @       IN DNSKEY 257 3 13 KEY
 xn--bcher-kva IN A 192.0.2.99
+led     IN A 127.0.0.2
 """.replace("ECH", _ECH).replace(" KEY", f" {_KEY}"),
     relativize=False,
     check_origin=True,
