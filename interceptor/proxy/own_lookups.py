@@ -33,8 +33,10 @@ from interceptor.proxy.resolver import AddressInfo, Unreachable, address_infos
 from interceptor.proxy.settings import Settings
 from interceptor.specs.routes import Routes
 
-PATIENCE_SECONDS: Final = 12.0
+PATIENCE_SECONDS: Final = 15.0
 """Longer than `layers.dns` gives name servers: it says why there is no answer."""
+AGAIN_SECONDS: Final = (1.0, 3.0)
+"""After so long a datagram that nobody has answered is sent again: it may have been lost."""
 OTHER_FAMILY_SECONDS: Final = 1.0
 """How long the addresses of one family wait for those of the other."""
 _HERE: Final = ("127.0.0.1", 0)
@@ -49,6 +51,7 @@ class OwnLookups:
         self._services, self._names, self._settings = services, names, settings
         self._inner: Services | None = None
         self._asking: dict[bool, _Asking] = {}  # by whether routes count
+        self._asked: dict[tuple[str, int, bool], asyncio.Task[tuple[list[str], str]]] = {}  # and not yet answered
 
     async def find(self, host: str, port: int, kind: int, is_hop: bool) -> Sequence[AddressInfo]:
         """As `resolver.Find`; `is_hop`: of a proxy on the way out."""
@@ -64,16 +67,21 @@ class OwnLookups:
 
     async def _addresses(self, name: str, is_hop: bool) -> tuple[list[str], str]:
         """And why there are none."""
-        tasks = {kind: asyncio.ensure_future(self._ask(name, kind, is_hop)) for kind in (A, AAAA)}
-        try:
-            await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-            has_some = any(task.done() and task.result()[0] for task in tasks.values())
-            await asyncio.wait(tasks.values(), timeout=OTHER_FAMILY_SECONDS if has_some else None)
-            answers = [task.result() for task in tasks.values() if task.done()]
-        finally:
-            for task in tasks.values():
-                task.cancel()
+        tasks = [self._shared(name, kind, is_hop) for kind in (A, AAAA)]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        has_some = any(task.done() and task.result()[0] for task in tasks)
+        await asyncio.wait(tasks, timeout=OTHER_FAMILY_SECONDS if has_some else None)
+        answers = [task.result() for task in tasks if task.done()]
         return [address for found, _ in answers for address in found], next((why for _, why in answers if why), "")
+
+    def _shared(self, name: str, kind: int, is_hop: bool) -> asyncio.Task[tuple[list[str], str]]:
+        """One question for all who want to know it at the same time; it goes on if some of them do not any more."""
+        key = name, kind, is_hop
+        task = self._asked.get(key)
+        if task is None:
+            task = self._asked[key] = self._services.loop.create_task(self._ask(name, kind, is_hop))
+            task.add_done_callback(lambda done: self._asked.pop(key, None))
+        return task
 
     async def _ask(self, name: str, kind: int, is_hop: bool) -> tuple[list[str], str]:
         try:
@@ -152,7 +160,10 @@ class _Asking:
             self._driver.deliver(DataReceived(self._connection, framed))
             if self._is_stream:
                 self._driver.deliver(HalfClosed(self._connection))
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            for seconds in () if self._is_stream else AGAIN_SECONDS:
+                if await asyncio.wait((future,), timeout=seconds) == (set(), {future}) and not self.is_closed:
+                    self._driver.deliver(DataReceived(self._connection, framed))
+            async with asyncio.timeout(PATIENCE_SECONDS - sum(AGAIN_SECONDS)):
                 return await future
         finally:
             self._waiting.pop(number, None)
