@@ -81,12 +81,13 @@ class Connection:
     error: str = ""  # why it failed, in words for a person
     via: Route = ()  # the hops that it goes over; the socket leads to the first of them
     is_forwarded: bool = False  # no tunnel: the last hop is told whole URLs, and asks their servers itself
+    relay: Address | None = None  # where a SOCKS5 hop takes the datagrams of this one
     process: Process | None = None  # of a client on this machine: which program it is; known a moment after it has connected
 
     @property
     def dialled(self) -> Address | None:
         """Where its socket leads."""
-        return self.via[0].address if self.via else self.peer
+        return self.relay or (self.via[0].address if self.via else self.peer)
 
     def __repr__(self) -> str:
         host, port = self.peer or ("?", 0)

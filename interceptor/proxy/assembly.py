@@ -35,6 +35,7 @@ from interceptor.proxy.upstreams import Upstreams
 from interceptor.specs.servers import NameServer
 
 if TYPE_CHECKING:
+    from interceptor.proxy.hop_tunnel import HopTunnel
     from interceptor.proxy.layers.dns import Dns
     from interceptor.proxy.layers.http.dns_over_https import HttpsLink
     from interceptor.proxy.layers.http.http2_hop import Http2Hop
@@ -97,6 +98,16 @@ class Assembly:
         from interceptor.proxy.layers.http.connect_hop import ConnectHop
 
         return ConnectHop(self.stack, hop, to, self._settings.http_connect_send_host_header, self._settings.login_with(hop))
+
+    def association(self, hop: Hop, to: Address) -> HopTunnel:
+        from interceptor.proxy.layers.socks_hop import SocksHop
+
+        return SocksHop(self.stack, hop, to, is_association=True)
+
+    def datagrams_by(self, to: Address, ended: Callable[[], None]) -> Tunnel:
+        from interceptor.proxy.layers.socks_hop import SocksDatagrams
+
+        return SocksDatagrams(self.stack, to, ended)
 
     def proxy_header(self, origin: Origin) -> Tunnel | None:
         if (version := self._settings.proxy_header_for(origin)) is None:

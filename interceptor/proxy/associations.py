@@ -16,11 +16,10 @@ from typing import Any, Final
 
 from interceptor.model.connection import Address, bracketed
 from interceptor.proxy.datagrams import DatagramClient, DatagramSocket, Newcomer, bound_datagram_socket
-from interceptor.proxy.socks_messages import read_address
+from interceptor.proxy.socks_messages import unwrapped
 
 CONVERSATIONS: Final = 512
 """Of one association."""
-_RESERVED: Final = b"\0\0"
 
 
 class Association(DatagramSocket):
@@ -40,7 +39,7 @@ class Association(DatagramSocket):
         if not self._is_the_client(peer):
             return None
         try:
-            destination, content = _unwrapped(data)
+            destination, content = unwrapped(data)
         except ValueError as error:
             self._refused(str(error))
             return None
@@ -68,18 +67,6 @@ class Association(DatagramSocket):
         if reason not in self._told and len(self._told) < 4:
             self._told.add(reason)
             self._tell(f"A datagram for the SOCKS client {bracketed(self._client_host)} was dropped: {reason}.")
-
-
-def _unwrapped(data: bytes) -> tuple[Address, bytes]:
-    """ValueError if that is not for us."""
-    if data[:2] != _RESERVED or len(data) < 4:
-        raise ValueError("it has no SOCKS header")
-    if data[2]:
-        raise ValueError("it is a fragment, and those are not put together here")
-    found = read_address(data[3:])
-    if found is None or not found[0][1]:
-        raise ValueError("its SOCKS header does not say where it is to go")
-    return found
 
 
 def _is_same_host(one: str, other: str) -> bool:

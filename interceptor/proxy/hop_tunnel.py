@@ -25,11 +25,13 @@ HopState = Enum("HopState", ["CLOSED", "ASKING", "OPEN", "FAILED"])
 
 
 class HopTunnel(Tunnel):
-    """`to` is where the hop is to lead: the next one, or the origin. `stage` is set by each kind."""
+    """`to` is where the hop is to lead: the next one, or the origin. `stage` is set by each kind; `bound` is what a hop says that
+    it has bound for us, if it says so."""
 
     def __init__(self, stack: Stack, hop: Hop, to: Address) -> None:
         super().__init__(stack)
-        self._hop, self._to = hop, to
+        self._hop, self.to = hop, to
+        self.bound: Address | None = None
         self._state = HopState.CLOSED
         self._held = b""
 

@@ -7,7 +7,8 @@ Where HTTP/2 was agreed on with an https hop, the connection to it carries any n
 attempt goes on with a stream, which is a connection of its own; the next attempt over the same hops begins with another one.
 
 A PAC file is asked for the ways first; one whose first hop (or, direct, whose origin) is not there gives way to the next.
-A hop that speaks HTTP is the last and is to forward a request: then it is asked for no tunnel.
+A hop that speaks HTTP is the last and is to forward a request: then it is asked for no tunnel. Datagrams have a way of their own
+over a SOCKS5 proxy: it is asked first (`datagram_hop.py`), and then they go to where it says.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, Hung
 from interceptor.proxy.core.layer import Layer, Mark
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
+from interceptor.proxy.datagram_hop import DatagramHop, MakesAssociations, why_not
 from interceptor.proxy.settings import Settings
 from interceptor.specs.routes import Pac
 
 R = TypeVar("R")
 
 
-class MakesTunnels(Protocol):
+class MakesTunnels(MakesAssociations, Protocol):
     """Who knows the layers. Where nothing but bytes is spoken they are never asked."""
 
     def tls(self, origin: Origin, alpn_offers: tuple[bytes, ...]) -> Tunnel:
@@ -142,6 +144,7 @@ class Opening:
         self._step: Step | None = None
         self._tunnel: Tunnel | None = None
         self._head: Unclaimed | None = None
+        self._datagram_hop: DatagramHop | None = None
 
     def _record(self, route: Route) -> Connection:
         origin = self.reach.origin
@@ -179,9 +182,19 @@ class Opening:
     def _go(self, route: Route) -> None:
         self.connection = self._record(route)
         if route and self.connection.transport == "udp":
-            reason = "datagrams cannot go over this proxy: a route `direct` for that host lets them out"
-            return self._fail(ConnectFailed(str(route[-1]), "connect", reason, self.connection))
+            if reason := why_not(route):
+                return self._fail(ConnectFailed(str(route[-1]), "connect", reason, self.connection))
+            to = self.reach.origin.host, self.reach.origin.port
+            self._datagram_hop = DatagramHop(self._owner, route[0], to, self._relayed, self._not_relayed)
+            return self._datagram_hop.start()
         self._dial_or_share()
+
+    def _relayed(self, relay: Address) -> None:
+        self.connection.relay = relay
+        self._dial_or_share()
+
+    def _not_relayed(self, stage: str, reason: str) -> None:
+        self._fail(ConnectFailed(str(self.connection.via[0]), stage, reason, self.connection))
 
     def _dial_or_share(self) -> None:
         for index in reversed(range(len(self.connection.via))):
@@ -203,7 +216,11 @@ class Opening:
             return self._fail(answer)
         self._head = Unclaimed(self._owner, answer)
         self._head.opening = self
-        self._stack.open(answer, (), self._head)
+        foot = self._datagram_hop.take() if self._datagram_hop is not None else None
+        self._stack.open(answer, [foot] if foot is not None else (), self._head)
+        if self._datagram_hop is not None and foot is None:
+            self._owner.wire(Close(answer, "no longer wanted"))
+            return self.lost("it has ended the association for datagrams")
         self._steps = [*self._hop_steps(), *self._header_steps(), *self._tls_steps()]
         self.opened()
 
@@ -216,7 +233,7 @@ class Opening:
     def _hop_steps(self) -> list[Step]:
         connection, make = self.connection, self._owner.make
         steps: list[Step] = []
-        for index, hop in enumerate(connection.via):
+        for index, hop in enumerate(connection.via if connection.relay is None else ()):
             is_last = index == len(connection.via) - 1
             is_told = is_last and connection.is_forwarded
             to = connection.peer if is_last else connection.via[index + 1].address
@@ -313,6 +330,8 @@ class Opening:
         elif self._head is not None:
             self._head.opening = None
             self._owner.wire(Close(self.connection, "no longer wanted"))
+        if self._datagram_hop is not None:
+            self._datagram_hop.end()
 
     def _too_late(self) -> None:
         settings = self._owner.settings
@@ -337,6 +356,8 @@ class Opening:
 
     def _fail(self, failed: ConnectFailed) -> None:
         self._stop()
+        if self._datagram_hop is not None:
+            self._datagram_hop.end()
         self.connection.error = failed.reason
         if self._others and self._step is None:
             return self._go(self._others.pop(0))

@@ -73,6 +73,18 @@ def read_address(data: bytes) -> tuple[Address, bytes] | None:
     return (host, port), data[end + 2 :]
 
 
+def unwrapped(datagram: bytes) -> tuple[Address, bytes]:
+    """What the header of a datagram says, where it is to go or comes from, and its content. ValueError if it is none of ours."""
+    if datagram[:2] != b"\0\0" or len(datagram) < 4:
+        raise ValueError("it has no SOCKS header")
+    if datagram[2]:
+        raise ValueError("it is a fragment, and those are not put together here")
+    found = read_address(datagram[3:])
+    if found is None or not found[0][1]:
+        raise ValueError("its SOCKS header does not say where it is to go")
+    return found
+
+
 def read_name(raw: bytes) -> str:
     """ValueError if it cannot be a host's."""
     if not raw or any(byte <= 0x20 or byte == 0x7F for byte in raw):

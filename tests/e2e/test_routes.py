@@ -64,6 +64,23 @@ def relay() -> Iterator[int]:
         yield server.port
 
 
+@pytest.fixture(scope="module")
+def echo() -> Iterator[int]:
+    """The port of a UDP server that says who asked, and what."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            while (received := server.recvfrom(65535))[0] != b"enough":
+                server.sendto(f"{received[1][1]} said ".encode() + received[0], received[1])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield server.getsockname()[1]
+        server.sendto(b"enough", server.getsockname())
+        thread.join(10)
+
+
 class Child(Proxy):
     """`ports`: of its listeners, by name."""
 
@@ -71,18 +88,20 @@ class Child(Proxy):
 
 
 @pytest.fixture(scope="module")
-def child(tmp_path_factory: pytest.TempPathFactory, parent: Proxy, relay: int) -> Iterator[Child]:
+def child(tmp_path_factory: pytest.TempPathFactory, parent: Proxy, relay: int, echo: int) -> Iterator[Child]:
     """Goes over the parent, and trusts what that shows."""
     folder = tmp_path_factory.mktemp("child")
-    ports = {name: free_port() for name in ("http", "https", "without")}
+    ports = {name: free_port() for name in ("http", "https", "without", "udp", "lost")}
     modes = {
         "http": f"upstream:http://me:pw@127.0.0.1:{parent.port}@{ports['http']}",
         "https": f"upstream:https://me:pw@localhost:{parent.port}@{ports['https']}",
         "without": f"upstream:http://127.0.0.1:{parent.port}@{ports['without']}",
+        "udp": f"reverse:udp://127.0.0.1:{echo}@{ports['udp']}",
+        "lost": f"reverse:udp://127.0.0.2:{echo}@{ports['lost']}",
     }
     arguments = [word for mode in modes.values() for word in ("-m", mode)]
     socks = f"socks5h://me:pw@127.0.0.1:{SOCKS_PORT}"
-    arguments += ["--route", f"^127.0.0.1: {socks}", "--route", f"^127.0.0.2: {socks},http://127.0.0.1:{relay}"]
+    arguments += ["--set", "udp_timeout=0.3", "--route", f"^127.0.0.1: {socks}", "--route", f"^127.0.0.2: {socks},http://127.0.0.1:{relay}"]
     with Child(
         folder, "-m", f"regular@{free_port()}", *arguments, confdir=folder / "home", trusted_ca=parent.ca_file, port=ports["http"]
     ) as proxy:
@@ -117,6 +136,25 @@ def test_over_a_socks_parent_and_a_chain_whatever_the_mode(child: Child, parent:
             assert curl(child, child.ports["http"], more, f"{scheme}://127.0.0.1:{port}{path}") == b"ok"
             assert parent.flow(path)["mode"].startswith("socks5")
             assert child.flow(path)["server"]["via"] == [f"socks5h://127.0.0.1:{SOCKS_PORT}"]
+
+
+def test_datagrams_over_a_socks_parent(child: Child, parent: Proxy, echo: int) -> None:
+    """Ours asks ours, with user and password; where datagrams cannot go the flow says so, and nothing goes past the proxies."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(10)
+        client.connect(("127.0.0.1", child.ports["udp"]))
+        for words in (b"one", b"", b"x" * 9000):
+            client.send(words)
+            port, _, said = client.recv(65535).partition(b" said ")
+            assert said == words and int(port) != client.getsockname()[1]
+        client.connect(("127.0.0.1", child.ports["lost"]))
+        client.send(b"out?")
+        lost = child.flow_where(lambda flow: flow["server"] and flow["server"]["address"] == f"127.0.0.2:{echo}")
+        assert "datagrams cannot go over this proxy, only over SOCKS5" in lost["error"]["message"]
+    flow = child.flow_where(lambda flow: flow["server"] and flow["server"]["address"] == f"127.0.0.1:{echo}")
+    assert flow["server"]["via"] == [f"socks5h://127.0.0.1:{SOCKS_PORT}"]
+    seen = parent.flow_where(lambda flow: flow["type"] == "udp" and flow["server"]["address"] == f"127.0.0.1:{echo}")
+    assert seen["error"] is None, "who asked has gone, and with it the association"
 
 
 def test_socks_clients(parent: Proxy, nginx: Nginx, certificate: ServerCertificate) -> None:

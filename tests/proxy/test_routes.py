@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from interceptor.model.connection import Connection, Hop, Origin
-from interceptor.proxy.asks import ConnectFailed, Reached, Resolve
+from interceptor.proxy.asks import ConnectFailed, Dial, Reached, Resolve
+from interceptor.proxy.core.effects import Close, Send
 from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, TimedOut
 from interceptor.specs.routes import Routes, parse_route, parse_rules
 from tests.proxy.test_upstreams import PLAIN, World
@@ -288,9 +289,132 @@ def test_a_plain_request_is_left_to_a_hop_that_speaks_http_and_its_connection_ke
 
 
 def test_datagrams_do_not_slip_by_a_proxy() -> None:
-    world = over("socks5h://gate:8")
-    world.reach(Origin("udp", "a.test", 53))
-    assert world.failure().startswith("socks5h://gate:8: connect: datagrams cannot go over this proxy: a route `direct`")
+    ways = {
+        "http://gate:8": "http://gate:8: connect: datagrams cannot go over this proxy, only over SOCKS5: a route `direct`",
+        "socks4a://gate:8": "socks4a://gate:8: connect: datagrams cannot go over this proxy, only over SOCKS5: a route `direct`",
+        "http://one:8,socks5h://gate:8": "socks5h://gate:8: connect: datagrams go over one SOCKS5 proxy, and not through others",
+    }
+    for way, reason in ways.items():
+        world = over(way)
+        world.reach(Origin("udp", "a.test", 53))
+        assert world.failure().startswith(reason)
     world = World(routes=Routes(parse_rules(["a.test direct", "socks5h://gate:8"])))
     world.reach(Origin("udp", "a.test", 53))
     assert world.dial().connection.dialled == ("a.test", 53)
+
+
+UDP = Origin("udp", "192.0.2.7", 53)
+GRANTED = b"\5\0\0\1\x7f\0\0\2\4\0"  # 127.0.0.2:1024
+FROM_THERE = b"\0\0\0\1\xc0\0\2\7\0\x35"
+
+
+def associated(world: World, origin: Origin = UDP, granted: bytes = GRANTED) -> tuple[Connection, Connection]:
+    """The connection to the proxy, and the one for datagrams, which is not there yet."""
+    world.reach(origin, head=True)
+    control = world.dialled()
+    assert (control.transport, control.peer) == ("tcp", ("gate", 8))
+    assert world.sent(control) == b"\5\1\0"
+    world.says(b"\5\0", control)
+    assert world.sent(control) == b"\5\3\0\1" + bytes(6)
+    world.says(granted, control)
+    connection = world.dial().connection
+    assert (connection.transport, connection.peer) == ("udp", (origin.host, origin.port))
+    assert connection.via == (Hop("socks5h", "gate", 8),)
+    return control, connection
+
+
+def test_datagrams_go_where_a_socks5_proxy_says_each_with_its_destination() -> None:
+    world = over("socks5h://gate:8")
+    control, _ = associated(world)
+    connection = world.dialled()
+    assert connection.dialled == ("127.0.0.2", 1024) and world.last == Reached(connection) and not world.stack.alarms
+    world.asker.wire(Send(connection, b"one"))
+    world.asker.wire(Send(connection, b""))
+    world.run(TimedOut())
+    assert world.datagrams(connection) == [FROM_THERE + b"one", FROM_THERE]
+    for said in (b"two", b""):
+        world.says(FROM_THERE + said, connection)
+    strangers = (b"", b"junk", b"\0\0\1" + FROM_THERE[3:], FROM_THERE[:-1] + b"\x36x", b"\0\0\0\1\1\1\1\1\0\x35x")
+    for stranger in strangers:
+        world.says(stranger, connection)
+    assert world.asker.seen == [DataReceived(connection, b"two"), DataReceived(connection, b"")]
+    world.asker.wire(Close(connection))
+    world.run(TimedOut())
+    assert {control, connection} <= set(world.closed), "who asked for it goes with what it was asked for"
+
+
+def test_an_association_that_ends_ends_the_datagrams() -> None:
+    for end in (HalfClosed, Closed):
+        world = over("socks5h://gate:8")
+        control, _ = associated(world, Origin("udp", "a.test", 53))
+        connection = world.dialled()
+        world.says(b"\0\0\0\1\1\2\3\4\0\x35x", connection)
+        assert world.asker.seen == [DataReceived(connection, b"x")], "the address of a name is not known here"
+        world.run(end(control))
+        assert world.asker.seen[1:] == [Closed(connection, "socks5h://gate:8 has ended the association for datagrams")]
+        assert connection in world.closed
+    world = over("socks5h://gate:8")
+    control, connection = associated(world)
+    world.run(Closed(control))
+    world.dialled()
+    assert world.failure() == "socks5h://gate:8: connect: it has ended the association for datagrams"
+    assert connection in world.closed
+
+
+def test_a_proxy_that_does_not_say_its_address_means_the_one_it_has() -> None:
+    world = over("socks5h://gate:8")
+    _, connection = associated(world, granted=b"\5\0\0\1\0\0\0\0\4\0")
+    assert connection.dialled == ("gate", 1024)
+    world = over("socks5h://gate:8")
+    world.reach(UDP)
+    world.dial().connection.resolved = ("192.0.2.8", 8)
+    world.says(b"\5\0", control := world.dialled())
+    world.says(b"\5\0\0\4" + bytes(16) + b"\4\0", control)
+    assert world.dial().connection.dialled == ("192.0.2.8", 1024)
+
+
+def test_why_a_proxy_passes_no_datagrams_on() -> None:
+    answers = {
+        b"\5\0\5\7\0\1": "UDP ASSOCIATE: it answered 7, command not supported",
+        b"\5\xff": "UDP ASSOCIATE: it wants a user and a password: write socks5h://user:password@host",
+        b"HTTP/1.1 400": "UDP ASSOCIATE: it answered what is not SOCKS5: 'HTTP/1.1 400'",
+    }
+    for answer, reason in answers.items():
+        world = over("socks5h://gate:8")
+        world.reach(UDP)
+        control = world.dialled()
+        world.says(answer, control)
+        assert world.failure() == f"socks5h://gate:8: {reason}" and control in world.closed
+        assert isinstance(world.last, ConnectFailed) and world.last.connection is not None
+        assert world.last.connection.peer == ("192.0.2.7", 53)
+    world = over("socks5h://gate:8")
+    world.reach(UDP)
+    world.run(Closed(world.dialled(), "reset"))
+    assert world.failure() == "socks5h://gate:8: UDP ASSOCIATE: it closed the connection without an answer (reset)"
+    world = over("socks5h://gate:8")
+    world.reach(UDP)
+    world.answer(world.dial(), ConnectFailed("gate:8", "connect", "connection refused"))
+    assert world.failure() == "socks5h://gate:8: connect: connection refused"
+    for is_connected, stage in ((False, "connect"), (True, "UDP ASSOCIATE")):
+        world = over("socks5h://gate:8", connect_timeout=3.0)
+        world.reach(UDP)
+        if is_connected:
+            world.dialled()
+        world.advance(4.0)
+        assert world.failure() == f"socks5h://gate:8: {stage}: not finished within 3 s (connect_timeout)"
+        assert not [ask for ask in world.asked if ask not in world.withdrawn]
+
+
+def test_nobody_wants_the_datagrams_any_more() -> None:
+    world = over("socks5h://gate:8")
+    reach = world.reach(UDP)
+    world.asker.withdraw(reach)
+    world.run(TimedOut())
+    assert [type(ask) for ask in world.withdrawn] == [Dial] and not world.stack.alarms
+    world = over("socks5h://gate:8")
+    reach = world.reach(UDP)
+    control = world.dialled()
+    world.asker.withdraw(reach)
+    world.run(TimedOut())
+    assert control in world.closed and not world.stack.alarms
+

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from interceptor.model.connection import Address, Connection, Hop, Origin
 from interceptor.proxy.asks import ConnectFailed, Dial, Reach, Reached
@@ -11,8 +11,9 @@ from interceptor.proxy.core.events import Closed, DataReceived, HalfClosed, Pipe
 from interceptor.proxy.core.layer import Layer
 from interceptor.proxy.core.stack import Stack
 from interceptor.proxy.core.tunnel import Tunnel
+from interceptor.proxy.hop_tunnel import HopTunnel
 from interceptor.proxy.layers.http.connect_hop import ConnectHop
-from interceptor.proxy.layers.socks_hop import SocksHop
+from interceptor.proxy.layers.socks_hop import SocksDatagrams, SocksHop
 from interceptor.proxy.opening import Carrier
 from interceptor.proxy.upstreams import FAILURE_SECONDS, Upstreams
 from tests.proxy.core.toys import Framer
@@ -64,6 +65,12 @@ class World(PaperStack):
 
     def through_hop(self, hop: Hop, to: Address) -> Tunnel:
         return ConnectHop(self.stack, hop, to) if hop.speaks_http else SocksHop(self.stack, hop, to)
+
+    def association(self, hop: Hop, to: Address) -> HopTunnel:
+        return SocksHop(self.stack, hop, to, is_association=True)
+
+    def datagrams_by(self, to: Address, ended: Callable[[], None]) -> Tunnel:
+        return SocksDatagrams(self.stack, to, ended)
 
     def reach(self, origin: Origin = PLAIN, *, head: bool = False, is_taken: bool = False, is_fresh: bool = False) -> Reach:
         self.run(TimedOut())  # the stack knows the time by its turns

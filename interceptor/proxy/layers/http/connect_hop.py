@@ -48,7 +48,7 @@ class ConnectHop(HopTunnel):
             self._connect(basic_credentials(self._hop))
 
     def _connect(self, credentials: list[Field]) -> None:
-        host, port = self._to
+        host, port = self.to
         authority = f"{bracketed(host)}:{port}".encode("ascii", "surrogateescape")
         fields: list[Field] = [(b"Host", authority)] if self._sends_host else []
         self.sink(write_request_head(b"CONNECT", authority, 1, [*fields, *credentials]))
