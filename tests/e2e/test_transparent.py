@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.certificates import TestAuthority
 from tests.support.gateway import SERVER, SERVER6, Networks
+from tests.support.gateway_programs import prepare
 
 pytestmark = pytest.mark.needs_namespaces
 PYTHON = shlex.quote(sys.executable)
@@ -20,12 +21,14 @@ INTERCEPTOR = f"{PYTHON} -m interceptor"
 
 
 class Gateway:
-    def __init__(self, folder: Path, *options: str) -> None:
+    """`serve`: the module that is the server, with `{}` for the certificate."""
+
+    def __init__(self, folder: Path, *options: str, serve: str = "tests.support.gateway serve {}") -> None:
         self.networks = Networks(folder / "networks.log")
         self.confdir, self._flows = folder / "confdir", folder / "flows"
         self._authority = TestAuthority(folder / "ca")
         certificate = self._authority.issue("secure.test")
-        self.networks.start("server", f"{PYTHON} -m tests.support.gateway serve {certificate.file}", "serving")
+        self.networks.start("server", f"{PYTHON} -m {serve.format(certificate.file)}", "serving")
         dump = f"{INTERCEPTOR} dump --json --set confdir={self.confdir} --mode transparent@:8080"
         trust = f"--set ssl_verify_upstream_trusted_ca={self._authority.ca_file}"
         self._program = self.networks.start("gateway", f"{dump} {trust} {shlex.join(options)} 2>&1 >{self._flows}", "8080")
@@ -123,13 +126,55 @@ def test_a_rule_that_leads_back_to_us_is_told_and_not_followed(gateway: Gateway)
     assert flows[1]["server"]["address"] == f"{SERVER}:2525" and "A datagram from" in said and "would never end" in said
 
 
-def test_what_tproxy_hands_over(gateway: Gateway) -> None:
-    """The accepted socket has the address of the server."""
-    gateway.gateway(
-        "ip rule add fwmark 1 lookup 100; ip route add local default dev lo table 100;"
-        " nft 'table ip divert { chain prerouting { type filter hook prerouting priority mangle;"
-        " iifname \"to-client\" tcp dport 80 tproxy to 127.0.0.1:8080 meta mark set 1 accept; }; }'"
+@pytest.mark.needs_git
+@pytest.mark.needs_ssh
+@pytest.mark.needs_psql
+@pytest.mark.needs_curl
+def test_programs_by_redirect_and_by_tproxy(tmp_path: Path) -> None:
+    """git, ssh, psql with TLS and mail with STARTTLS, none of which knows of a proxy: IPv4 by REDIRECT, IPv6 by TPROXY, where the
+    accepted socket has the address of the server."""
+    prepare(tmp_path)
+    gateway = Gateway(tmp_path, "--set", "flow_detail=4", serve=f"tests.support.gateway_programs {{}} {tmp_path}")
+    try:
+        gateway.setup("gateway ports=all --apply")
+        said = [gateway.client(_script(gateway, tmp_path, SERVER))]
+        gateway.setup("--undo")
+        for family, loopback in (("4", "127.0.0.1"), ("6", "[::1]")):
+            gateway.gateway(
+                f"ip -{family} rule add fwmark 1 lookup 100; ip -{family} route add local default dev lo table 100;"
+                f" nft 'table ip{family.strip('4')} divert {{ chain prerouting {{ type filter hook prerouting priority mangle;"
+                f" iifname \"to-client\" meta l4proto tcp tproxy to {loopback}:8080 meta mark set 1 accept; }}; }}'"
+            )
+        said.append(gateway.client(_script(gateway, tmp_path, SERVER6)))
+        ca = gateway.confdir / "interceptor-ca-cert.pem"
+        by_tproxy = f"curl -sS --cacert {ca} --resolve secure.test:443:{SERVER} https://secure.test/by-tproxy"
+        assert "File not found" in gateway.client(by_tproxy)
+        flows, _ = gateway.end()
+    finally:
+        gateway.networks.close()
+    assert [each.split("\n") for each in said] == [["what was committed", "logged in as tester", "42", ""]] * 2
+    for host in (SERVER, f"[{SERVER6}]"):
+        here = {flow["server"]["address"].rpartition(":")[2]: flow for flow in flows if host in flow["server"]["address"]}
+        assert {port: flow["type"] for port, flow in here.items()} == {"443": "http", "22": "tcp", "5432": "tcp", "25": "tcp"}
+        assert all(flow["error"] is None for flow in here.values())
+        assert "select 40 + 2" in json.dumps(here["5432"]) and "Subject: hello" in json.dumps(here["25"]), "in plain text"
+        assert here["5432"]["client"]["tls"] and here["25"]["server"]["tls"] and not here["22"]["client"]["tls"]
+        paths = [flow["request"]["path"] for flow in flows if flow["type"] == "http" and host in flow["server"]["address"]]
+        assert paths[0].startswith("/repository.git/info/refs") and any("/objects/" in path for path in paths)
+        assert (paths[-1] == "/by-tproxy") is (host == SERVER)
+
+
+def _script(gateway: Gateway, folder: Path, host: str) -> str:
+    """What the programs print: a line each, and nothing of the mail."""
+    ca, copy = gateway.confdir / "interceptor-ca-cert.pem", folder / f"copy-{host}"
+    resolved = f"secure.test:443:{host}"
+    git = f"git -c http.sslCAInfo={ca} -c http.curloptResolve={resolved}"
+    ssh = f"ssh -F none -i {folder / 'key'} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+    database = f"host=secure.test hostaddr={host} user=me dbname=x gssencmode=disable sslmode=verify-full sslrootcert={ca}"
+    mail = f"curl -sS --ssl-reqd --cacert {ca} --resolve secure.test:25:{host} --mail-from me@a.test --mail-rcpt you@a.test"
+    return (
+        f"export HOME={folder}; {git} clone -q https://secure.test/repository.git {copy}; git -C {copy} log --format=%s;"
+        f" {ssh} -o BatchMode=yes tester@{host} 'echo logged in as $(id -un)' </dev/null;"
+        f" psql -X -At '{database}' -c 'select 40 + 2';"
+        f" printf 'Subject: hello\r\n\r\nfrom curl\r\n' | {mail} -T - smtp://secure.test/me"
     )
-    assert gateway.client(f"curl -sS http://{SERVER}/by-tproxy") == "/by-tproxy"
-    flows, _ = gateway.end()
-    assert [flow["server"]["address"] for flow in flows] == [f"{SERVER}:80"]

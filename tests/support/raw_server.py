@@ -148,6 +148,7 @@ class RawServer:
         certificate: ServerCertificate | None = None,
         host: str = "127.0.0.1",
         alpn: tuple[str, ...] = (),
+        port: int = 0,
     ) -> None:
         self._serve = serve
         self._context: ssl.SSLContext | None = None
@@ -156,7 +157,7 @@ class RawServer:
             self._context.load_cert_chain(certificate.file)
             if alpn:
                 self._context.set_alpn_protocols(alpn)
-        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
         self._threads: list[threading.Thread] = []
