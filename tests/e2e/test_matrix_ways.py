@@ -17,7 +17,17 @@ import pytest
 from tests.support.certificates import TestAuthority
 from tests.support.gateway import SERVER, SERVER6, TOP, Networks
 from tests.support.parents import PASSWORD, USER
-from tests.support.way_cells import PORTS, Cell, cells, covering, hosts_file, origin_names, pac_script, page
+from tests.support.way_cells import (
+    PORTS,
+    Cell,
+    cells,
+    covering,
+    hosts_file,
+    name_server_script,
+    origin_names,
+    pac_script,
+    page,
+)
 
 pytestmark = [pytest.mark.needs_namespaces, pytest.mark.needs_ipv6]
 PYTHON = shlex.quote(sys.executable)
@@ -53,34 +63,48 @@ class Lab:
         serve = f"{PYTHON} -m tests.support.way_server {certificate.file} {log}"
         networks.start("server", self._known_hosts(serve), "serving")
         program = self._start_program()
-        names.write_text("\n".join(cell.name for cell in self._wanted))
         if any(cell.mode == "transparent" for cell in self._wanted):
-            words = f"setup transparent gateway ports=all udp={PORTS['UDP']} --apply"
+            words = f"setup transparent gateway ports=all udp={PORTS['UDP']},{PORTS['DNS']} --apply"
             setup = f"{PYTHON} -m interceptor {words} --set confdir={folder / 'confdir'}"
             done = networks.run("gateway", f"{setup} -p 8081")
             assert done["status"] == 0, done
+        names.write_text("\n".join(cell.name for cell in self._wanted if cell.mode != "run"))
         ca = folder / "confdir" / "interceptor-ca-cert.pem"
-        client = f"{PYTHON} -m tests.support.way_client {ca} 192.0.2.1 2001:db8:1::1 <{names}"
-        done = networks.run("client", self._known_hosts(f"sh -c {shlex.quote(client)}"), seconds=400)
-        assert done["status"] == 0, done
-        results = json.loads(done["out"])
+        client = f"{PYTHON} -m tests.support.way_client {ca} 192.0.2.1 2001:db8:1::1"
+        results = self._asked("client", f"{client} <{names}")
         said = networks.stop(program)
         assert "internal error" not in said, said
         flows = [json.loads(line) for line in (folder / "flows").read_text().splitlines()]
+        if any(cell.mode == "run" for cell in self._wanted):
+            names.write_text("\n".join(cell.name for cell in self._wanted if cell.mode == "run"))
+            run = f"{PYTHON} -m interceptor run --dump --json {self._options()} -- {client}"
+            results |= self._asked("gateway", f"{run} 2>{folder / 'log'} <{names}")
+            flows += [json.loads(line) for line in (folder / "log").read_text().splitlines() if line.startswith("{")]
         return {cell: results[cell.name] for cell in self._wanted}, flows, log.read_text().splitlines()
 
+    def _asked(self, where: str, client: str) -> dict[str, str]:
+        done = self._networks.run(where, self._known_hosts(f"sh -c {shlex.quote(client)}"), seconds=400)
+        assert done["status"] == 0, done
+        results: dict[str, str] = json.loads(done["out"])
+        return results
+
     def _start_program(self) -> int:
+        script = self._folder / "name_servers.py"
+        script.write_text(name_server_script())
+        modes = dict.fromkeys(cell.mode_text for cell in self._wanted if cell.mode != "run")
+        arguments = shlex.join([*(word for mode in modes for word in ("-m", mode)), "-s", str(script)])
+        command = f"{PYTHON} -m interceptor dump --json {arguments} {self._options()} 2>&1 >{self._folder / 'flows'}"
+        return self._networks.start("gateway", self._known_hosts(f"sh -c {shlex.quote('exec ' + command)}"), "Listening")
+
+    def _options(self) -> str:
         folder = self._folder
-        modes = dict.fromkeys(cell.mode_text for cell in self._wanted)
         pac_file = folder / "proxy.pac"
         pac_file.write_text(pac_script())
         rules = dict.fromkeys(cell.rule(pac_file) for cell in self._wanted)
-        arguments = [word for mode in modes for word in ("-m", mode)]
-        arguments += [word for rule in rules for word in ("--route", rule)]
+        arguments = [word for rule in rules for word in ("--route", rule)]
         arguments += ["--set", f"ssl_verify_upstream_trusted_ca={self._authority.ca_file}"]
         arguments += ["--set", f"confdir={folder / 'confdir'}", "--upstream-auth", f"{USER}:{PASSWORD}"]
-        command = f"{PYTHON} -m interceptor dump --json {shlex.join(arguments)} 2>&1 >{folder / 'flows'}"
-        return self._networks.start("gateway", self._known_hosts(f"sh -c {shlex.quote('exec ' + command)}"), "Listening")
+        return shlex.join(arguments)
 
     def what_is_wrong(self, cell: Cell) -> str:
         """"" if it has passed: the client is content, its flow tells the way and no error, each hop was asked."""
@@ -104,6 +128,9 @@ class Lab:
         if cell.protocol in ("HTTP/1", "HTTPS, HTTP/2", "WebSocket"):
             return bool(flow.get("request", {}).get("path") == f"/{cell.name}" and flow["mode"] == cell.mode_text)
         server = flow["server"]
+        if cell.protocol in ("DNS", "DNS by TCP"):
+            is_asked = flow["type"] == "dns" and flow["request"]["name"] == cell.question
+            return bool(is_asked and flow["mode"] == cell.mode_text and server["address"] == cell.authority)
         return bool("request" not in flow and flow["mode"] == cell.mode_text and server and server["address"] == cell.authority)
 
 

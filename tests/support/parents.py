@@ -168,28 +168,31 @@ async def _http2(reader: Reader, writer: Writer, log: Log) -> None:
 
 async def _socks(reader: Reader, writer: Writer, log: Log) -> None:
     version = (await reader.readexactly(1))[0]
-    host, port = await (_asked5 if version == 5 else _asked4)(reader, writer)
+    command, host, port = await (_asked5 if version == 5 else _asked4)(reader, writer)
     if not host:
         return
+    if command == 3:
+        return await _pass_on_datagrams(reader, writer, log)
     log(_shown(host, port))
     onward = await asyncio.open_connection(host, port)
     writer.write(b"\5\0\0\1" + bytes(6) if version == 5 else b"\0\x5a" + bytes(6))
     await _both_ways(reader, writer, onward)
 
 
-async def _asked5(reader: Reader, writer: Writer) -> tuple[str, int]:
+async def _asked5(reader: Reader, writer: Writer) -> tuple[int, str, int]:
     methods = await reader.readexactly((await reader.readexactly(1))[0])
     if 2 not in methods:
         writer.write(b"\5\xff")
-        return "", 0
+        return 0, "", 0
     writer.write(b"\5\2")
     assert await reader.readexactly(1) == b"\1"
     user, password = [await reader.readexactly((await reader.readexactly(1))[0]) for _ in range(2)]
     is_known = (user, password) == (USER.encode(), PASSWORD.encode())
     writer.write(b"\1\0" if is_known else b"\1\1")
     if not is_known:
-        return "", 0
-    assert await reader.readexactly(3) == b"\5\1\0"
+        return 0, "", 0
+    version, command, reserved = await reader.readexactly(3)
+    assert (version, reserved) == (5, 0) and command in (1, 3)
     match (await reader.readexactly(1))[0]:
         case 1:
             host = socket.inet_ntop(socket.AF_INET, await reader.readexactly(4))
@@ -198,10 +201,49 @@ async def _asked5(reader: Reader, writer: Writer) -> tuple[str, int]:
         case kind:
             assert kind == 3
             host = (await reader.readexactly((await reader.readexactly(1))[0])).decode()
-    return host, int.from_bytes(await reader.readexactly(2), "big")
+    return command, host, int.from_bytes(await reader.readexactly(2), "big")
 
 
-async def _asked4(reader: Reader, writer: Writer) -> tuple[str, int]:
+async def _pass_on_datagrams(reader: Reader, writer: Writer, log: Log) -> None:
+    """Until the connection ends. All of them are the client's that come from where the first came from."""
+    loop = asyncio.get_running_loop()
+    here = writer.get_extra_info("sockname")[0].removeprefix("::ffff:")
+    ways: dict[bytes, asyncio.DatagramTransport] = {}  # by header: a socket for each destination
+    tasks: set[asyncio.Task[None]] = set()
+
+    class Back(asyncio.DatagramProtocol):
+        def __init__(self, peer: object) -> None:
+            self.peer = peer
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            packed = ip_address(addr[0]).packed
+            kind = b"\1" if len(packed) == 4 else b"\4"
+            relay.sendto(bytes(3) + kind + packed + addr[1].to_bytes(2, "big") + data, self.peer)
+
+    class Out(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            tasks.add(loop.create_task(self.lead_on(data, addr)))
+
+        async def lead_on(self, data: bytes, addr: object) -> None:
+            assert data[:3] == bytes(3)
+            end = {1: 10, 4: 22, 3: 7 + data[4]}[data[3]]
+            header, port = data[:end], int.from_bytes(data[end - 2 : end], "big")
+            host = data[5 : end - 2].decode() if data[3] == 3 else str(ip_address(data[4 : end - 2]))
+            if header not in ways:
+                log(_shown(host, port))
+                ways[header], _ = await loop.create_datagram_endpoint(lambda: Back(addr), remote_addr=(host, port))
+            ways[header].sendto(data[end:])
+
+    relay, _ = await loop.create_datagram_endpoint(Out, local_addr=(here, 0))
+    packed = ip_address(here).packed
+    port = relay.get_extra_info("sockname")[1]
+    writer.write(b"\5\0\0" + (b"\1" if len(packed) == 4 else b"\4") + packed + port.to_bytes(2, "big"))
+    await reader.read()
+    for way in (relay, *ways.values()):
+        way.close()
+
+
+async def _asked4(reader: Reader, writer: Writer) -> tuple[int, str, int]:
     assert await reader.readexactly(1) == b"\1"
     port = int.from_bytes(await reader.readexactly(2), "big")
     address = IPv4Address(await reader.readexactly(4))
@@ -209,7 +251,7 @@ async def _asked4(reader: Reader, writer: Writer) -> tuple[str, int]:
     host = (await reader.readuntil(b"\0"))[:-1].decode() if int(address) < 256 else str(address)
     if user != USER.encode():
         writer.write(b"\0\x5d" + bytes(6))
-        return "", 0
+        return 0, "", 0
     with contextlib.suppress(ValueError):
         assert ip_address(host).version == 4, "SOCKS4 knows no other"
-    return host, port
+    return 1, host, port

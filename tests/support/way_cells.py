@@ -1,11 +1,13 @@
 """Every way in with every way out and what can be said over them: the cells of the matrix, and the page that tells of them.
 
 A cell's origin has an address of its own for each route, so that one program serves all: its rules choose by that. In
-`tests.support.gateway`'s networks the program runs on the gateway, origins and parents on the server.
+`tests.support.gateway`'s networks the program runs on the gateway, origins and parents on the server. Mode `run` has a program,
+and a client, of its own there. Which name server mode `dns` asks a script says by the name that is asked for.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +18,8 @@ from tests.support.parents import PASSWORD, USER
 
 FAMILIES = {"4": "an IPv4 address", "6": "an IPv6 address", "n": "a name that has both"}
 """What the client, or the mode, knows the origin by. Client and parents are reached over the same family."""
-PORTS = {"HTTP/1": 80, "WebSocket": 80, "HTTPS, HTTP/2": 443, "TCP": 2525, "TLS": 2526, "UDP": 2527}
+PORTS = {"HTTP/1": 80, "WebSocket": 80, "HTTPS, HTTP/2": 443, "TCP": 2525, "TLS": 2526, "UDP": 2527, "DNS": 53}
+PORTS |= {"DNS by TCP": PORTS["DNS"]}
 """What is said -> the origin's port."""
 PARENTS = {"http": 3128, "https": 3129, "h2": 3130, "socks": 1080}
 HOPS = {
@@ -47,8 +50,12 @@ ROUTES = {
 }
 """A way out as the page names it -> its hops."""
 MODES = {"regular": 8080, "regular, over TLS": 8443, "socks5": 1080, "socks5 (4a)": 1081, "transparent": 8081, "reverse": 0}
-"""A way in as the page names it -> its port; a reverse mode has one for each of its cells."""
+MODES |= {"dns": 5353, "run": 0}
+"""A way in as the page names it -> its port; a reverse mode has one for each of its cells, and `run` has none."""
+LED = ("transparent", "run")
+"""The system leads clients here."""
 _REVERSE = {"HTTP/1": "http", "WebSocket": "http", "HTTPS, HTTP/2": "https", "TCP": "tcp", "TLS": "tls", "UDP": "udp"}
+_REVERSE |= {"DNS": "dns", "DNS by TCP": "dns"}
 _FIRST_REVERSE_PORT = 10_000
 
 
@@ -95,7 +102,14 @@ class Cell:
     def mode_text(self) -> str:
         if self.mode == "reverse":
             return f"reverse:{_REVERSE[self.protocol]}://{self.authority}@:{self.port}"
+        if self.mode == "run":
+            return f"run {Path(sys.executable).name}"
         return f"{self.mode.partition(',')[0].partition(' ')[0]}@:{self.port}"
+
+    @property
+    def question(self) -> str:
+        """The name that is asked for."""
+        return f"c{self.name}.cells.test"
 
     def rule(self, pac_file: Path) -> str:
         """What the option `route` is to say for this origin."""
@@ -107,13 +121,20 @@ class Cell:
 
     def why_not(self) -> str:
         """Why there is nothing of that kind, or ""."""
-        if self.protocol == "UDP" and self.mode not in ("reverse", "socks5", "transparent"):
-            return "this way in takes no datagrams"
-        if self.protocol == "UDP" and self.route != "direct":
-            return "this way out carries no datagrams"
+        if self.protocol in ("UDP", "DNS"):
+            if self.mode not in ("reverse", "socks5", "dns", *LED):
+                return "this way in takes no datagrams"
+            if self.route not in ("direct", "socks5h", "socks5"):
+                return "this way out carries no datagrams"
+        if self.protocol == "DNS by TCP" and self.mode not in ("reverse", "dns"):
+            return "nothing says that a stream is DNS"
+        if self.mode == "dns" and "DNS" not in self.protocol:
+            return "this way in takes DNS alone"
+        if self.mode == "dns" and self.family == "n":
+            return "name servers are known by their addresses"
         if self.family == "6" and (self.mode == "socks5 (4a)" or (self.parents[-1:] == ["socks"] and "socks4" in self.hops[-1])):
             return "SOCKS4 cannot say IPv6 addresses"
-        if self.family == "n" and self.mode == "transparent":
+        if self.family == "n" and self.mode in LED:
             return "the client resolves names itself"
         return ""
 
@@ -133,7 +154,7 @@ def _combinations() -> Iterator[Cell]:
 
 def covering() -> list[Cell]:
     """Few of them, in which each two of a mode, a route, a protocol and a family come together somewhere."""
-    pairs = {cell: _pairs(cell) for cell in cells()}
+    pairs = {cell: _pairs(cell) for cell in cells() if cell.mode != "run"}  # which takes a program of its own
     wanted = set[tuple[str, str]]().union(*pairs.values())
     chosen: list[Cell] = []
     while wanted:
@@ -166,6 +187,17 @@ def pac_script() -> str:
     )
 
 
+def name_server_script() -> str:
+    """Has mode `dns` ask the origin of the cell. One query at a time: what is set holds for all."""
+    servers = {cell.question: cell.authority for cell in cells() if cell.mode == "dns"}
+    return (
+        f"from mitmproxy import ctx\n\nSERVERS = {servers!r}\n\n\n"
+        "def dns_request(flow):\n"
+        "    if server := SERVERS.get(flow.request.name):\n"
+        "        ctx.options.dns_name_servers = [server]\n"
+    )
+
+
 def origin_names() -> list[str]:
     return [Cell("regular", route, "TCP", family).origin[0] for route in ROUTES for family in FAMILIES]
 
@@ -179,7 +211,7 @@ def page(results: Mapping[Cell, str]) -> str:
         "of their own. A row is a way out (option `route`, nearest proxy first; each wants credentials), a column what was",
         "said. `4` is a server known by " + FAMILIES["4"] + ", `6` by " + FAMILIES["6"] + ", `n` by " + FAMILIES["n"] + ".",
         "A cell has passed if the client got the right answer, the flow has no error and names the way, and every proxy on",
-        "it was asked. An empty one has nothing to run. A part that covers all pairs runs in `make test`.",
+        "it was asked. An empty one has nothing to run. A part that covers all pairs but those of `run` runs in `make test`.",
     ]
     for mode in MODES:
         lines += ["", f"## {mode}", "", f"| | {' | '.join(PORTS)} |", "|---" * (len(PORTS) + 1) + "|"]

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import ssl
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_address
 
 from tests.support.http2_peers import Http2Peer
 from tests.support.parents import Reader, Writer
-from tests.support.way_cells import Cell, cells
+from tests.support.way_cells import LED, Cell, cells
+from tests.support.way_server import dns_answer
 
 AT_ONCE = 8
 SECONDS = 30.0
@@ -25,6 +28,7 @@ Ends = tuple[Reader, Writer]
 class Client:
     def __init__(self, ca_file: str, gateway: str, gateway6: str) -> None:
         self._gateways = {"4": gateway, "6": gateway6, "n": gateway}
+        self._one_at_a_time = asyncio.Lock()
         self._trust = ssl.create_default_context(cafile=ca_file)
         self._trust.check_hostname = False  # of the proxy itself: its certificate is for the address that it was reached at
         self._origin_trust = ssl.create_default_context(cafile=ca_file)
@@ -41,8 +45,9 @@ class Client:
         return ""
 
     async def _say(self, cell: Cell) -> None:
-        if cell.protocol == "UDP":
-            return await self._udp(cell)
+        own_ways = {"UDP": self._udp, "DNS": self._dns, "DNS by TCP": self._dns_by_tcp}
+        if cell.protocol in own_ways:
+            return await own_ways[cell.protocol](cell)
         is_forwarded = cell.mode.startswith("regular") and cell.protocol == "HTTP/1"
         ends = await (self._to_proxy(cell) if is_forwarded else self._reach(cell))
         say = {
@@ -64,7 +69,7 @@ class Client:
     async def _reach(self, cell: Cell) -> Ends:
         """What is said on it goes to the origin."""
         host, port = cell.origin
-        if cell.mode == "transparent":
+        if cell.mode in LED:
             return await asyncio.open_connection(host, port)
         reader, writer = await self._to_proxy(cell)
         if cell.mode.startswith("regular"):
@@ -141,6 +146,31 @@ class Client:
             assert heard == words, heard
 
     async def _udp(self, cell: Cell) -> None:
+        async with self._datagrams(cell) as ask:
+            for words in (cell.name.encode(), b"and more"):
+                assert await ask(words) == words[::-1]
+
+    async def _dns(self, cell: Cell) -> None:
+        async with self._datagrams(cell) as ask, self._turn(cell):
+            query = _query(cell)
+            assert await ask(query) == dns_answer(query)
+
+    async def _dns_by_tcp(self, cell: Cell) -> None:
+        reader, writer = await self._to_proxy(cell)
+        query = _query(cell)
+        async with self._turn(cell):
+            writer.write(len(query).to_bytes(2, "big") + query)
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            assert await reader.readexactly(size) == dns_answer(query)
+        writer.close()
+
+    def _turn(self, cell: Cell) -> contextlib.AbstractAsyncContextManager[None]:
+        """Queries to mode `dns` go one after the other."""
+        return self._one_at_a_time if cell.mode == "dns" else contextlib.nullcontext()
+
+    @contextlib.asynccontextmanager
+    async def _datagrams(self, cell: Cell) -> AsyncIterator[Callable[[bytes], Awaitable[bytes]]]:
+        """A conversation in which one is sent and one comes back."""
         loop, came = asyncio.get_running_loop(), asyncio.Queue[bytes]()
 
         class Ear(asyncio.DatagramProtocol):
@@ -148,7 +178,7 @@ class Client:
                 came.put_nowait(data)
 
         to, header, writer = (self._gateways[cell.family], cell.port), b"", None
-        if cell.mode == "transparent":
+        if cell.mode in LED:
             to = cell.origin
         elif cell.mode == "socks5":
             reader, writer = await self._to_proxy(cell)
@@ -157,12 +187,23 @@ class Client:
             assert answer[:5] == b"\5\0\5\0\0", answer
             to, header = (to[0], int.from_bytes(answer[-2:], "big")), b"\0\0\0" + self._socks_address(cell)
         transport, _ = await loop.create_datagram_endpoint(Ear, remote_addr=to)
-        for words in (cell.name.encode(), b"and more"):
+
+        async def ask(words: bytes) -> bytes:
             transport.sendto(header + words)
-            assert await came.get() == header + words[::-1]
+            heard = await came.get()
+            assert heard.startswith(header), heard
+            return heard[len(header) :]
+
+        yield ask
         transport.close()
         if writer is not None:
             writer.close()
+
+
+def _query(cell: Cell) -> bytes:
+    """For the addresses of its name."""
+    labels = b"".join(bytes((len(label),)) + label.encode() for label in cell.question.split("."))
+    return b"\x12\x34\1\0\0\1" + bytes(6) + labels + b"\0\0\1\0\1"
 
 
 async def _main() -> None:

@@ -3,7 +3,8 @@
     python -m tests.support.way_server CERTIFICATE LOG
 
 HTTP on 80 (a path is answered with itself, a WebSocket repeats), HTTP/2 in TLS on 443; raw conversations that begin with a
-greeting and repeat on 2525, or repeat in TLS on 2526; datagrams turned round on 2527. Parents tell LOG what they lead on.
+greeting and repeat on 2525, or repeat in TLS on 2526; datagrams turned round on 2527; DNS on 53. Parents tell LOG what they lead
+on.
 """
 
 from __future__ import annotations
@@ -83,6 +84,24 @@ class _TurnRound(asyncio.DatagramProtocol):
         self._transport.sendto(data[::-1], addr)  # type: ignore[attr-defined]
 
 
+def dns_answer(query: bytes) -> bytes:
+    """Every name is 192.0.2.55."""
+    return query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query[12:] + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\x37"
+
+
+class _Names(_TurnRound):
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self._transport.sendto(dns_answer(data), addr)  # type: ignore[attr-defined]
+
+
+async def _names(reader: Reader, writer: Writer) -> None:
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        while size := await reader.readexactly(2):
+            answer = dns_answer(await reader.readexactly(int.from_bytes(size, "big")))
+            writer.write(len(answer).to_bytes(2, "big") + answer)
+    writer.close()
+
+
 async def _serve(certificate: Path, log: Path) -> None:
     context, context2 = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     for each in (context, context2):
@@ -92,9 +111,11 @@ async def _serve(certificate: Path, log: Path) -> None:
     await asyncio.start_server(_http2, None, PORTS["HTTPS, HTTP/2"], ssl=context2)
     await asyncio.start_server(_greet, None, PORTS["TCP"])
     await asyncio.start_server(_repeat, None, PORTS["TLS"], ssl=context)
+    await asyncio.start_server(_names, None, PORTS["DNS by TCP"])
     for host in origin_names():  # each address its own: an answer comes from where it was asked
         if not host.endswith(".test"):
             await asyncio.get_running_loop().create_datagram_endpoint(_TurnRound, (host, PORTS["UDP"]))
+            await asyncio.get_running_loop().create_datagram_endpoint(_Names, (host, PORTS["DNS"]))
     with log.open("w", buffering=1) as told:
         for kind, port in PARENTS.items():
             await start_parent(kind, None, port, lambda what: print(what, file=told), certificate)
