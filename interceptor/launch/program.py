@@ -75,8 +75,10 @@ class Program:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                mounts = files.mounts()
-                spec = {"command": self.command, "environment": dict(_enclosed_variables(files)), "mounts": mounts}
+                mounts = files.mounts(self.command[0])
+                is_java_mounted = any(source == str(files.java) for source, _ in mounts)
+                environment = dict(_enclosed_variables(files, is_java_mounted))
+                spec = {"command": self.command, "environment": environment, "mounts": mounts}
                 arguments = [sys.executable, "-I", str(_SCRIPT), str(theirs.fileno()), json.dumps(spec)]
                 process = self._popen(arguments, None, theirs.fileno())
             ours.settimeout(_SETTING_UP_SECONDS)
@@ -155,10 +157,10 @@ class Program:
         self._folder.cleanup()
 
 
-def _enclosed_variables(files: TrustFiles) -> Mapping[str, str | None]:
+def _enclosed_variables(files: TrustFiles, is_java_mounted: bool) -> Mapping[str, str | None]:
     """A proxy that was set for this machine cannot be reached from in there, and need not be."""
     none = {name: None for each in ("http_proxy", "https_proxy", "all_proxy") for name in (each, each.upper())}
-    return {**none, **variables(files, is_mounted=any(source == str(files.java) for source, _ in files.mounts()))}
+    return {**none, **variables(files, is_mounted=is_java_mounted)}
 
 
 def _signal(process: subprocess.Popen[bytes], number: int, is_group: bool) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import ssl
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,8 @@ STORES: Final = (
     "/etc/pki/tls/cert.pem",
 )
 JAVA_STORES: Final = ("/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts", "/etc/pki/ca-trust/extracted/java/cacerts")
+JAVA_HOMES: Final = ("/usr/lib/jvm/*", "/opt/*", "~/.sdkman/candidates/java/*", "~/.jdks/*")
+"""Where people have Javas, many of which bring a store of their own."""
 
 _BUNDLE_VARIABLES: Final = (
     "SSL_CERT_FILE",  # OpenSSL, Go, Ruby, rustls-native-certs
@@ -72,10 +76,20 @@ class TrustFiles:
         files.java.write_bytes(pkcs12.serialize_java_truststore(entries, NoEncryption()))
         return files
 
-    def mounts(self) -> Sequence[tuple[str, str]]:
-        """(what, over what) for those stores that this machine has."""
-        pairs = [(str(self.bundle), store) for store in STORES] + [(str(self.java), store) for store in JAVA_STORES]
-        return [(source, target) for source, target in pairs if os.path.isfile(target)]
+    def mounts(self, program: str) -> Sequence[tuple[str, str]]:
+        """(what, over what) for those stores that this machine has, or that program brings."""
+        pairs = [(str(self.bundle), store) for store in STORES if os.path.isfile(store)]
+        return pairs + [(str(self.java), store) for store in _java_stores(program)]
+
+
+def _java_stores(program: str) -> list[str]:
+    found = [shutil.which(each) for each in (program, "java")]
+    homes = [os.path.dirname(os.path.dirname(os.path.realpath(java))) for java in found if java is not None]
+    homes += [home for pattern in JAVA_HOMES for home in glob(os.path.expanduser(pattern))]
+    if home := os.environ.get("JAVA_HOME"):
+        homes.append(home)
+    stores = [*JAVA_STORES, *(os.path.join(home, part, "security/cacerts") for home in homes for part in ("lib", "jre/lib"))]
+    return list(dict.fromkeys(os.path.realpath(store) for store in stores if os.path.isfile(store)))
 
 
 def _system_roots() -> bytes:

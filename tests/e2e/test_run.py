@@ -35,9 +35,9 @@ class Done:
 
 @pytest.fixture
 def run(confdir: Path, authority: TestAuthority, tmp_path: Path) -> Run:
-    def run(*command: str, flags: tuple[str, ...] = (), **environment: str) -> Done:
+    def run(*command: str, flags: tuple[str, ...] = (), of: tuple[str, ...] = (), **environment: str) -> Done:
         trust = f"ssl_verify_upstream_trusted_ca={authority.ca_file}"
-        start = [sys.executable, "-m", "interceptor", "--set", f"confdir={confdir}", "--set", trust]
+        start = [*of, sys.executable, "-m", "interceptor", "--set", f"confdir={confdir}", "--set", trust]
         return Done(
             subprocess.run(
                 [*start, "run", "--dump", "--json", *flags, "--", *command],
@@ -94,8 +94,11 @@ class TestEnclosed:
 
     @pytest.mark.needs_java
     def test_java(self, run: Run, hypercorn: Hypercorn, tmp_path: Path) -> None:
+        """Without root, which the tests of CI have."""
         (tmp_path / "Get.java").write_text(JAVA_GETS)
-        seen(run("java", "Get.java", f"{hypercorn.https_url}/by-java"), "/by-java")
+        user = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+        flow = seen(run("java", "Get.java", f"{hypercorn.https_url}/by-java", of=user), "/by-java")
+        assert flow["mode"] == "run java"
 
     @pytest.mark.needs_git
     def test_git(self, run: Run, hypercorn: Hypercorn) -> None:

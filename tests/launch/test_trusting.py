@@ -36,8 +36,35 @@ def test_only_stores_that_are_there_are_mounted_over(tmp_path: Path, monkeypatch
     there.touch()
     monkeypatch.setattr(trusting, "STORES", (str(there), str(tmp_path / "missing.pem")))
     monkeypatch.setattr(trusting, "JAVA_STORES", ())
+    monkeypatch.setattr(trusting, "JAVA_HOMES", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
     files = TrustFiles(Path("/b"), Path("/j"), Path("/c"))
-    assert files.mounts() == [("/b", str(there))]
+    assert files.mounts("program") == [("/b", str(there))]
+
+
+def test_a_java_that_brings_a_store_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is started, the one in PATH, JAVA_HOME, and those where people keep them; each store once."""
+
+    def java(name: str, part: str = "lib") -> Path:
+        store = tmp_path / name / part / "security" / "cacerts"
+        for path in (tmp_path / name / "bin" / "java", store):
+            path.parent.mkdir(parents=True)
+            path.touch(0o755)
+        return store
+
+    stores = [java("started"), java("found", "jre/lib"), java("kept/17"), java("home")]
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "java").symlink_to(tmp_path / "found" / "bin" / "java")
+    (tmp_path / "cacerts").symlink_to(stores[0])
+    monkeypatch.setattr(trusting, "STORES", ())
+    monkeypatch.setattr(trusting, "JAVA_STORES", (str(tmp_path / "cacerts"),))
+    monkeypatch.setattr(trusting, "JAVA_HOMES", ("~/kept/*",))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "links"))
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "home"))
+    files = TrustFiles(Path("/b"), Path("/j"), Path("/c"))
+    assert files.mounts(str(tmp_path / "started" / "bin" / "java")) == [("/j", str(store)) for store in stores]
 
 
 def test_variables() -> None:
