@@ -4,8 +4,8 @@
                                                    large bodies ─▸ copied in pieces between batches ─▸ reports
 
 * It sees finished bytes and handles of bodies that do not change; never a flow.
-* It says much to SQLite with each statement, many rows at a time: after each it has to wait for the interpreter, which the event
-  loop seldom gives away.
+* It says much to SQLite with each statement, many rows at a time: after each it has to wait for the interpreter. While it writes,
+  who computes gives way sooner (`courtesy`): else a batch of a busy proxy waits for most of a second.
 * Until a large body is copied, its flow is in the file without it.
 * When something cannot be written (the disk is full, the file was removed) the jobs of that batch are reported as failed, and
   forgotten here: whoever put them puts them again.
@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from interceptor.model.body import Body
+from interceptor.platform.courtesy import COURTESY
 from interceptor.session.body_copy import BodyCopy, is_large, known_digests
 from interceptor.session.columns import Row, block_index
 from interceptor.session.flow_record import Packed
@@ -200,7 +201,8 @@ class SessionWriter:
         while self._queue:
             jobs.add(self._queue.popleft())
         report = Report(len(jobs.flows))
-        failure = self._guarded(lambda: self._write(jobs, report))
+        with COURTESY:
+            failure = self._guarded(lambda: self._write(jobs, report))
         if failure:
             report.blocks, report.failure, report.failed = [], failure, [packed.flow_id for packed, _ in jobs.flows]
             jobs.flows = []

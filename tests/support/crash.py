@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from interceptor.model.flow import HttpFlow
@@ -53,13 +53,26 @@ class Killed:
                 found[int(flow.request.path.rpartition("/")[2])] = flow
             due = [number for number, moment in self.completed.items() if self.killed_at - moment > older_than]
             missing = [number for number in due if number not in found]
-            assert not missing, f"{len(missing)} of {len(due)} flows are missing, the first {missing[:5]}"
+            assert not missing, self._told(missing, found)
             for number in due:
                 response = found[number].response
                 assert response is not None and response.body.read() == body_of(number), number
             return len(due)
         finally:
             session.close()
+
+
+    def _told(self, missing: list[int], found: Container[int]) -> str:
+        """How old what is missing was, and whether the program served at all meanwhile."""
+        moments = sorted(self.completed.values())
+        gaps = [(after - before, self.killed_at - after) for before, after in zip(moments, moments[1:], strict=False)]
+        gap, ended = max(gaps)
+        ages = [self.killed_at - self.completed[number] for number in missing]
+        newest = min(self.killed_at - moment for number, moment in self.completed.items() if number in found)
+        return (
+            f"{len(missing)} flows are missing, {min(ages):.2f} to {max(ages):.2f} s old when it was killed; the newest that is there "
+            f"was {newest:.2f} s old; for {gap:.2f} s until {ended:.2f} s before the end nothing was answered"
+        )
 
 
 class Crash:
