@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Container
@@ -61,16 +62,15 @@ class Killed:
         finally:
             session.close()
 
-
     def _told(self, missing: list[int], found: Container[int]) -> str:
         """How old what is missing was, and whether the program served at all meanwhile."""
         moments = sorted(self.completed.values())
-        gaps = [(after - before, self.killed_at - after) for before, after in zip(moments, moments[1:], strict=False)]
+        gaps = [(after - before, self.killed_at - after) for before, after in itertools.pairwise(moments)]
         gap, ended = max(gaps)
         ages = [self.killed_at - self.completed[number] for number in missing]
         newest = min(self.killed_at - moment for number, moment in self.completed.items() if number in found)
         return (
-            f"{len(missing)} flows are missing, {min(ages):.2f} to {max(ages):.2f} s old when it was killed; the newest that is there "
+            f"{len(missing)} flows are missing, {min(ages):.2f} to {max(ages):.2f} s old then; the newest that is there "
             f"was {newest:.2f} s old; for {gap:.2f} s until {ended:.2f} s before the end nothing was answered"
         )
 
