@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import os
+import pty
 import select
 import signal
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyte
 from ptyprocess import PtyProcess  # type: ignore[import-untyped]
+
+from tests.support.prepared import Prepared, prepared
 
 DEADLINE_SECONDS = 20.0
 
@@ -33,10 +36,52 @@ KEYS = {
 }
 
 
+class PreparedTerminal(PtyProcess):
+    """A program that was forked from a prepared process, under a pseudo-terminal of its own."""
+
+    def __init__(self, command: Sequence[str], by: Prepared, size: tuple[int, int], environ: Mapping[str, str]) -> None:
+        fd, terminal = pty.openpty()
+        try:
+            termios.tcsetwinsize(terminal, size)
+            self._forked = by.start(
+                command, stdin=terminal, stdout=terminal, stderr=terminal, environment=environ, has_terminal=True
+            )
+        finally:
+            os.close(terminal)
+        super().__init__(self._forked.pid, fd)
+
+    def isalive(self) -> bool:
+        return not self._ended(self._forked.poll())
+
+    def wait(self) -> int | None:
+        self._ended(self._forked.wait())
+        return self.exitstatus
+
+    def _ended(self, status: int | None) -> bool:
+        if status is not None:
+            self.exitstatus, self.signalstatus = (status, None) if status >= 0 else (None, -status)
+            self.terminated = True
+        return status is not None
+
+
+def spawn(command: Sequence[str], size: tuple[int, int], environ: Mapping[str, str], is_fresh: bool = False) -> PtyProcess:
+    """The command under a pseudo-terminal of so many rows and columns, forked from a prepared process if there is one for it."""
+    found = None if is_fresh else prepared(command)
+    if found is None:
+        process = PtyProcess.spawn(list(command), dimensions=size, env=environ)
+    else:
+        process = PreparedTerminal(found[1], found[0], size, environ)
+    process.delayafterclose = 0  # whoever closes it has seen it end before
+    return process
+
+
 class Driven:
-    def __init__(self, command: Sequence[str], columns: int = 100, rows: int = 30, **environment: str) -> None:
+    def __init__(
+        self, command: Sequence[str], columns: int = 100, rows: int = 30, is_fresh: bool = False, **environment: str
+    ) -> None:
+        """`is_fresh`: in an interpreter that has just been started, also if a process is prepared for the command."""
         environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **environment}
-        self.process = PtyProcess.spawn(list(command), dimensions=(rows, columns), env=environ)
+        self.process = spawn(command, (rows, columns), environ, is_fresh)
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.support.prepared import Forked
+
 _ports = random.Random(os.getpid())
 
 
@@ -29,7 +31,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def wait_until_accepting(
-    port: int, process: subprocess.Popen[bytes], log: Path, host: str = "127.0.0.1", seconds: float = 20
+    port: int, process: subprocess.Popen[bytes] | Forked, log: Path, host: str = "127.0.0.1", seconds: float = 20
 ) -> None:
     """Returns when a connection is accepted; AssertionError with the log if the program ends or takes too long."""
     deadline = time.monotonic() + seconds
@@ -71,7 +73,7 @@ def start(arguments: Sequence[str | Path], log: Path, environment: Mapping[str, 
         )
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes] | Forked) -> None:
     """Asks, then insists, its children too. Does nothing to one that has ended."""
     if process.poll() is None:
         process.terminate()

@@ -1,5 +1,7 @@
 """The proxy as its users run it: `python -m interceptor dump --json` as a process, and what it says about flows.
 
+The process is forked from one that has imported the program (tests/support/prepared.py).
+
 with Proxy(folder, …) as proxy:      accepts connections from here on
     … proxy.url, proxy.port, proxy.ca_file …
     flow = proxy.flow(path="/small")     the JSON line of that flow, waited for
@@ -10,15 +12,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.support.prepared import Forked, prepared
 from tests.support.programs import free_port, stop, wait_until_accepting
 
 TOP = Path(__file__).parents[2]
@@ -38,15 +40,7 @@ class Proxy:
         self.log = folder / f"proxy-{self.port}.log"
         self._flows: list[Flow] = []
         self._came = threading.Condition()
-        with self.log.open("ab") as errors:
-            self.process = subprocess.Popen(
-                self.command(*arguments, confdir=confdir, trusted_ca=trusted_ca, port=self.port),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=TOP,
-                start_new_session=True,
-            )
+        self.process = self._start(self.command(*arguments, confdir=confdir, trusted_ca=trusted_ca, port=self.port))
         self._reader = threading.Thread(target=self._read_flows, daemon=True)
         self._reader.start()
         try:
@@ -54,6 +48,20 @@ class Proxy:
         except BaseException:
             self.stop()
             raise
+
+    def _start(self, command: Sequence[str]) -> Forked:
+        found = prepared(command)
+        assert found is not None
+        reads, writes = os.pipe()
+        with self.log.open("ab") as errors, open(os.devnull, "rb") as nothing, open(writes, "wb") as out:
+            return found[0].start(
+                found[1],
+                stdin=nothing.fileno(),
+                stdout=out.fileno(),
+                stderr=errors.fileno(),
+                folder=TOP,
+                reads=open(reads, "rb"),
+            )
 
     @staticmethod
     def command(*arguments: str, confdir: Path, trusted_ca: Path | None, port: int) -> list[str]:
