@@ -32,7 +32,7 @@ from interceptor.specs.errors import UserError
 
 NO_SESSION: Final = "none"
 _RESTORED: Final = ("view_filter", "view_order", "view_order_reversed", "intercept", "intercept_active")
-_RETRY_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 2.0
 
 Say = Callable[[str, str], None]

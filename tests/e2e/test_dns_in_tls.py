@@ -50,6 +50,7 @@ def test_over_https(start_proxy: StartProxy, names: DnsServer, certificate: Serv
         assert server.seen[:2] == [f"POST {path} application/dns-message 0000" for path in ("/other", "/dns-query")]
         flow = proxy.flow_where(lambda flow: flow["type"] == "dns")
         assert flow["error"] is None and flow["server"]["tls"]["alpn"] == ("h2" if version == "HTTP/2" else "http/1.1")
+        proxy.stop()  # which keeps its connections for a while: the server waits for their end
 
 
 def test_over_tls(start_proxy: StartProxy, names: DnsServer, certificate: ServerCertificate) -> None:
@@ -66,3 +67,4 @@ def test_over_tls(start_proxy: StartProxy, names: DnsServer, certificate: Server
         assert flow["error"] is None and flow["server"]["tls"]["version"] == "TLSv1.3"
         untrusted = start_proxy("-m", "dns", "--set", f"dns_name_servers=tls://127.0.0.2:{server.port}", trusted_ca=None)
         assert "SERVFAIL" in dig(untrusted.port, "www.example.test")
+        proxy.stop()

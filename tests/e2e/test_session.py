@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import resource
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,12 @@ def start(tmp_path: Path, confdir: Path, authority: TestAuthority) -> Iterator[S
 
 def sessions_of(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "conf" / "sessions").glob("*.session"))
+
+
+def blocks_of(path: Path) -> int:
+    """How often flows have been written."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
+        return int(file.execute("SELECT COUNT(*) FROM block").fetchone()[0])
 
 
 def test_what_completed_is_there_after_three_kills(start_proxy: StartProxy, tmp_path: Path) -> None:
@@ -124,6 +132,8 @@ def test_a_second_program_says_that_it_only_reads(start: Start, tmp_path: Path) 
     with Origin() as origin:
         console.answer("GET", origin.url("/one"))
         console.see("/one", "200")
+    [path] = sessions_of(tmp_path)
+    console.wait(lambda: blocks_of(path), "the flow in the file")
     second = start("--session", "shop", is_empty=False)
     second.see("/one", "[session:shop, only read: another program has it open]")
 
