@@ -7,7 +7,9 @@ tests/may-skip.txt does not name fails the run, so that nothing drops out of the
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import importlib
 import importlib.util
 import os
 import shutil
@@ -166,6 +168,30 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("INTERCEPTOR_CONFDIR", "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ.pop(name, None)
     config.pluginmanager.register(SkipPolicy(os.environ.get("CI", "") not in ("", "0", "false")), "skip-policy")
+
+
+LONG_TESTS = ("conformance", "soak")
+"""Folders whose tests all have the marker of that name."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What cannot be meant is not even imported."""
+    folder = collection_path.name
+    is_left_out = collection_path.parent == HERE and folder in LONG_TESTS and f"not {folder}" in config.option.markexpr
+    return True if is_left_out else None
+
+
+@pytest.hookimpl(trylast=True)  # when pytest has made ready to rewrite the assertions of test modules
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Each process of a whole run compiles its share of the test modules for all of them, and only then collects.
+
+    The first run of a clone takes that long to compile them that it shows."""
+    if (this := getattr(session.config, "workerinput", None)) is None or session.config.args_source.name != "TESTPATHS":
+        return
+    modules = [path for path in sorted(HERE.rglob("test_*.py")) if path.relative_to(HERE).parts[0] not in LONG_TESTS]
+    for path in modules[int(this["workerid"].removeprefix("gw")) :: this["workercount"]]:
+        with contextlib.suppress(Exception):  # whoever collects it says what is wrong
+            importlib.import_module(".".join(path.relative_to(HERE.parent).with_suffix("").parts))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
