@@ -17,7 +17,8 @@ from interceptor.contentviews.text import show_text
 from interceptor.contentviews.visible import escape_control
 
 MOST_EVENTS: Final = 5_000
-_LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\n|\r)")
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+"""What is looked for. A line with its end, where there is none, would be looked for from every byte of it to its last."""
 _FIELDS: Final = frozenset((b"data", b"event", b"id", b"retry"))
 _JSON_UP_TO: Final = 64 * 1024
 _FACTS_LIMIT: Final = 200
@@ -41,10 +42,10 @@ def events(body: bytes, cancelled: Cancelled) -> tuple[list[Event], int]:
     position = 3 if body.startswith(b"\xef\xbb\xbf") else 0
     found: list[Event] = []
     event, begin, is_stream = Event(), position, False
-    for count, match in enumerate(_LINE.finditer(body, position)):
+    for count, match in enumerate(_LINE_END.finditer(body, position)):
         if count % 4096 == 0:
             check(cancelled)
-        line = match[1]
+        line, position = body[position : match.start()], match.end()
         if not line:
             if not event.is_empty:
                 event.end = match.end()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +58,14 @@ def test_all_line_ends(end: bytes) -> None:
 def test_what_is_no_event_stream_is_refused() -> None:
     with pytest.raises(NotThisView):
         events(b"<html>\n<body>\n", never)
+
+
+def test_a_line_without_an_end_takes_time_in_proportion() -> None:
+    started = time.process_time()
+    with pytest.raises(NotThisView):
+        events(b"x" * 2_000_000, never)
+    assert events(b"data: 1\n\n" + b"x" * 2_000_000, never)[1] == 9
+    assert time.process_time() - started < 5, "from each byte to the end it would be hours"
 
 
 def test_many_events_are_cut_at_the_front() -> None:
