@@ -6,6 +6,7 @@ import ipaddress
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -253,9 +254,39 @@ KEY: LeafKey = ec.generate_private_key(ec.SECP256R1())
 FUZZED = Authority(Path(), ec.generate_private_key(ec.SECP256R1()), origin("ca", "ca", [x509.DNSName("ca")]))
 
 
+LINTING = """
+import contextlib, importlib, io, json, sys
+for line in sys.stdin:
+    tool, *arguments = json.loads(line)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        importlib.import_module("pkilint.bin." + tool).main(arguments)
+    print(json.dumps(out.getvalue()), flush=True)
+"""
+Lint = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def lint() -> Iterator[Lint]:
+    """What the program of pkilint with that name prints. They run in one process, because most of it is their start."""
+    command = [sys.executable, "-c", LINTING]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdin is not None and program.stdout is not None
+
+        def run(tool: str, *arguments: str) -> str:
+            program.stdin.write(json.dumps([tool, *arguments]) + "\n")
+            program.stdin.flush()
+            line = program.stdout.readline()
+            assert line, f"{tool} has ended"
+            return str(json.loads(line))
+
+        yield run
+        program.stdin.close()
+
+
 class TestLint:
-    """pkilint, run as the program that it is: RFC 5280 finds nothing; of the rules for public CAs only those remain that no
-    private CA keeps."""
+    """pkilint, as its programs do it: RFC 5280 finds nothing; of the rules for public CAs only those remain that no private CA
+    keeps."""
 
     PUBLIC_ONLY = frozenset(
         {
@@ -274,10 +305,8 @@ class TestLint:
         }
     )
 
-    def findings(self, tool: str, *arguments: str) -> set[str]:
-        program = Path(sys.executable).with_name(tool)
-        ran = subprocess.run([program, "lint", "-f", "JSON", *arguments], capture_output=True, text=True, check=False)
-        results = json.loads(ran.stdout)["results"]
+    def findings(self, lint: Lint, tool: str, *arguments: str) -> set[str]:
+        results = json.loads(lint(tool, "lint", "-f", "JSON", *arguments))["results"]
         found = [finding for result in results for finding in result["finding_descriptions"]]
         return {finding["code"] for finding in found if finding["severity"] != "INFO"}
 
@@ -287,26 +316,26 @@ class TestLint:
         return str(path)
 
     @pytest.mark.parametrize("key_type", ["rsa", "ec"])
-    def test_the_ca(self, tmp_path: Path, key_type: str) -> None:
+    def test_the_ca(self, lint: Lint, tmp_path: Path, key_type: str) -> None:
         path = str(authority_in(tmp_path, key_type).cert_path)
-        assert self.findings("lint_pkix_cert", path) == set()
-        assert self.findings("lint_cabf_serverauth_cert", "-t", "ROOT-CA", path) <= self.PUBLIC_ONLY
+        assert self.findings(lint, "lint_pkix_cert", path) == set()
+        assert self.findings(lint, "lint_cabf_serverauth_cert", "-t", "ROOT-CA", path) <= self.PUBLIC_ONLY
 
     @pytest.mark.parametrize("leaf_key", ["ec", "rsa"])
-    def test_leaves(self, tmp_path: Path, keys: LeafKeys, leaf_key: str) -> None:
+    def test_leaves(self, lint: Lint, tmp_path: Path, keys: LeafKeys, leaf_key: str) -> None:
         authority = authority_in(tmp_path, "rsa")
         names = ["www.example.com", "192.0.2.1", "xn--bcher-kva.example", f"{'a' * 63}.example"]
         path = self.written(tmp_path, mint(authority, getattr(keys, leaf_key), names, origin("o.example", "Ö & Co", None)))
-        assert self.findings("lint_pkix_cert", path) == set()
+        assert self.findings(lint, "lint_pkix_cert", path) == set()
 
-    def test_a_leaf_without_subject(self, authority: Authority, keys: LeafKeys, tmp_path: Path) -> None:
+    def test_a_leaf_without_subject(self, lint: Lint, authority: Authority, keys: LeafKeys, tmp_path: Path) -> None:
         path = self.written(tmp_path, mint(authority, keys.ec, [f"{'a' * 63}.example.com"], None))
-        assert self.findings("lint_pkix_cert", path) == set()
+        assert self.findings(lint, "lint_pkix_cert", path) == set()
 
-    def test_the_rules_of_public_cas(self, authority: Authority, keys: LeafKeys, tmp_path: Path) -> None:
+    def test_the_rules_of_public_cas(self, lint: Lint, authority: Authority, keys: LeafKeys, tmp_path: Path) -> None:
         path = self.written(tmp_path, mint(authority, keys.ec, ["www.debian.org", "*.debian.org"], None))
-        assert self.findings("lint_cabf_serverauth_cert", "-t", "DV-FINAL-CERTIFICATE", path) <= self.PUBLIC_ONLY
+        assert self.findings(lint, "lint_cabf_serverauth_cert", "-t", "DV-FINAL-CERTIFICATE", path) <= self.PUBLIC_ONLY
 
-    def test_the_linter_is_awake(self, tmp_path: Path) -> None:
+    def test_the_linter_is_awake(self, lint: Lint, tmp_path: Path) -> None:
         path = self.written(tmp_path, origin("o.example", None, [x509.DNSName("a b")]))
-        assert self.findings("lint_pkix_cert", path)
+        assert self.findings(lint, "lint_pkix_cert", path)
