@@ -448,7 +448,7 @@ def test_suspended_and_brought_back(start: Start) -> None:
     console.wait(lambda: state(console) == "T", "the program to stop")
     assert console.is_line_mode()
     assert is_blocking(console)
-    console.screen.reset()
+    console.forget()
     console.signal(signal.SIGCONT)
     console.see("/before", "[1/1]")
     assert not console.is_line_mode()

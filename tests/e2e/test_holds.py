@@ -113,7 +113,7 @@ def test_others_do_not_wait_for_an_open_editor(console: Console, editor: Waiting
             editor.wait_until_open(console)
             beside += result_of(console, times_of, console, url, 25)
             assert not asked.done()
-            console.screen.reset()  # so that what is seen next is new
+            console.forget()  # so that what is seen next is new
             editor.go_on(f"edited {number}")
             console.see("request-body changed")
         console.press("a")

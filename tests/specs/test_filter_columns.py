@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.model.flow import Flow, FlowError, HttpFlow, TcpFlow
@@ -11,6 +11,7 @@ from interceptor.session.columns import row_of
 from interceptor.session.flow_table import FlowTable
 from interceptor.specs.filter import parse
 from interceptor.specs.filter_columns import ANSWERS
+from tests.support.effort import examples
 
 TERMS = ("~d shop", "~d a\\.", "~m POST", "~c 404", "~c 4xx", "~t json", "~ts html", "~tq json", "~a", "~e", "~q", "~s", "~http",
          "~tcp", "~marked", "~port 80", "~h x-one", "~all")  # fmt: skip
@@ -44,7 +45,7 @@ filters = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.lists(flows(), min_size=1, max_size=8), filters)
 def test_one_many_and_the_flow_agree(some: list[Flow], text: str) -> None:
     table, wanted = FlowTable(), parse(text)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.specs.errors import UserError
 from interceptor.specs.literals import folded, literals
 from interceptor.specs.searched import parse_searched
+from tests.support.effort import examples
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ pieces = st.sampled_from(
 texts = st.text(st.sampled_from("aBßẞſsKkKİiıΣςσµμx.1"), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(pieces, max_size=8).map("".join), texts)
 def test_whatever_matches_has_the_literals(pattern: str, text: str) -> None:
     try:

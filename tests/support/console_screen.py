@@ -85,6 +85,7 @@ class Driven:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
+        self._shown: str | None = None  # the screen's text since it last changed
         self._is_closed = False
 
     def press(self, *keys: str) -> None:
@@ -98,7 +99,19 @@ class Driven:
 
     @property
     def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        if self._shown is None:
+            self._shown = "\n".join(line.rstrip() for line in self.screen.display)
+        return self._shown
+
+    def forget(self) -> None:
+        """What is seen from now on has been drawn from now on."""
+        self.screen.reset()
+        self._shown = None
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.screen.resize(rows, columns)
+        self._shown = None
+        self.process.setwinsize(rows, columns)
 
     def _read(self, wait_seconds: float) -> None:
         if self._is_closed:
@@ -112,6 +125,7 @@ class Driven:
                 self._is_closed = True
             self.raw += read
             self._stream.feed(read)
+            self._shown = None
 
     def wait(self, is_there: Callable[[], object], what: str) -> None:
         end = time.monotonic() + DEADLINE_SECONDS

@@ -377,7 +377,7 @@ def test_suspended_and_brought_back(start: Start) -> None:
 
     driven.wait(is_stopped, "the program to stop")
     assert driven.is_line_mode()
-    driven.screen.reset()
+    driven.forget()
     driven.signal(signal.SIGCONT)
     driven.see("/index.html", "[1/3]")
     assert not driven.is_line_mode()
@@ -394,14 +394,11 @@ def test_ctrl_c_asks_and_a_second_one_does_not(start: Start, tmp_path: Path) -> 
 
 def test_resized(start: Start) -> None:
     driven = start(100, 30)
-    driven.screen.resize(20, 60)
-    driven.process.setwinsize(20, 60)
+    driven.resize(60, 20)
     driven.wait(lambda: driven.text.splitlines()[17].startswith("⇩ [1/3]"), "the status line in its new place")
-    driven.screen.resize(6, 30)
-    driven.process.setwinsize(6, 30)
+    driven.resize(30, 6)
     driven.see("Terminal too small")
-    driven.screen.resize(24, 80)
-    driven.process.setwinsize(24, 80)
+    driven.resize(80, 24)
     driven.see("[1/3]", "/login")
 
 

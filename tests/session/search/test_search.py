@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interceptor.file_verbs import run_show
@@ -28,6 +28,7 @@ from interceptor.specs.filter import parse
 from interceptor.specs.searched import parse_searched
 from tests.session.search.scenes import Scene, chat, exchange
 from tests.session.support import Time
+from tests.support.effort import examples
 
 
 @pytest.fixture(params=[True, False], ids=["indexed", "not indexed"])
@@ -340,7 +341,7 @@ def test_show_asks_the_index(indexed: Scene, capsys: pytest.CaptureFixture[str],
 texts = st.text(st.sampled_from("abAB .sſKkßẞσςΣıİiI\n\0é"), max_size=12)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=20), st.lists(texts.filter(bool), min_size=1, max_size=6))
 def test_the_index_finds_what_a_walk_finds(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[tuple[str, str]], wanted: list[str]
