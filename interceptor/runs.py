@@ -90,7 +90,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
             pass
         else:
             return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
+    return asyncio.SelectorEventLoop()  # Windows has another by default, which cannot tell of a socket that is not its own
 
 
 class Companion(Protocol):

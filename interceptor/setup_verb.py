@@ -31,6 +31,8 @@ def run_setup(options: Options, words: Sequence[str], out: TextIO, deed: str) ->
         raise UserError(f"setup knows transparent only: {_USAGE}")
     if sys.platform == "darwin" or "bsd" in sys.platform:
         return _show_pf(options, words[1:], out, deed)
+    if sys.platform == "win32":
+        return _show_windivert(options, words[1:], out, deed)
     if sys.platform != "linux":
         raise UserError("there are no rules for transparent mode on this system; mode local takes what its programs send")
     if deed == "undo":
@@ -62,6 +64,21 @@ def _show_pf(options: Options, words: Sequence[str], out: TextIO, deed: str) -> 
     if wanted.udp_ports is not None:
         raise UserError("UDP is led here on Linux only: leave udp= out")
     out.write(shown(wanted.listen_port, wanted.ports, sys.platform))
+    return 0
+
+
+def _show_windivert(options: Options, words: Sequence[str], out: TextIO, deed: str) -> int:
+    """There are no rules that would stay: the listener leads connections here as long as it is there."""
+    from interceptor.platform.windivert import PORTS, shown
+
+    if deed != "show":
+        raise UserError(f"--{deed} is for Linux: here the listener itself leads connections to it")
+    wanted = _redirection(options, words)
+    if not wanted.is_gateway:
+        raise UserError("what this machine itself sends takes mode local; for what others send through it say gateway")
+    if tuple(wanted.ports) != PORTS or wanted.udp_ports is not None:
+        raise UserError(f"only TCP to the ports {' and '.join(map(str, PORTS))} is led here: leave ports= and udp= out")
+    out.write(shown(wanted.listen_port))
     return 0
 
 

@@ -92,3 +92,17 @@ def test_on_macos_the_rules_of_pf_are_shown_and_not_carried_out(monkeypatch: pyt
     ):
         with pytest.raises(UserError, match=reason):
             run_setup(Options(), ["transparent", *words], out, deed)
+
+
+def test_on_windows_the_listener_leads_connections_here_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    out = io.StringIO()
+    assert run_setup(Options(), ["transparent", "gateway"], out, "show") == 0
+    assert "pip install pydivert" in out.getvalue() and "ports 80 and 443" in out.getvalue()
+    for words, deed, said in (
+        (["transparent", "user=1"], "show", "mode local"),
+        (["transparent", "gateway"], "apply", "the listener itself"),
+        (["transparent", "gateway", "ports=all"], "show", "leave ports= and udp= out"),
+    ):
+        with pytest.raises(UserError, match=said):
+            run_setup(Options(), words, io.StringIO(), deed)

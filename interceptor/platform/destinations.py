@@ -5,6 +5,7 @@
     TPROXY, datagrams               ─▸ each comes with it (IP_RECVORIGDSTADDR); what answers is bound to it (IP_TRANSPARENT)
 
     pf of macOS and the BSDs               ─▸ a program has to be asked (`asks_pf`, see `pf`); OpenBSD's is like TPROXY
+    Windows                                ─▸ we lead them here ourselves, and know (`is_diverted`, see `windivert`)
 
 Elsewhere `unavailable` says so in a sentence.
 """
@@ -20,6 +21,7 @@ from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import Final
 
+from interceptor.platform import windivert
 from interceptor.platform.pf import PFCTL
 
 _SO_ORIGINAL_DST: Final = 80  # <linux/netfilter_ipv4.h>, and IP6T_SO_ORIGINAL_DST of <linux/netfilter_ipv6/ip6_tables.h>
@@ -37,12 +39,19 @@ def unavailable() -> str:
         return ""
     if sys.platform == "darwin" or "bsd" in sys.platform:
         return "" if os.path.exists(PFCTL) else f"transparent mode needs pf, and there is no {PFCTL}"
+    if sys.platform == "win32":
+        return windivert.unavailable()
     return "transparent mode is not there for this system; mode local takes what programs of this machine send"
 
 
 def asks_pf() -> bool:
     """Whether `pf.ask_pf` tells where a connection was meant to go, and not its socket."""
     return sys.platform == "darwin" or ("bsd" in sys.platform and not sys.platform.startswith("openbsd"))
+
+
+def is_diverted() -> bool:
+    """Whether a `windivert.Diversion` leads connections to a listener, and tells where they were meant to go."""
+    return sys.platform == "win32"
 
 
 def takes_datagrams() -> bool:

@@ -19,8 +19,16 @@ from typing import Any, Final
 
 from interceptor.model.connection import Address, Origin, bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
-from interceptor.platform.destinations import accept_for_others, asks_pf, original_destination, takes_datagrams, unavailable
+from interceptor.platform.destinations import (
+    accept_for_others,
+    asks_pf,
+    is_diverted,
+    original_destination,
+    takes_datagrams,
+    unavailable,
+)
 from interceptor.platform.pf import NotTold, ask_pf
+from interceptor.platform.windivert import Diversion, NotDiverted
 from interceptor.proxy.admission import NOBODY_REDIRECTED, Admission, ingress_of
 from interceptor.proxy.captures import Capture, Captures
 from interceptor.proxy.core.events import MessageInjected
@@ -42,7 +50,8 @@ _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 @dataclass(slots=True)
 class Listener:
     """One mode, bound to its addresses. `is_adopted`: its sockets were made elsewhere, in another network perhaps; `network` asks
-    what sockets there are in it (see `platform.processes`). `capture`: it has no sockets of ours, but a network."""
+    what sockets there are in it (see `platform.processes`). `capture`: it has no sockets of ours, but a network. `diversion`
+    leads connections to it."""
 
     mode: Mode
     sockets: list[socket.socket]
@@ -50,6 +59,7 @@ class Listener:
     is_adopted: bool = False
     network: socket.socket | None = None
     capture: Capture | None = None
+    diversion: Diversion | None = None
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -160,7 +170,19 @@ class Listeners:
             raise UserError(_bind_failure(mode, host, port, error)) from None
         streams = [sock for sock in sockets if sock.type == socket.SOCK_STREAM]
         datagrams = [self._datagram_socket(mode, sock) for sock in sockets if sock.type == socket.SOCK_DGRAM]
-        return Listener(mode, streams, datagrams)
+        listener = Listener(mode, streams, datagrams)
+        if mode.name == "transparent" and is_diverted():
+            self._divert(listener)
+        return listener
+
+    def _divert(self, listener: Listener) -> None:
+        """From here on connections are led to it. UserError if that may not be; then it is closed."""
+        listener.diversion = Diversion(listener.addresses[0][1], lambda text: self._services.report(text, None))
+        try:
+            listener.diversion.start()
+        except NotDiverted as error:
+            self._close_sockets([listener])
+            raise UserError(f"{listener.mode.text}: {error}.") from None
 
     def _capture(self, mode: Mode, host: str, port: int) -> Listener:
         if self._captures is None:
@@ -273,6 +295,8 @@ class Listeners:
         mode = listener.mode
         if mode.name != "transparent":
             return ingress_of(mode)
+        if listener.diversion is not None:
+            destination = listener.diversion.connections.destination(tuple(peer[:2]))
         destination = destination or original_destination(accepted)
         if listener.is_adopted:  # the same addresses mean something else there
             return Ingress(mode.text, Origin("tcp", *destination))
@@ -400,6 +424,8 @@ class Listeners:
                 datagrams.close()
             if listener.network is not None:
                 listener.network.close()
+            if listener.diversion is not None:
+                listener.diversion.close()
             if listener.capture is not None:
                 listener.capture.close()
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import socket
+import sys
 
+import pytest
+
+from interceptor.platform import destinations, windivert
 from interceptor.platform.destinations import original_destination, read_sockaddr_in, read_sockaddr_in6
 
 
@@ -26,3 +30,10 @@ def test_what_nobody_redirected_was_meant_for_the_socket_itself() -> None:
         accepted, _ = server.accept()
         with accepted:
             assert original_destination(accepted) == client.getpeername()
+
+
+def test_what_windows_needs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert destinations.is_diverted() and "pip install pydivert" in destinations.unavailable()
+    monkeypatch.setattr(windivert, "find_spec", lambda name: name)
+    assert destinations.unavailable() == ""

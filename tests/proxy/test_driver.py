@@ -36,6 +36,7 @@ from interceptor.proxy.core.events import Closed
 from interceptor.proxy.driver import Services
 from interceptor.proxy.hangups import HangUps
 from interceptor.proxy.listeners import Listeners
+from interceptor.specs.errors import UserError
 from interceptor.specs.modes import parse_mode
 from tests.support.paper_driver import paper_settings
 
@@ -509,6 +510,52 @@ def test_where_a_program_has_to_be_asked_connections_wait_for_its_answer(
             stranger = await running.client()
             assert await stranger.reader.read() == b""
             assert any("was refused: pf has no state for it" in report for report in running.reports)
+
+    run(main)
+
+
+def test_where_we_lead_connections_here_ourselves_we_know_where_they_were_to_go(
+    run: Callable[[Main], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows: the listener has a diversion, which ends with it; one that may not be is said, and nothing listens."""
+
+    class Diverted:
+        def __init__(self, port: int, tell: object) -> None:
+            self.connections, self.port, self.is_running = self, port, False
+            made.append(self)
+
+        def start(self) -> None:
+            if refusals:
+                raise listeners.NotDiverted(refusals.pop())
+            self.is_running = True
+
+        def destination(self, client: tuple[str, int]) -> tuple[str, int]:
+            return "127.0.0.1", origin_port
+
+        def close(self) -> None:
+            self.is_running = False
+
+    made, refusals, origin_port = list[Diverted](), list[str](), 0
+    monkeypatch.setattr(listeners, "is_diverted", lambda: True)
+    monkeypatch.setattr(listeners, "Diversion", Diverted)
+
+    async def main() -> None:
+        nonlocal origin_port
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+        async with origin(serve) as origin_port, proxy("transparent@127.0.0.1:0") as running:
+            client = await running.client()
+            client.writer.write(b"GET /led HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            assert (await client.head()).startswith(b"HTTP/1.1 200")
+            assert (made[-1].port, made[-1].is_running) == (running.port, True)
+            refusals.append("it takes an administrator")
+            with pytest.raises(UserError, match="it takes an administrator"):
+                running.listeners.apply([parse_mode("transparent@127.0.0.1:0"), parse_mode("transparent@127.0.0.2:0")], "", None)
+            assert [each.is_running for each in made] == [True, False]
+        assert not made[0].is_running
 
     run(main)
 
