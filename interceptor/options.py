@@ -243,7 +243,7 @@ class _Declared:
     dns_name_servers = texts(
         [],
         "dns",
-        "Name servers that mode dns asks, and dns_use_hosts_file off: 9.9.9.9, [::1]:5353, tls://1.1.1.1, https://1.1.1.1/dns-query.",
+        "Name servers in place of the system's: 9.9.9.9, [::1]:5353, tls://1.1.1.1, https://1.1.1.1/dns-query.",
         check=are_servers,
     )
     dns_use_hosts_file = switch(

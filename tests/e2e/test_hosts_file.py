@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support.dns_server import DnsServer
 from tests.support.programs import free_port
-from tests.support.proxy import Proxy
+from tests.support.proxy import TOP, Proxy
 
 HOST = "led.example.test"
 """127.0.0.2 by the name server, 127.0.0.1 by the hosts file."""
@@ -48,10 +49,18 @@ class Misled(Proxy):
 
     hosts: Path
 
-    def command(self, *arguments: str, confdir: Path, trusted_ca: Path | None, port: int) -> list[str]:  # type: ignore[override]
-        inner = Proxy.command(*arguments, confdir=confdir, trusted_ca=trusted_ca, port=port)
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:  # type: ignore[override]
         shell = f'mount --bind {self.hosts} /etc/hosts; exec "$@"'
-        return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", shell, "misled", *inner]
+        before = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", shell, "misled"]
+        with self.log.open("ab") as errors:
+            return subprocess.Popen(
+                [*before, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=TOP,
+                start_new_session=True,
+            )
 
 
 def get(port: int, path: str) -> tuple[int, str]:
