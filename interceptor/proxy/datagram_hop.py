@@ -57,7 +57,7 @@ class DatagramHop:
     ) -> None:
         self._owner, self._stack, self._hop, self._to = owner, owner.stack, hop, to
         self._done, self._failed = done, failed
-        self._connection = Connection(Side.SERVER, hop.address, opened_at=self._stack.wall_time())
+        self._connection = Connection(Side.SERVER, hop.address, opened_at=self._stack.wall_time(), via=(hop,))
         self._dial: Dial | None = None
         self._association: HopTunnel | None = None
         self._datagrams: Tunnel | None = None

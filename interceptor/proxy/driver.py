@@ -399,7 +399,8 @@ class Driver:
             raise
         connection.connected_at = monotonic() + self._stack.epoch_offset
         connection.local, resolved = way = transport.addresses()
-        connection.resolved = None if connection.via else resolved  # who answered is the first hop, not the peer
+        is_peer = not connection.via or connection.peer == connection.dialled  # else who answered is the first hop
+        connection.resolved = resolved if is_peer else None
         if way in services.redirected:
             transport.close(is_abrupt=True)
             return ConnectFailed(name, "connect", LED_BACK, connection)

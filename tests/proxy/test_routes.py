@@ -312,7 +312,7 @@ def associated(world: World, origin: Origin = UDP, granted: bytes = GRANTED) -> 
     """The connection to the proxy, and the one for datagrams, which is not there yet."""
     world.reach(origin, head=True)
     control = world.dialled()
-    assert (control.transport, control.peer) == ("tcp", ("gate", 8))
+    assert (control.transport, control.peer, control.via) == ("tcp", ("gate", 8), (Hop("socks5h", "gate", 8),))
     assert world.sent(control) == b"\5\1\0"
     world.says(b"\5\0", control)
     assert world.sent(control) == b"\5\3\0\1" + bytes(6)
@@ -341,6 +341,15 @@ def test_datagrams_go_where_a_socks5_proxy_says_each_with_its_destination() -> N
     world.asker.wire(Close(connection))
     world.run(TimedOut())
     assert {control, connection} <= set(world.closed), "who asked for it goes with what it was asked for"
+
+
+def test_dtls_over_a_socks5_proxy() -> None:
+    world = over("socks5h://gate:8")
+    associated(world, Origin("dtls", "192.0.2.7", 53))
+    connection = world.dialled()
+    assert not world.asker.answers and world.stack.alarms, "its handshake is still to come"
+    world.says(FROM_THERE + b"HELLO\n", connection)
+    assert world.last == Reached(connection) and not world.stack.alarms
 
 
 def test_an_association_that_ends_ends_the_datagrams() -> None:
