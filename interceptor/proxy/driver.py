@@ -116,7 +116,7 @@ class Driver:
         self._transports: dict[Connection, Transport] = {}
         self._unsent: list[Transport] = []
         self._dialling: dict[int, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         self._redirected: Way | None = None
@@ -244,7 +244,7 @@ class Driver:
         try:
             while (inbox and now < until) or self._unsent:
                 while inbox and now < until:
-                    for effect in turn(inbox.popleft(), now):
+                    for effect in turn(inbox.pop(0), now):
                         if type(effect) is Send:
                             if transport := self._transports.get(effect.connection):
                                 if not transport.pieces:
@@ -338,8 +338,8 @@ class Driver:
 
     def _run(self, coroutine: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self._services.loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
         return task
 
     async def _mint(self, ask: MintLeaf) -> None:
@@ -450,7 +450,7 @@ class Driver:
             self._timer.cancel()
         for ask in list(self._stack.waiting()):
             self._withdraw(ask)
-        for task in self._tasks:
+        for task in list(self._tasks):
             task.cancel()
         for transport in list(self._transports.values()):
             transport.close()

@@ -77,7 +77,7 @@ class Upstreams(Layer):
         self._keys: dict[Connection, Key] = {}  # of every connection that was given
         self._failures: dict[Key, tuple[float, ConnectFailed]] = {}
         self._shared: dict[Key, Connection] = {}  # HTTP/2 is spoken on them
-        self._not_http2: set[Key] = set()  # origins that were offered it and chose something else
+        self._not_http2: dict[Key, None] = {}  # origins that were offered it and chose something else
         self.tell_unasked: Callable[[Connection, bytes], None] = lambda connection, data: None
         self.tell_of_websockets: Callable[[TakesWebSockets], None] = lambda ask: None  # asks whoever speaks HTTP/2 there
         stack.outermost = self.emit
@@ -131,7 +131,7 @@ class Upstreams(Layer):
     def _give(self, reach: Reach, idle: Idle) -> None:
         # Ahead of everything that waits: first the answer, then what came early, then what is still to be delivered.
         reached = self._given(reach, idle)
-        self.stack.inbox.appendleft(Replied(reach, reached))
+        self.stack.inbox.insert(0, Replied(reach, reached))
 
     def _given(self, reach: Reach, idle: Idle) -> Reached:
         key = self._keys[idle.connection] = idle.key
@@ -139,7 +139,7 @@ class Upstreams(Layer):
         if is_http2 and reach.is_taken:
             self._shared[key] = idle.connection
         elif not is_http2 and b"h2" in reach.alpn_offers:
-            self._not_http2.add(key)
+            self._not_http2[key] = None
         pipe = self.stack.pipes[idle.connection]
         if reach.head is not None:
             pipe.put((), reach.head)

@@ -155,7 +155,7 @@ class PaperStack:
         self._is_running = True
         try:
             while self.stack.inbox:
-                following = self.stack.inbox.popleft()
+                following = self.stack.inbox.pop(0)
                 TRANSCRIPT.append(f"▸ {_shown(following)}")
                 for effect in self.stack.turn(following, self.now):
                     TRANSCRIPT.append(f"    ◂ {_shown(effect)}")
@@ -400,7 +400,7 @@ class PaperDriver(PaperStack):
 
     def replay(self, flow: HttpFlow, script: Sequence[WebSocketMessage] = ()) -> None:
         self.assembly.replay(flow, script)
-        following = self.stack.inbox.popleft()
+        following = self.stack.inbox.pop(0)
         self.run(following)
 
     def converse(self) -> None:
