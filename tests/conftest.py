@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import gc
 import importlib
 import importlib.util
 import os
@@ -192,6 +193,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for path in modules[int(this["workerid"].removeprefix("gw")) :: this["workercount"]]:
         with contextlib.suppress(Exception):  # whoever collects it says what is wrong
             importlib.import_module(".".join(path.relative_to(HERE.parent).with_suffix("").parts))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """The collector need not walk over what was collected, and stays, again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -19,6 +19,7 @@ from tests.support.certificates import ServerCertificate, TestAuthority
 from tests.support.console_program import Console, Origin
 from tests.support.dns_server import DnsServer
 from tests.support.hypercorn import Hypercorn
+from tests.support.prepared import run_to_end
 
 TOP = Path(__file__).parents[2]
 Run = Callable[..., "Done"]
@@ -37,15 +38,14 @@ class Done:
 def run(confdir: Path, authority: TestAuthority, tmp_path: Path) -> Run:
     def run(*command: str, flags: tuple[str, ...] = (), of: tuple[str, ...] = (), **environment: str) -> Done:
         trust = f"ssl_verify_upstream_trusted_ca={authority.ca_file}"
-        start = [*of, sys.executable, "-m", "interceptor", "--set", f"confdir={confdir}", "--set", trust]
+        start = [sys.executable, "-m", "interceptor", "--set", f"confdir={confdir}", "--set", trust]
+        start += ["run", "--dump", "--json", *flags, "--", *command]
+        surroundings = {**os.environ, "PYTHONPATH": str(TOP), **environment}
+        if not of:
+            return Done(run_to_end(start, surroundings, tmp_path, 90))
         return Done(
             subprocess.run(
-                [*start, "run", "--dump", "--json", *flags, "--", *command],
-                cwd=tmp_path,
-                env={**os.environ, "PYTHONPATH": str(TOP), **environment},
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                timeout=90,
+                [*of, *start], cwd=tmp_path, env=surroundings, capture_output=True, stdin=subprocess.DEVNULL, timeout=90
             )
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import HERE
 from tests.e2e.conftest import run
 from tests.support.console_program import Origin
+from tests.support.prepared import run_to_end
 from tests.support.proxy import Proxy
 from tests.support.raw_server import Peer, RawServer
 
@@ -166,9 +167,9 @@ def test_a_script_sends_a_request_again(tmp_path: Path, confdir: Path) -> None:
 def test_what_is_wrong_on_the_command_line(tmp_path: Path, confdir: Path) -> None:
     def failure(*arguments: str) -> str:
         command = Proxy.command(*arguments, confdir=confdir, trusted_ca=None, port=0)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = run_to_end(command, os.environ, tmp_path, 30)
         assert done.returncode == 1
-        return done.stderr.splitlines()[-1]
+        return done.stderr.decode().splitlines()[-1]
 
     script = tmp_path / "tag.py"
     script.write_text(EXAMPLES["tag.py"])

@@ -22,6 +22,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
@@ -49,14 +50,6 @@ DUMP = (
     "interceptor.addons.save",
 )
 CONSOLE = (*DUMP[:3], "interceptor.tui.console", *DUMP[4:])
-PREPARED: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("interceptor", "dump"): DUMP,
-    ("interceptor",): CONSOLE,
-    ("tests.tui.fake_app",): CONSOLE,
-}
-"""How a command goes on behind `python -m` -> what is imported before."""
-
-
 class Forked:
     """Like `subprocess.Popen`, as far as tests want it. It is no child of this process: its parent tells how it ended."""
 
@@ -151,9 +144,31 @@ def prepared(command: Sequence[str]) -> tuple[Prepared, Sequence[str]] | None:
     """For `python -m MODULE …`: who can start it, and what to ask for; None if nobody is prepared for that command."""
     if list(command[:2]) != [sys.executable, "-m"]:
         return None
-    rest = tuple(command[2:])
-    found = [start for start in PREPARED if rest[: len(start)] == start]
-    return (_prepared(PREPARED[max(found, key=len)]), rest) if found else None
+    module, *words = command[2:]
+    ours = words[: words.index("--")] if "--" in words else words
+    if module == "interceptor":
+        return _prepared(CONSOLE if {"dump", "--dump"}.isdisjoint(ours) else DUMP), command[2:]
+    return (_prepared(CONSOLE), command[2:]) if module == "tests.tui.fake_app" else None
+
+
+def run_to_end(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, seconds: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Like `subprocess.run` with its output captured, and nothing to read."""
+    found = prepared(command)
+    assert found is not None
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors, open(os.devnull, "rb") as nothing:
+        streams = {"stdin": nothing.fileno(), "stdout": out.fileno(), "stderr": errors.fileno()}
+        forked = found[0].start(found[1], **streams, environment=environment, folder=folder)
+        try:
+            status = forked.wait(seconds)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(forked.pid, signal.SIGKILL)
+            raise
+        for each in (out, errors):
+            each.seek(0)
+        return subprocess.CompletedProcess(list(command), status, out.read(), errors.read())
 
 
 # -- the process that is forked -------------------------------------------------------------------------------------------------
@@ -217,7 +232,8 @@ def _become(wanted: dict[str, Any], streams: list[int]) -> str:
     os.environ.update(wanted["environment"])
     time.tzset()
     os.chdir(wanted["folder"])
-    sys.path[0] = wanted["folder"]
+    more = wanted["environment"].get("PYTHONPATH", "")
+    sys.path[:1] = [wanted["folder"], *filter(None, more.split(os.pathsep))]
     module, *arguments = wanted["command"]
     sys.argv = [module, *arguments]
     return str(module)
