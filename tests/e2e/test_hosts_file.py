@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.dns_server import DnsServer
+from tests.support.prepared import Forked
 from tests.support.programs import free_port
-from tests.support.proxy import TOP, Proxy
+from tests.support.proxy import Proxy
 
 HOST = "led.example.test"
 """127.0.0.2 by the name server, 127.0.0.1 by the hosts file."""
@@ -49,18 +50,10 @@ class Misled(Proxy):
 
     hosts: Path
 
-    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:  # type: ignore[override]
+    def _start(self, command: Sequence[str]) -> Forked | subprocess.Popen[bytes]:
         shell = f'mount --bind {self.hosts} /etc/hosts; exec "$@"'
         before = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", shell, "misled"]
-        with self.log.open("ab") as errors:
-            return subprocess.Popen(
-                [*before, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=TOP,
-                start_new_session=True,
-            )
+        return super()._start([*before, *command])
 
 
 def get(port: int, path: str) -> tuple[int, str]:

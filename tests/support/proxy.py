@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -49,19 +50,22 @@ class Proxy:
             self.stop()
             raise
 
-    def _start(self, command: Sequence[str]) -> Forked:
+    def _start(self, command: Sequence[str]) -> Forked | subprocess.Popen[bytes]:
         found = prepared(command)
-        assert found is not None
-        reads, writes = os.pipe()
-        with self.log.open("ab") as errors, open(os.devnull, "rb") as nothing, open(writes, "wb") as out:
-            return found[0].start(
-                found[1],
-                stdin=nothing.fileno(),
-                stdout=out.fileno(),
-                stderr=errors.fileno(),
-                folder=TOP,
-                reads=open(reads, "rb"),
-            )
+        with self.log.open("ab") as errors, open(os.devnull, "rb") as nothing:
+            if found is None:
+                pipe = subprocess.PIPE
+                return subprocess.Popen(command, stdin=nothing, stdout=pipe, stderr=errors, cwd=TOP, start_new_session=True)
+            reads, writes = os.pipe()
+            with open(writes, "wb") as out:
+                return found[0].start(
+                    found[1],
+                    stdin=nothing.fileno(),
+                    stdout=out.fileno(),
+                    stderr=errors.fileno(),
+                    folder=TOP,
+                    reads=open(reads, "rb"),
+                )
 
     @staticmethod
     def command(*arguments: str, confdir: Path, trusted_ca: Path | None, port: int) -> list[str]:
