@@ -20,6 +20,10 @@ from interceptor.specs.servers import NameServer, parse_server
 
 LOOKED_AT_SECONDS: Final = 1.0
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
+RESOLVED_CONF: Final = Path("/run/systemd/resolve/resolv.conf")
+_RESOLVED: Final = "127.0.0.53"
+"""systemd-resolved, where it stands between programs and name servers. It answers from the hosts file, too; RESOLVED_CONF names
+those that it asks itself."""
 _WINDOWS_HOSTS: Final = r"C:\Windows\System32\drivers\etc\hosts"
 HOSTS: Final = Path(_WINDOWS_HOSTS if sys.platform == "win32" else "/etc/hosts")
 
@@ -53,9 +57,9 @@ class _Watched(Generic[T]):
 class SystemNames:
     """`look_up` is called from the loop for each query of the mode dns, and answers at once."""
 
-    def __init__(self, resolv_conf: Path = RESOLV_CONF, hosts: Path = HOSTS) -> None:
+    def __init__(self, resolv_conf: Path = RESOLV_CONF, hosts: Path = HOSTS, resolved_conf: Path = RESOLVED_CONF) -> None:
         self._servers, self._hosts = _Watched(resolv_conf, name_servers), _Watched(hosts, host_addresses)
-        self._searched = _Watched(resolv_conf, search_list)
+        self._searched, self._behind = _Watched(resolv_conf, search_list), _Watched(resolved_conf, name_servers)
         self._own_servers: list[NameServer] = []
         self._uses_hosts = True
 
@@ -76,7 +80,13 @@ class SystemNames:
 
     def look_up(self, ask: LookUp) -> NamesFound:
         addresses = self._hosts.value().get(ask.name.lower()) if ask.name and self._uses_hosts else None
-        return NamesFound(self._own_servers or self._servers.value(), addresses)
+        return NamesFound(self._own_servers or self._system_servers(), addresses)
+
+    def _system_servers(self) -> Sequence[NameServer]:
+        servers = self._servers.value()
+        if not self._uses_hosts and [server.host for server in servers] == [_RESOLVED]:
+            return self._behind.value() or servers
+        return servers
 
 
 def name_servers(text: str) -> list[NameServer]:

@@ -13,10 +13,9 @@ HEAD_START_SECONDS: Final = 0.25
 AddressInfo = tuple[Any, Any, int, str, Any]
 Find = Callable[[str, int, int], Awaitable[Sequence[AddressInfo]]]
 """From a name, a port and a kind of socket to what `getaddrinfo` would say; Unreachable if that is nothing."""
-LEADS_HERE: Final = (
-    "that name leads to this proxy itself, and a request to it would never end; if the hosts file says so, dns_use_hosts_file off"
-    " has name servers asked"
-)
+LEADS_HERE: Final = "that name leads to this proxy itself, and a request to it would never end"
+BY_THE_SYSTEM: Final = "; if the hosts file says so, dns_use_hosts_file off has name servers asked"
+BY_NAME_SERVERS: Final = "; its name servers say so: dns_name_servers has others asked"
 
 
 class FindsNames(Protocol):
@@ -113,7 +112,7 @@ def finder(
         found = await (instead(host, port, kind, is_hop) if instead else _system_addresses(loop, host, port, kind))
         others = [info for info in found if not transport or not is_own_address(info[4][0], port, transport)]
         if not others:
-            raise Unreachable(LEADS_HERE)
+            raise Unreachable(LEADS_HERE + (BY_NAME_SERVERS if instead is not None else BY_THE_SYSTEM))
         return others
 
     return find

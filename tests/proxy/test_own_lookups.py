@@ -14,9 +14,10 @@ import pytest
 
 from interceptor.model.hooks import FORWARD
 from interceptor.proxy import own_lookups
+from interceptor.proxy.asks import LookUp
 from interceptor.proxy.names import SystemNames, search_list
 from interceptor.proxy.own_lookups import OwnLookups
-from interceptor.proxy.resolver import LEADS_HERE, Unreachable, address_infos, finder
+from interceptor.proxy.resolver import BY_NAME_SERVERS, LEADS_HERE, Unreachable, address_infos, finder
 from tests.proxy.test_driver import Running
 from tests.support import dns_server
 from tests.support.dns_server import DnsServer
@@ -171,6 +172,21 @@ def test_the_order_of_names(tmp_path: Path) -> None:
     assert names.full_names("one.") == ["one"]
 
 
+def test_systemd_resolved_which_knows_the_hosts_file_is_not_asked_but_whom_it_asks(tmp_path: Path) -> None:
+    conf, behind = tmp_path / "resolv.conf", tmp_path / "behind"
+    conf.write_text("nameserver 127.0.0.53\noptions edns0 trust-ad\n")
+    behind.write_text("nameserver 192.0.2.53\nnameserver 2001:db8::53\n")
+
+    def asked(uses_hosts: bool, behind: Path = behind) -> list[str]:
+        names = SystemNames(conf, tmp_path / "none", behind)
+        names.configure([], uses_hosts)
+        return [server.host for server in names.look_up(LookUp(None, "")).servers]  # type: ignore[arg-type]
+
+    assert asked(uses_hosts=True) == ["127.0.0.53"]
+    assert asked(uses_hosts=False) == ["192.0.2.53", "2001:db8::53"]
+    assert asked(uses_hosts=False, behind=tmp_path / "none") == ["127.0.0.53"]
+
+
 def test_a_name_that_leads_back_to_us_is_not_connected_to() -> None:
     async def main() -> None:
         async def instead(host: str, port: int, kind: int, is_hop: bool) -> list[own_lookups.AddressInfo]:
@@ -184,6 +200,6 @@ def test_a_name_that_leads_back_to_us_is_not_connected_to() -> None:
         assert len(await find("us.test", 81, socket.SOCK_STREAM)) == 1
         with pytest.raises(Unreachable) as caught:
             await find("us.test", 80, socket.SOCK_STREAM)
-        assert str(caught.value) == LEADS_HERE
+        assert str(caught.value) == LEADS_HERE + BY_NAME_SERVERS
 
     asyncio.run(main())
