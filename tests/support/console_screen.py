@@ -176,7 +176,7 @@ class Driven:
         while self.process.isalive():
             assert time.monotonic() < end, f"the program does not end; the screen is\n{self.text}"
             self._read(0.05)
-        while not self._is_closed and not self.is_silent_for(0.05):
+        while not self._is_closed and not self.is_silent_for(2):  # silence: a program that it started has the terminal still
             pass
 
     def close(self) -> None:
