@@ -29,7 +29,7 @@ from interceptor.specs.errors import UserError
 if TYPE_CHECKING:
     from interceptor.specs.filter import Filter
 
-_SLICE_SECONDS: Final = 0.004
+_SLICE_SECONDS: Final = 0.001
 _MOST_WAITING: Final = 2_000
 _LEVEL_COLOURS = {"error": "31", "warn": "33", "alert": "35", "debug": "2"}
 
@@ -91,8 +91,8 @@ class Dump:
         self._waiting.extend(flow for flow in flows if self._filter is None or self._filter.matches(flow))
         if self._soon is None or len(self._waiting) > _MOST_WAITING:
             self._print_all()
-        elif not self._is_called_soon:
-            self._print_some()
+        else:
+            self._print_soon()
 
     def _print_some(self) -> None:
         self._is_called_soon = False
@@ -103,7 +103,10 @@ class Dump:
                 break
         if lines:
             self._write("".join(lines))
-        if self._waiting and self._soon is not None and not self._is_closed:
+        self._print_soon()
+
+    def _print_soon(self) -> None:
+        if self._waiting and self._soon is not None and not self._is_closed and not self._is_called_soon:
             self._is_called_soon = True
             self._soon(self._print_some)
 

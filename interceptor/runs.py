@@ -77,7 +77,7 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
     # Flows that are kept are many and live long. What a request leaves is freed by reference counts or found among the youngest,
     # so the collector may look at everything seldom: with Python's own thresholds it walks over every kept flow again and again.
     # Objects of middle age are looked at often, because each look is a pause that is as long as they are many.
-    gc.set_threshold(10_000, 5, 200)
+    gc.set_threshold(2_000, 25, 200)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(main)
 

@@ -34,6 +34,8 @@ BATCH_SECONDS: Final = 1 / 30
 _WARN_EVERY_SECONDS: Final = 60.0
 _MOVED_TOGETHER: Final = 64
 _LOOKED_AT_TO_DROP: Final = 256
+_PACK_AGAIN_SECONDS: Final = 0.003
+_AT_HAND_AT_LEAST: Final = 64
 AT_HAND: Final = 4_096
 """So many flows stay objects, if they can be read from a session file when they are wanted again."""
 AT_HAND_OF_PACKED: Final = 512
@@ -80,6 +82,7 @@ class Listing:
         self.keeping: Keeping | None = None
         self.packs: Packs | None = None
         self.most_at_hand = AT_HAND
+        self._is_packing = False
         self._is_work_scheduled = False
         self._hidden_live: dict[int, Flow] = {}
         self._weights: dict[int, int] = {}  # of the same keys: what each is counted with in bytes_in_memory
@@ -264,7 +267,7 @@ class Listing:
         """Of flows that are in the session file as they are: whoever wants one again gets it from there."""
         if self.keeping is None:
             if self.packs is not None:
-                self._pack(self.packs)
+                self._pack(self.packs, self.most_at_hand)
             return
         too_many, looked_at, ended = len(self._flows) - AT_HAND, 0, self._ended
         while ended and looked_at < _LOOKED_AT_TO_DROP and (too_many > 0 or self.bytes_in_memory > self.memory_limit):
@@ -282,36 +285,43 @@ class Listing:
             self._elsewhere[flow_id] = flow
             too_many -= 1
 
-    def _pack(self, packs: Packs) -> None:
-        """Of the flows that ended first so many that few enough objects are left."""
-        too_many, looked_at, ended, table = len(self._flows) - self.most_at_hand, 0, self._ended, self.table
-        while too_many > 0 and looked_at < _LOOKED_AT_TO_DROP:
-            chosen: list[Flow] = []
-            while ended and len(chosen) < min(PACKED_TOGETHER, too_many) and looked_at < _LOOKED_AT_TO_DROP:
-                flow = self._flows.get(flow_id := ended.popleft())
-                if flow is None:
-                    continue
-                if flow in self._changed or flow in self._added or not can_be_packed(flow):
-                    looked_at += 1
-                    ended.append(flow_id)
-                elif table.block_of(flow_id):  # it was looked at again
-                    self._becomes_packed(flow)
-                    too_many -= 1
-                else:
-                    chosen.append(flow)
-            while chosen:
-                before = packs.weight
-                number = packs.add(chosen)
-                self.bytes_in_memory += packs.weight - before
-                count = len(packs.flows_of(number))
-                for flow in chosen[:count]:
-                    table.set_block(flow.id, number)
-                    self._becomes_packed(flow)
-                del chosen[:count]
-                too_many -= count
-            if not ended:
-                break
+    def _pack(self, packs: Packs, leave: int) -> bool:
+        """Of the flows that ended first as many as go together; more of them, if more objects than that are left, in a moment.
+        Whether there were any."""
+        too_many, looked_at, ended, table = len(self._flows) - leave, 0, self._ended, self.table
+        chosen: list[Flow] = []
+        before = len(self._flows)
+        while ended and len(chosen) < min(PACKED_TOGETHER, too_many) and looked_at < _LOOKED_AT_TO_DROP:
+            flow = self._flows.get(flow_id := ended.popleft())
+            if flow is None:
+                continue
+            if flow in self._changed or flow in self._added or not can_be_packed(flow):
+                looked_at += 1
+                ended.append(flow_id)
+            elif table.block_of(flow_id):  # it was looked at again
+                self._becomes_packed(flow)
+                too_many -= 1
+            else:
+                chosen.append(flow)
+        if chosen:
+            weight = packs.weight
+            number = packs.add(chosen)
+            self.bytes_in_memory += packs.weight - weight
+            count = len(packs.flows_of(number))
+            for flow in chosen[:count]:
+                table.set_block(flow.id, number)
+                self._becomes_packed(flow)
+            ended.extendleft(flow.id for flow in reversed(chosen[count:]))
+            if too_many > count and not self._is_packing:
+                self._is_packing = True
+                self.schedule(_PACK_AGAIN_SECONDS, self._pack_more)
         packs.let_go()
+        return len(self._flows) < before
+
+    def _pack_more(self) -> None:
+        self._is_packing = False
+        if self.packs is not None:
+            self._pack(self.packs, self.most_at_hand)
 
     def _becomes_packed(self, flow: Flow) -> None:
         del self._flows[flow.id]
@@ -337,6 +347,8 @@ class Listing:
     def _make_room(self) -> None:
         self._let_go()
         if (packs := self.packs) is not None:
+            while self.bytes_in_memory > self.memory_limit and self._pack(packs, _AT_HAND_AT_LEAST):
+                pass
             weight = packs.weight
             while self.bytes_in_memory - (weight - packs.weight) > self.memory_limit and packs.move_oldest():
                 pass

@@ -10,6 +10,7 @@ the oldest first, and after that whole packs are dropped.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -19,13 +20,14 @@ from interceptor.model.flow import Flow
 from interceptor.session.flow_record import packed, unpacked
 from interceptor.session.growing import bodies_of
 from interceptor.session.record_parts import Parts, joined
-from interceptor.session.spool import Spool, SpooledBody
+from interceptor.session.spool import BodySlice, Spool, SpooledBody
 from interceptor.session.stored_body import DIGEST_BYTES, StoredBody
 
 if TYPE_CHECKING:
     import zstandard
 
-PACKED_TOGETHER: Final = 64
+PACKED_TOGETHER: Final = 32
+"""About a millisecond's work."""
 _BYTES_TOGETHER: Final = 256 * 1024
 _PLAIN: Final = (str, int, float, bool, type(None))
 _OWN_BYTES: Final = 600
@@ -45,14 +47,14 @@ def can_be_packed(flow: Flow) -> bool:
 class _Pack:
     """What one refers to. Bodies and connections are numbered from 0 and 1."""
 
-    __slots__ = ("bodies", "connections", "content", "ids", "new_spooled", "weight")
+    __slots__ = ("bodies", "connections", "content", "ids", "key", "new_spooled", "weight")
 
-    def __init__(self, ids: list[int], spool: Spool) -> None:
-        self.ids = ids
+    def __init__(self, key: int, ids: list[int], spool: Spool) -> None:
+        self.key, self.ids = key, ids
         self.new_spooled = spool.new_body
         self.connections: dict[Connection, int] | tuple[Connection, ...] = {}
         self.bodies: list[Body] = []
-        self.content: bytes | SpooledBody = b""
+        self.content: bytes | BodySlice = b""
         self.weight = 0
 
     def number(self, connection: Connection | None, /) -> int:
@@ -82,11 +84,13 @@ class Packs:
         self._last = 0
         self._compressor: zstandard.ZstdCompressor = zstandard.ZstdCompressor(level=1, write_checksum=False)
         self._decompressor = zstandard.ZstdDecompressor()
+        self._moving: deque[tuple[SpooledBody, list[tuple[_Pack, BodySlice]]]] = deque()  # to the disk, in this order
         self._opened: tuple[int, dict[int, bytes]] = 0, {}
 
     def add(self, flows: Sequence[Flow]) -> int:
         """As they are now, the first of them, as many as go together. The number of their pack; `flows_of` says how many."""
-        pack, records, size = _Pack([], self._spool), [], 0
+        self._last += 1
+        pack, records, size = _Pack(self._last, [], self._spool), [], 0
         for flow in flows:
             record = packed(flow, pack.number, SPOOL_FROM)
             for index, body in record.bodies:
@@ -100,7 +104,6 @@ class Packs:
         pack.connections = tuple(pack.connections)
         pack.content = self._compressor.compress(joined(records))
         pack.weight = _OWN_BYTES + _BYTES_PER_FLOW * len(records) + len(pack.content)
-        self._last += 1
         self._packs[self._last] = self._in_memory[self._last] = pack
         self.weight += pack.weight
         return self._last
@@ -123,24 +126,46 @@ class Packs:
         self._opened = 0, {}
 
     def move_oldest(self) -> bool:
-        """The oldest pack that is in memory goes to the spool. False, and nothing has changed, if there is none or no room."""
-        number = next(iter(self._in_memory), 0)
-        if not number or not self._spool.has_room:
+        """The oldest packs that are in memory go to the spool, some together. False if there is none, or no room. Nobody waits
+        for the disk: until they are there their bytes stay, and if they cannot be there they count again."""
+        has_failed = self._note_moved()
+        if has_failed or not self._in_memory or not self._spool.has_room:
             return False
-        pack = self._in_memory[number]
-        assert isinstance(pack.content, bytes)
-        body = self._spool.new_body()
-        body.append(pack.content)
-        body.finish()
-        body.settle()  # else a disk that fails would take the only copy
-        if body.is_truncated:
+        shelf, moved = self._spool.new_body(), list[tuple[_Pack, BodySlice]]()
+        for pack in self._in_memory.values():
+            assert isinstance(pack.content, bytes)
+            moved.append((pack, BodySlice(shelf, shelf.size, len(pack.content))))
+            shelf.append(pack.content)
+            if shelf.size >= _BYTES_TOGETHER:
+                break
+        shelf.finish()
+        if shelf.is_truncated:
             return False
-        moved = len(pack.content)
-        pack.content = body
-        pack.weight -= moved
-        self.weight -= moved
-        del self._in_memory[number]
+        self._moving.append((shelf, moved))
+        for pack, place in moved:
+            del self._in_memory[pack.key]
+            self._weighs(pack, -place.size)
         return True
+
+    def _note_moved(self) -> bool:
+        """Whether something could not be written."""
+        has_failed = False
+        while self._moving and not self._moving[0][0].bytes_in_memory:
+            shelf, moved = self._moving.popleft()
+            for pack, place in moved:
+                if pack.key not in self._packs:
+                    continue  # dropped meanwhile
+                if not shelf.is_truncated:
+                    pack.content = place
+                    continue
+                has_failed = True
+                self._in_memory[pack.key] = pack
+                self._weighs(pack, place.size)
+        return has_failed
+
+    def _weighs(self, pack: _Pack, more: int) -> None:
+        pack.weight += more
+        self.weight += more
 
     def drop_oldest(self) -> tuple[int, Sequence[int]]:
         """Its number, and which flows were in it; 0 if there is no pack."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -49,6 +51,9 @@ def fill(store: Store, body_of: Callable[[int], bytes] = body_of) -> None:
         if number % 50 == 0:
             store.flush()
     store.flush()
+    time = store._clock
+    assert isinstance(time, Time)
+    time.passes(1)
 
 
 def packed_ids(store: Store) -> list[int]:
@@ -102,11 +107,29 @@ def test_packed_flows_are_taken_off_the_list_and_put_back(store: Store) -> None:
 
 def test_above_the_limit_packs_go_to_the_spool_and_are_read_from_there(store: Store) -> None:
     fill(store)
-    store.memory_limit = store.bytes_in_memory - 300_000
+    store.memory_limit = store.bytes_in_memory // 2
     store.flush()
     assert store.bytes_in_memory <= store.memory_limit
     assert store.spool.bytes_used > 0 and len(store) == MANY
     assert isinstance(flow := store.peek(1), HttpFlow) and flow.request.path == "/0"
+
+
+def test_packs_that_the_disk_refuses_are_kept_or_dropped_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    fill(store)
+    all_of_it = store.bytes_in_memory
+    monkeypatch.setattr(os, "pwrite", refuse)
+    for part in (2, 4):  # what was refused the first time is known when there has to be more room
+        store.memory_limit = all_of_it // part
+        store.flush()
+        store.spool.settle()
+    assert store.bytes_in_memory <= store.memory_limit and 0 < len(store) < MANY
+    monkeypatch.undo()
+    for flow_id in store.table.ids():
+        assert isinstance(flow := store.peek(flow_id), HttpFlow) and flow.response is not None
+        assert flow.response.body.read() == body_of(flow_id - 1)
 
 
 def test_without_room_in_the_spool_the_oldest_are_dropped_in_whole_packs(time: Time, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.support.raw_server import Peer, connect
 pytestmark = pytest.mark.soak
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "5"))
 REQUESTS = 500  # of the victim, in each half of a round
-STORE_LIMIT = "8m"
+STORE_LIMIT = "2m"  # so that it is full soon
 MEMORY_LIMIT = 50_000_000
 REFUSAL_SECONDS = 1.0
 LEAST_P99 = 0.001

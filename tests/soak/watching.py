@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from interceptor.platform.courtesy import COURTESY
 from tests.support.programs import with_pause
 from tests.support.proxy import Proxy
 from tests.support.raw_server import Peer, RawServer, connect
@@ -122,7 +123,12 @@ class Victim:
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.body) + self.body)
 
     def latencies(self, count: int, seconds: float) -> list[float]:
-        """Of at least so many requests, for at least so long, in seconds, in order of size."""
+        """Of at least so many requests, for at least so long, in seconds, in order of size. Nobody in this process makes them
+        wait: the server and who reads what the proxy says are threads here, too."""
+        with COURTESY:
+            return self._latencies(count, seconds)
+
+    def _latencies(self, count: int, seconds: float) -> list[float]:
         taken: list[float] = []
         until = time.monotonic() + seconds
         while len(taken) < count or time.monotonic() < until:
