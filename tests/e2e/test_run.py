@@ -97,7 +97,8 @@ class TestEnclosed:
         """Without root, which the tests of CI have."""
         (tmp_path / "Get.java").write_text(JAVA_GETS)
         user = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
-        flow = seen(run("java", "Get.java", f"{hypercorn.https_url}/by-java", of=user), "/by-java")
+        quickly = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+        flow = seen(run("java", *quickly, "Get.java", f"{hypercorn.https_url}/by-java", of=user), "/by-java")
         assert flow["mode"] == "run java"
 
     @pytest.mark.needs_git
@@ -124,19 +125,26 @@ class TestEnclosed:
         assert {flow["request"]["name"] for flow in done.flows} == {"www.example.test"}
         assert {flow["server"]["address"] for flow in done.flows} == {f"127.0.0.1:{server.port}"}
         sockets = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+        asks, echoes, servers = "import socket", [], set()
         for sock, host in zip(sockets, ("127.0.0.1", "::1"), strict=True):
             sock.bind((host, 0))
             echo = threading.Thread(target=lambda sock=sock: [sock.sendto(*sock.recvfrom(65_535)) for _ in range(2)], daemon=True)
             echo.start()
-            ask = (
-                f"import socket; s = socket.socket(socket.{sock.family.name}, socket.SOCK_DGRAM); s.settimeout(10);"
-                f" s.connect(('{host}', {sock.getsockname()[1]})); s.send(b'one'); print(s.recv(9)); s.send(b'x' * 60000);"
+            echoes.append(echo)
+            port = sock.getsockname()[1]
+            servers.add(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            asks += (
+                f"; s = socket.socket(socket.{sock.family.name}, socket.SOCK_DGRAM); s.settimeout(10);"
+                f" s.connect(('{host}', {port})); s.send(b'one'); print(s.recv(9)); s.send(b'x' * 60000);"
                 " print(len(s.recv(65535)))"
             )
-            done = run(sys.executable, "-c", ask)
-            assert done.out.split() == ["b'one'", "60000"], done.log
-            [flow] = done.flows
+        done = run(sys.executable, "-c", asks)
+        assert done.out.split() == ["b'one'", "60000"] * 2, done.log
+        assert {flow["server"]["address"] for flow in done.flows} == servers
+        for flow in done.flows:
             assert (flow["type"], flow["mode"], flow["message_count"]) == ("udp", "run " + os.path.basename(sys.executable), 4)
+        assert len(done.flows) == 2
+        for sock, echo in zip(sockets, echoes, strict=True):
             echo.join(5)
             sock.close()
 
