@@ -51,6 +51,7 @@ def test_a_thousand_streams_and_one_that_waits(proxy: Proxy, nginx: Nginx) -> No
     client.peer.say(held, b" and end", ends=True)
     client.wait_for(held)
     assert client.peer.heard[held].status in (201, 204) and nginx.uploaded("held") == b"begin and end"
+    proxy.flow("/upload/held")  # which ended last: the program has said the others by then
     flows = [flow for flow in proxy.flows() if flow.get("request", {}).get("path", "").startswith("/many.bin?")]
     assert len(flows) == 999 and len({str(flow["server"]["local_address"]) for flow in flows}) == 1
     client.socket.close()
