@@ -57,6 +57,7 @@ def test_the_same_answers_as_without(proxy: Proxy, server: DnsServer) -> None:
     assert through == direct
     assert "192.0.2.1" in through["www.example.test A"] and "REFUSED" in through["example.test ANY"]
     assert "NXDOMAIN" in through["nothing.example.test A"] and "019xxx" in through["large.example.test TXT"]
+    proxy.flow_where(lambda flow: (flow["request"]["name"], flow["client"]["transport"]) == ("large.example.test", "tcp"))
     large = [flow for flow in proxy.flows() if flow["request"]["name"] == "large.example.test"]
     assert [(flow["client"]["transport"], flow["response"]["is_truncated"]) for flow in large] == [("udp", True), ("tcp", False)]
     assert server.asked.count(("tcp", "large.example.test. TXT")) == 2
