@@ -220,11 +220,10 @@ class SessionWriter:
             self._copies.popleft()  # after the report: there is always something that says that more is to come
 
     def _follow(self) -> bool:
-        connection, has_more = self._connection, False
+        connection, has_more = self._connection, list[bool]()
         for each in tuple(self.followers) if connection is not None else ():
-            failure = self._guarded(lambda each=each: each.follow(connection))
-            has_more = has_more or not failure
-        return has_more
+            self._guarded(lambda each=each: has_more.append(each.follow(connection)))
+        return any(has_more)
 
     def _guarded(self, deed: Any) -> str:
         """Why it failed; "" if it did not. What it began is taken back then."""

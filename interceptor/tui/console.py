@@ -15,6 +15,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from time import monotonic
 from typing import Any, Final
 
 from interceptor.eventlog import Entry
@@ -90,7 +91,7 @@ class Console:
         """Returns when the user quits or a signal ends the program: 0, or 1 after a failure that ended the console."""
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
-        self._redraw = Redraw(loop.call_later, self._draw, loop.time)
+        self._redraw = Redraw(loop.call_later, self._draw, monotonic)
         options = self.app.options
         self._terminal = Terminal(
             Frame(self, self._guarded),

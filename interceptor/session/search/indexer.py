@@ -3,7 +3,7 @@
     SessionWriter ─ follow() ─▸ wakes ─▸ block after block: flows ─ texts ─▸ IndexFile        progress: `done`, and why not
 
 It stands in nobody's way: it computes a third of the time at most, and while flows are being written faster than
-`BUSY_FLOWS` a second it does next to nothing until that is over. What it has not come to yet is looked at by whoever searches.
+`BUSY_FLOWS` a second a fiftieth of it. What it has not come to yet is looked at by whoever searches.
 A block that cannot be read is passed over. When the index cannot be written it says why, and stops.
 """
 
@@ -35,7 +35,9 @@ _CHARACTERS_TOGETHER: Final = 64 * 1024
 _MOST_OF_A_FLOW: Final = 16 * 1024 * 1024
 _COMMIT_CHARACTERS: Final = 2 * 1024 * 1024
 _COMMIT_SECONDS: Final = 2.0
-_BUSY_REST_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 1.0
+_BUSY_RESTS: Final = 50
+_LONGEST_BUSY_REST_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -156,6 +158,7 @@ class Indexer:
         self._path: Path = session.path
         self._has_work = threading.Event()
         self._has_work.set()
+        self._is_in_a_hurry = threading.Event()
         self._settling: list[threading.Event] = []
         self._is_closing = False
         self._written_since = 0
@@ -183,12 +186,14 @@ class Indexer:
         """Waits until all that is in the session file is indexed, without any rests. False if that takes longer."""
         done = threading.Event()
         self._settling.append(done)
+        self._is_in_a_hurry.set()
         self._has_work.set()
         return done.wait(seconds)
 
     def close(self) -> None:
         """What was begun is finished another time."""
         self._is_closing = True
+        self._is_in_a_hurry.set()
         self._has_work.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -201,7 +206,7 @@ class Indexer:
                 if _file_number(self._path):
                     self._index_this_file()
                 else:  # it was removed, and will be made again
-                    self._has_work.wait(_BUSY_REST_SECONDS)
+                    self._has_work.wait(_LOOK_SECONDS)
         except Unindexable as error:
             self.problem = str(error)
         except UserError as error:
@@ -255,11 +260,13 @@ class Indexer:
             if not self._is_same_file():
                 self._has_work.set()
                 return
-            at, committed_at = index.done, self._clock()
+            at, committed_at, taken = index.done, self._clock(), 0.0
             while not self._is_closing and (block := reading.file.next_block(at)) is not None:
-                self._wait_while_busy()
+                self._rest_if_busy(taken)
+                began = self._clock()
                 with COURTESY:
                     indexer.add(block)
+                taken = self._clock() - began
                 at = block
                 if indexer.uncommitted >= _COMMIT_CHARACTERS or self._clock() - committed_at >= _COMMIT_SECONDS:
                     self._commit(index, indexer, at)
@@ -274,16 +281,18 @@ class Indexer:
         indexer.uncommitted = 0
         self.done = done
 
-    def _wait_while_busy(self) -> None:
-        """At most a moment, so that it gets on even if it is never over."""
+    def _rest_if_busy(self, worked: float) -> None:
+        """After a block that took so many seconds. It gets on even if it is never over."""
         now = self._clock()
         seconds = max(now - self._looked_at, 0.001)
         is_busy = self._written_since / max(seconds, 0.2) > BUSY_FLOWS
         self._written_since, self._looked_at = 0, now
-        if is_busy and not self._settling:
-            time.sleep(_BUSY_REST_SECONDS)
+        if is_busy and not self._settling and not self._is_closing:
+            self._is_in_a_hurry.wait(min(max(worked * _BUSY_RESTS, _LOOK_SECONDS), _LONGEST_BUSY_REST_SECONDS))
 
     def _settled(self) -> None:
+        if not self._is_closing:
+            self._is_in_a_hurry.clear()
         waiting, self._settling = self._settling, []
         for each in waiting:
             each.set()
