@@ -1,5 +1,5 @@
-"""When the screen is drawn: only if something changed, at most thirty times a second, and at most a sixteenth of the time, so that
-a busy proxy has the rest. (What a key changes is drawn at once.)
+"""When the screen is drawn: only if something changed, at most thirty times a second, and at most a sixteenth of the time, so
+that a busy proxy has the rest. (What a key changes is drawn at once.)
 
 request() ─▸ one timer ─▸ draw()        any number of requests until then are one; after a quiet moment it is at once
 drawn()   ◂─ whoever drew in between, for a key: what was requested until then has been seen
