@@ -1,6 +1,6 @@
 """Flows on their way into the session file: which have changed since they were written, and which are being written.
 
-    store ─ changed(flow) ─▸ waiting ─ work(), a few hundred at a time ─▸ Session ─ its news ─▸ written, or waiting again
+    store ─ changed(flow) ─▸ waiting ─ work(), some at a time ─▸ Session ─ its news ─▸ written, or waiting again
 
 A flow that is here must not be let go of: what it says is nowhere else yet.
 """
@@ -17,9 +17,10 @@ from interceptor.session.stored_body import StoredBody
 
 WORK_SECONDS: Final = 0.1
 """How often `work` is to be called while there is something to do."""
-BEHIND_SECONDS: Final = 0.01
+BEHIND_SECONDS: Final = 0.005
 """The same while more is waiting than is taken at once."""
-_AT_ONCE: Final = 400
+_AT_ONCE: Final = 64
+"""About two milliseconds' work."""
 
 
 class Keeping:

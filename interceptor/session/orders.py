@@ -16,6 +16,8 @@ Key = float | str
 
 TEXT_ORDERS: Final = ("method", "host", "type")
 """Those whose keys are texts that many flows share."""
+DEAR_ORDERS: Final = ("url",)
+"""Those whose keys are in no column: the flow has to be read."""
 
 NO_STATUS: Final = 0
 FAILED_STATUS: Final = -1

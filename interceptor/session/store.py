@@ -51,7 +51,7 @@ from interceptor.session.growing import (
 from interceptor.session.keeping import BEHIND_SECONDS, WORK_SECONDS, Keeping
 from interceptor.session.listing import AT_HAND, MEMORY_LIMIT, Listing, Schedule
 from interceptor.session.messages import BYTES_PER_MESSAGE, MessageLog, WebSocketLog
-from interceptor.session.orders import ORDERS, TEXT_ORDERS
+from interceptor.session.orders import DEAR_ORDERS, ORDERS, TEXT_ORDERS
 from interceptor.session.session import Session
 from interceptor.session.spool import Spool, SpooledBody
 from interceptor.session.stored_body import StoredBody
@@ -327,9 +327,9 @@ class Store(Listing):
         self.renew_columns()
         if order in TEXT_ORDERS:
             return self.table.text_key(order)
-        if order == "url":
-            url = ORDERS["url"]
-            return lambda flow_id: url(self.peek(flow_id))
+        if order in DEAR_ORDERS:
+            key = ORDERS[order]
+            return lambda flow_id: key(self.peek(flow_id))
         return self.table.number_key({"time": "created"}.get(order, order))
 
     # The session that the flows belong to

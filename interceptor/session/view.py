@@ -21,7 +21,7 @@ from typing import Final, overload
 from interceptor.model.flow import Flow
 from interceptor.session.flows import Flows
 from interceptor.session.judging import Sweep, judge_of
-from interceptor.session.orders import ORDERS
+from interceptor.session.orders import DEAR_ORDERS, ORDERS
 from interceptor.session.sorted_rows import SortedRows
 from interceptor.session.store import Store
 from interceptor.specs.errors import UserError
@@ -29,12 +29,14 @@ from interceptor.specs.filter import Filter
 
 SLICE_SECONDS: Final = 0.005
 _PLACED_TOGETHER: Final = 256
+_DEAR_PLACED_TOGETHER: Final = 16
+"""The same where the key of a flow has to be read from the session file."""
 _FORGOTTEN_TOGETHER: Final = 8192
 
 _MANY: Final = 4_096
 _TOGETHER: Final = 64
 """So many are judged between two looks at the clock, when there are many."""
-_SWEPT_TOGETHER: Final = 8_192
+_SWEPT_TOGETHER: Final = 2_048
 
 _Judged = tuple[int, bool]  # whether it is to be shown
 
@@ -371,8 +373,9 @@ class View:
     def _place_some(self, coming: SortedRows, deadline: float | None) -> None:
         """Of those that are shown, into the rows to come; when these are whole they are shown."""
         queue = self._to_place
+        count = _DEAR_PLACED_TOGETHER if coming.order in DEAR_ORDERS else _PLACED_TOGETHER
         while queue:
-            together = [queue.popleft() for _ in range(min(_PLACED_TOGETHER, len(queue)))]
+            together = [queue.popleft() for _ in range(min(count, len(queue)))]
             coming.bring_in_line([(flow_id, True) for flow_id in together if flow_id in self._rows])
             if deadline is not None and self._clock() >= deadline:
                 break

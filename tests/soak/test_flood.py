@@ -46,7 +46,7 @@ def test_keys_reach_the_screen_while_a_thousand_flows_a_second_arrive(nginx: Ngi
 
 def test_a_long_list_costs_nothing_while_nothing_happens(nginx: Nginx, confdir: Path, tmp_path: Path) -> None:
     with Flood(tmp_path, nginx.http_url, FLOWS, 0, confdir) as flood:
-        flood.console.watch(2)
+        flood.wait_until_quiet(300)
         before, drawn = flood.console.processor_seconds(), flood.console.frames
         flood.console.watch(10)
         spent = (flood.console.processor_seconds() - before) / 10

@@ -34,6 +34,7 @@ class Flood:
         self._client: subprocess.Popen[str] | None = None
         try:
             self.console.wait_for(rb"\[1/%d\]" % flows if flows else rb"No flows yet")
+            self._wait_until_written(confdir / "sessions")
             if rate:
                 client = [sys.executable, "-m", "tests.support.paced_client", str(port), url, str(rate), "3600"]
                 self._client = subprocess.Popen(client, stdout=subprocess.PIPE, text=True, cwd=top)
@@ -41,6 +42,27 @@ class Flood:
         except BaseException:
             self.close()
             raise
+
+    def _wait_until_written(self, folder: Path) -> None:
+        """The flows that the list begins with are in the session file."""
+        sizes = {-1}
+        while len(sizes) > 1 or sizes == {-1}:
+            sizes = {self._size_of_session(folder)}
+            for _ in range(10):
+                self.console.watch(0.1)
+                sizes.add(self._size_of_session(folder))
+
+    @staticmethod
+    def _size_of_session(folder: Path) -> int:
+        return sum(path.stat().st_size for path in [*folder.glob("*.session"), *folder.glob("*.session-wal")])
+
+    def wait_until_quiet(self, seconds: float) -> None:
+        """For at most so long, until all is indexed and nothing is computed any more."""
+        for _ in range(int(seconds / 2)):
+            before = self.console.processor_seconds()
+            self.console.watch(2)
+            if self.console.processor_seconds() - before < 0.04:
+                return
 
     def _pause(self) -> None:
         self.console.watch(self._chance.uniform(0.02, 0.09))
