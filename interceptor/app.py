@@ -14,7 +14,6 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -36,8 +35,8 @@ from interceptor.session.undo import Undo
 from interceptor.session.view import View
 from interceptor.specs.errors import UserError
 from interceptor.specs.modes import check_modes, parse_mode
-from interceptor.specs.routes import Routes, parse_rules
 from interceptor.specs.sizes import parse_size
+from interceptor.stack_settings import settings_of
 
 if TYPE_CHECKING:
     from interceptor.addons.scripts import Scripts
@@ -287,49 +286,8 @@ class App:
     def settings(self) -> Settings:
         """The options as a stack may know them; made anew after a change."""
         if self._settings is None:
-            options = self.options
             assert self._tls is not None
-            self._settings = Settings(
-                upstream_tls=self._tls,
-                wants_login=bool(options.proxyauth),
-                trusting_clients=self._tls.trusting_clients,
-                is_eager=options.connection_strategy == "eager" and not self.server_replay.is_active,
-                rules_may_answer=bool(options.map_remote or options.map_local or options.block_list),
-                upstream_cert=options.upstream_cert,
-                ssl_insecure=options.ssl_insecure,
-                rawtcp=options.rawtcp,
-                websocket=options.websocket,
-                keep_host_header=options.keep_host_header,
-                validate_inbound_headers=options.validate_inbound_headers,
-                http2=options.http2,
-                http2_upstream=options.http2_upstream,
-                http2_ping_keepalive=options.http2_ping_keepalive,
-                normalize_outbound_headers=options.normalize_outbound_headers,
-                ignore_hosts=tuple(options.ignore_hosts),
-                show_ignored_hosts=options.show_ignored_hosts,
-                allow_hosts=tuple(options.allow_hosts),
-                tcp_hosts=tuple(options.tcp_hosts),
-                udp_hosts=tuple(options.udp_hosts),
-                raw_hosts=tuple(options.raw_hosts),
-                header_size_limit=parse_size(options.header_size_limit),
-                header_count_limit=options.header_count_limit,
-                body_size_limit=_size(options.body_size_limit),
-                stream_large_bodies=_size(options.stream_large_bodies),
-                store_streamed_bodies=options.store_streamed_bodies,
-                connect_timeout=options.connect_timeout,
-                tls_handshake_timeout=options.tls_handshake_timeout,
-                header_timeout=options.header_timeout,
-                tcp_timeout=options.tcp_timeout,
-                udp_timeout=options.udp_timeout,
-                routes=Routes(parse_rules(options.route)),
-                upstream_auth=_user_and_password(options.upstream_auth),
-                proxy_protocol_from=tuple(map(ip_network, options.proxy_protocol_from)),
-                proxy_protocol_to=tuple(options.proxy_protocol_to),
-                proxy_protocol_version=options.proxy_protocol_version,
-                upstream_auth_scheme=options.upstream_auth_scheme,
-                http_connect_send_host_header=options.http_connect_send_host_header,
-                strip_ech=options.strip_ech,
-            )
+            self._settings = settings_of(self.options, self._tls, is_replaying_servers=self.server_replay.is_active)
         return self._settings
 
     def _options_changed(self, options: Options, names: set[str]) -> None:
@@ -423,9 +381,7 @@ class App:
     def log(self, level: str, text: str, flow_id: int | None = None) -> None:
         self.eventlog.add(level, text, flow_id)
 
-    async def start_browser(
-        self, name: str, arguments: Sequence[str], ended: Callable[[int], None] = lambda status: None
-    ) -> str:
+    async def start_browser(self, name: str, arguments: Sequence[str], ended: Callable[[int], None] = lambda status: None) -> str:
         """Starts a browser that comes through the first regular listener; what to tell the user. UserError if it cannot be."""
         from interceptor.certs.leaf import public_key_pin
         from interceptor.launch.browser import Browsers, Way
@@ -473,15 +429,6 @@ def _said_by_client(flow: HttpFlow) -> Sequence[WebSocketMessage]:
         for message in (flow.websocket.messages if flow.websocket is not None else ())
         if message.from_client and not message.is_dropped and message.opcode not in (Opcode.PING, Opcode.PONG)
     ]
-
-
-def _size(text: str | None) -> int | None:
-    return parse_size(text) if text else None
-
-
-def _user_and_password(text: str | None) -> tuple[str, str] | None:
-    user, colon, password = (text or "").partition(":")
-    return (user, password) if colon else None
 
 
 def _filter(text: str | None) -> Filter | None:

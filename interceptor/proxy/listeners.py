@@ -10,8 +10,6 @@ import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from time import time
@@ -20,7 +18,6 @@ from typing import Any, Final
 from interceptor.model.connection import Address, Origin, bracketed
 from interceptor.model.flow import HttpFlow, WebSocketMessage
 from interceptor.platform.destinations import (
-    accept_for_others,
     asks_pf,
     is_diverted,
     original_destination,
@@ -30,49 +27,22 @@ from interceptor.platform.destinations import (
 from interceptor.platform.pf import NotTold, ask_pf
 from interceptor.platform.windivert import Diversion, NotDiverted
 from interceptor.proxy.admission import NOBODY_REDIRECTED, Admission, ingress_of
-from interceptor.proxy.captures import Capture, Captures
+from interceptor.proxy.captures import Captures
 from interceptor.proxy.core.events import MessageInjected
 from interceptor.proxy.datagrams import DatagramSocket, bound_datagram_socket
 from interceptor.proxy.driver import LED_BACK, Driver, Services, client_connection
 from interceptor.proxy.ingress import Ingress
+from interceptor.proxy.listener import Listener, bind_failure, bound_stream_socket
+from interceptor.proxy.own_addresses import is_local, network_addresses
 from interceptor.proxy.redirected_datagrams import RawSocket, RedirectedSocket, TransparentSockets, bound_redirected_socket
 from interceptor.proxy.settings import Settings
 from interceptor.specs.errors import UserError
 from interceptor.specs.modes import CAPTURES, EXPLICIT, Mode
 
-_BACKLOG: Final = 1024
 _ACCEPTS_AT_ONCE: Final = 64
 _PAUSE_SECONDS: Final = 0.2
 _REFUSED_KNOWN: Final = 256
 _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-
-
-@dataclass(slots=True)
-class Listener:
-    """One mode, bound to its addresses. `is_adopted`: its sockets were made elsewhere, in another network perhaps; `network` asks
-    what sockets there are in it (see `platform.processes`). `capture`: it has no sockets of ours, but a network. `diversion`
-    leads connections to it."""
-
-    mode: Mode
-    sockets: list[socket.socket]
-    datagram_sockets: list[DatagramSocket] = field(default_factory=list)
-    is_adopted: bool = False
-    network: socket.socket | None = None
-    capture: Capture | None = None
-    diversion: Diversion | None = None
-
-    @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Each once, whichever transports come there."""
-        sockets = [*self.sockets, *(datagrams.socket for datagrams in self.datagram_sockets)]
-        if self.capture is not None and self.capture.address is not None:
-            return [self.capture.address]
-        return list(dict.fromkeys(sock.getsockname()[:2] for sock in sockets))
-
-    @property
-    def transports(self) -> list[str]:
-        """By which clients come."""
-        return [each for each in self.mode.transports if (self.datagram_sockets if each == "udp" else self.sockets)]
 
 
 class Listeners:
@@ -167,7 +137,7 @@ class Listeners:
         except OSError as error:
             for sock in sockets:
                 sock.close()
-            raise UserError(_bind_failure(mode, host, port, error)) from None
+            raise UserError(bind_failure(mode, host, port, error)) from None
         streams = [sock for sock in sockets if sock.type == socket.SOCK_STREAM]
         datagrams = [self._datagram_socket(mode, sock) for sock in sockets if sock.type == socket.SOCK_DGRAM]
         listener = Listener(mode, streams, datagrams)
@@ -197,7 +167,7 @@ class Listeners:
             )
         if mode.listen_host is None and host in ("127.0.0.1", "localhost"):
             host = ""  # who has no key is not answered, and a WireGuard for this machine alone would be of no use
-        own = _network_addresses if host in ("", "0.0.0.0") else lambda: []
+        own = network_addresses if host in ("", "0.0.0.0") else lambda: []
         return Listener(mode, [], capture=self._captures.start(mode, host or "0.0.0.0", port, own))
 
     def _datagram_socket(self, mode: Mode, bound: socket.socket) -> DatagramSocket:
@@ -212,7 +182,7 @@ class Listeners:
             if transport == "udp":
                 is_transparent = mode.name == "transparent"
                 return (bound_redirected_socket if is_transparent else bound_datagram_socket)(family, address)
-            return _bound_stream_socket(family, address, is_transparent=mode.name == "transparent")
+            return bound_stream_socket(family, address, is_transparent=mode.name == "transparent")
         except PermissionError:
             if transport != "udp" or mode.name != "transparent":
                 raise
@@ -350,7 +320,7 @@ class Listeners:
         """Whether a connection to there would reach one of our own listeners."""
         for listener in self._own():
             for own_host, own_port in listener.addresses if transport in listener.transports else ():
-                if own_port == port and (host == own_host or _is_local(host, own_host)):
+                if own_port == port and (host == own_host or is_local(host, own_host)):
                     return True
         return False
 
@@ -400,10 +370,8 @@ class Listeners:
         """(address, port) under which other machines reach a listener that is a proxy to them; empty if only this one can."""
         for listener in self._listeners:
             for host, port in listener.addresses if listener.mode.name in EXPLICIT else ():
-                if host not in ("0.0.0.0", "::"):
-                    found = [] if ip_address(host).is_loopback else [host]
-                else:
-                    found = _network_addresses()
+                is_everywhere = host in ("0.0.0.0", "::")
+                found = network_addresses() if is_everywhere else [] if ip_address(host).is_loopback else [host]
                 if found:
                     return [(address, port) for address in found]
         return []
@@ -428,63 +396,3 @@ class Listeners:
                 listener.diversion.close()
             if listener.capture is not None:
                 listener.capture.close()
-
-
-def _bound_stream_socket(family: int, address: Any, is_transparent: bool) -> socket.socket:
-    """OSError if it cannot be had."""
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if is_transparent:
-            accept_for_others(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setblocking(False)
-        sock.bind(address)
-        sock.listen(_BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _is_local(host: str, own_host: str) -> bool:
-    """Whether that host is this machine, seen from a listener on `own_host`: can its address be bound here?"""
-    is_everywhere = own_host in ("0.0.0.0", "::")
-    names = {"localhost", "127.0.0.1", "::1", "ip6-localhost"}
-    if host in names:
-        return is_everywhere or own_host in names
-    if not is_everywhere:
-        return False
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
-    except OSError:
-        return False
-    return True
-
-
-def _network_addresses() -> list[str]:
-    """This machine's IPv4 addresses, the one towards the rest of the world first. Nothing is sent."""
-    found: list[str] = []
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): asks the routing table only
-        found.append(probe.getsockname()[0])
-    if not found:
-        import psutil
-
-        entries = [entry for some in psutil.net_if_addrs().values() for entry in some if entry.family == socket.AF_INET]
-        found = [entry.address for entry in entries if not ip_address(entry.address).is_loopback]
-    return found
-
-
-def _bind_failure(mode: Mode, host: str, port: int, error: OSError) -> str:
-    where = f"{bracketed(host) or '*'}:{port}"
-    if isinstance(error, socket.gaierror):
-        return f"{mode.shown}: cannot listen on {where}: {error.strerror}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{mode.shown}: {where} is already in use; choose another port with -p (0 picks a free one)"
-    if error.errno == errno.EACCES:
-        return f"{mode.shown}: listening on {where} is not permitted; ports below 1024 need root"
-    return f"{mode.shown}: cannot listen on {where}: {(error.strerror or str(error)).lower()}"
