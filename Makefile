@@ -54,7 +54,7 @@ matrix: .venv/.dev-installed
 	@$(PY) -m pytest -q -m matrix $(ARGS)
 
 soak: .venv/.dev-installed
-	@$(PY) -m pytest -q -m soak $(ARGS)
+	@$(PY) -m pytest -q -m soak -o faulthandler_timeout=0 $(ARGS)
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
