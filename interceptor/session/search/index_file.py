@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -227,30 +228,24 @@ class IndexFile:
 
     # Asking it
 
-    def few_documents(self, texts: Sequence[str], most: int) -> list[Document] | None:
-        """The same in no order, and at once: None if there are more than `most`."""
-        found = self.first_documents(texts, most + 1)
-        if len(found) <= most:
-            bodies = "SELECT block, flow, flow FROM text JOIN used ON used.number = text.rowid WHERE text MATCH ? LIMIT ?"
-            found += [Document(*row) for row in self._connection.execute(bodies, (_query(texts), most + 1))]
-        return found if len(found) <= most else None
-
-    def documents(self, texts: Sequence[str]) -> list[Document]:
-        """Where flows may be that have all of these texts in one place, whatever their case. In the order of blocks. Call with
-        texts of which one is long enough."""
-        query = _query(texts)
-        own = "SELECT block, first, last FROM text JOIN flows ON flows.number = text.rowid WHERE text MATCH ?"
-        bodies = "SELECT block, flow, flow FROM text JOIN used ON used.number = text.rowid WHERE text MATCH ?"
-        rows = self._connection.execute(f"{own} UNION {bodies} ORDER BY 1, 2", (query, query))
-        return [Document(*row) for row in rows]
-
-    def first_documents(self, texts: Sequence[str], most: int) -> list[Document]:
-        """The first so many of those, but for bodies that are documents of their own: at once, however many there are."""
+    def documents(self, texts: Sequence[str]) -> Iterator[Document]:
+        """Where flows may be that have all of these texts in one place, whatever their case: as they are found, so that the first
+        are there at once, however many there are. Call with texts of which one is long enough."""
         rows = self._connection.execute(
-            "SELECT block, first, last FROM text JOIN flows ON flows.number = text.rowid WHERE text MATCH ? LIMIT ?",
-            (_query(texts), most),
+            "SELECT flows.block, first, last, used.block, used.flow FROM text LEFT JOIN flows ON flows.number = text.rowid"
+            " LEFT JOIN used ON used.number = text.rowid WHERE text MATCH ?",
+            (_query(texts),),
         )
-        return [Document(*row) for row in rows]
+        for block, first, last, used_block, flow in rows:
+            if block is not None:
+                yield Document(block, first, last)
+            elif used_block is not None:
+                yield Document(used_block, flow, flow)
+
+    def few_documents(self, texts: Sequence[str], most: int) -> list[Document] | None:
+        """None if there are more than `most`."""
+        found = list(islice(self.documents(texts), most + 1))
+        return found if len(found) <= most else None
 
     def partial(self, why: int, most: int) -> list[Document] | None:
         """Flows that are partial in one of these ways. None if they are more than `most`."""

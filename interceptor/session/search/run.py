@@ -13,16 +13,16 @@ import sqlite3
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress, islice
 from typing import Final, NamedTuple
 
 from interceptor.model.flow import DnsFlow, Flow, HttpFlow
 from interceptor.platform.courtesy import COURTESY, Pace
 from interceptor.session.flow_table import FlowTable
-from interceptor.session.search.index_file import CUT, IndexFile, is_long_enough, places_in
+from interceptor.session.search.index_file import CUT, Document, IndexFile, is_long_enough, places_in
 from interceptor.session.search.places import BODY_LIMIT, content_of, places_of
 from interceptor.session.search.reading import Reading
 from interceptor.session.session_file import SessionFile
@@ -183,11 +183,14 @@ class SearchRun:
             if index is not None:
                 self.cut = index.count_partial(CUT)
             if index is not None and texts:
-                for place in places_in(index.first_documents(texts, _FIRST_DOCUMENTS), scope.base, scope.table.blocks):
+                documents = index.documents(texts)
+                first = list(islice(documents, _FIRST_DOCUMENTS))
+                are_many = len(first) == _FIRST_DOCUMENTS
+                for place in sorted(set(places_in(first, scope.base, scope.table.blocks))) if are_many else ():
                     if place < count and answers[place]:
                         looked_at[place] = 1
                         yield place
-                mask = self._candidates(index, texts, count)
+                mask = self._candidates(index.done, chain(first, documents), count)
         finally:
             self._index = None
             if index is not None:
@@ -199,12 +202,14 @@ class SearchRun:
         self.to_look_at = self.looked_at + left.count(1) + len(scope.unwritten)
         yield from array("Q", compress(range(count), left))
 
-    def _candidates(self, index: IndexFile, texts: Sequence[str], count: int) -> bytearray:
-        """1 for them, and for what the index has not."""
-        scope = self.scope
-        indexed = bytes(map(range(1, index.done + 1).__contains__, scope.table.blocks[:count]))
-        mask = bytearray(indexed.translate(_NOT))
-        for place in places_in(index.documents(texts), scope.base, scope.table.blocks):
+    def _candidates(self, done: int, documents: Iterable[Document], count: int) -> bytearray:
+        """1 for them, and for what is in blocks that the index, which is `done` so far, has not."""
+        scope, blocks = self.scope, self.scope.table.blocks[:count]
+        if blocks and min(blocks) > 0 and max(blocks) <= done:  # most often, and quicker
+            mask = bytearray(count)
+        else:
+            mask = bytearray(bytes(map(range(1, done + 1).__contains__, blocks)).translate(_NOT))
+        for place in places_in(documents, scope.base, scope.table.blocks):
             if place < count:
                 mask[place] = 1
         return mask
