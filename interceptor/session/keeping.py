@@ -17,10 +17,10 @@ from interceptor.session.stored_body import StoredBody
 
 WORK_SECONDS: Final = 0.1
 """How often `work` is to be called while there is something to do."""
-BEHIND_SECONDS: Final = 0.005
+BEHIND_SECONDS: Final = 0.02
 """The same while more is waiting than is taken at once."""
-_AT_ONCE: Final = 64
-"""About two milliseconds' work."""
+_AT_ONCE: Final = 128
+"""A few milliseconds' work."""
 
 
 class Keeping:
