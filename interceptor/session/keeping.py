@@ -17,7 +17,7 @@ from interceptor.session.stored_body import StoredBody
 
 WORK_SECONDS: Final = 0.1
 """How often `work` is to be called while there is something to do."""
-BEHIND_SECONDS: Final = 0.02
+BEHIND_SECONDS: Final = 0.008
 """The same while more is waiting than is taken at once."""
 _AT_ONCE: Final = 128
 """A few milliseconds' work."""
@@ -49,8 +49,8 @@ class Keeping:
 
     @property
     def is_behind(self) -> bool:
-        """More could be handed over now than was."""
-        return bool(self._waiting) and self.session.has_room
+        """As many again could be handed over now. Fewer wait for others: each time everybody is told first."""
+        return len(self._waiting) >= _AT_ONCE and self.session.has_room
 
     def work(self) -> None:
         session = self.session
