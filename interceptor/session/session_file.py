@@ -104,11 +104,7 @@ class SessionFile:
     @classmethod
     def glance(cls, path: Path) -> SessionFile:
         """To read a little of it now, leaving no trace beside it. UserError if it cannot be."""
-        try:
-            wal = os.stat(f"{path}-wal").st_size
-        except OSError:
-            wal = 0
-        return cls(path, None, *_opened(path, "it was opened to be read", "ro" if wal else "ro&immutable=1"))
+        return cls(path, None, *_opened(path, "it was opened to be read", "ro" if _log_size(path) else "ro&immutable=1"))
 
     def another(self) -> SessionFile:
         """The same file, to be read by another thread. UserError if it cannot be."""
@@ -222,11 +218,14 @@ class SessionFile:
 
     def size_on_disk(self) -> int:
         """With what SQLite keeps beside it."""
-        sizes = 0
-        for path in (self.path, Path(f"{self.path}-wal")):
-            with suppress(OSError):
-                sizes += path.stat().st_size
-        return sizes
+        size = self.log_size()
+        with suppress(OSError):
+            size += self.path.stat().st_size
+        return size
+
+    def log_size(self) -> int:
+        """Of what was written and is not in the file itself yet."""
+        return _log_size(self.path)
 
     # The end
 
@@ -287,6 +286,13 @@ class SessionFile:
             self._lock = None
 
 
+def _log_size(path: Path) -> int:
+    try:
+        return os.stat(f"{path}-wal").st_size
+    except OSError:
+        return 0
+
+
 def _content(connection: sqlite3.Connection, digest: bytes, start: int, count: int) -> bytes:
     row = connection.execute("SELECT number, size, substr(content, ?, ?) FROM body WHERE digest = ?",
                              (start + 1, count, digest)).fetchone()  # fmt: skip
@@ -311,6 +317,7 @@ def _opened(path: Path, read_only: str, mode: str = "ro") -> tuple[sqlite3.Conne
             try:
                 _check(writing, path)
                 _migrate(writing)
+                writing.execute("PRAGMA journal_mode = WAL")  # which waits for the disk: so not in the thread that writes
             finally:
                 writing.close()
         try:
@@ -375,7 +382,8 @@ def _for_writing(path: Path) -> sqlite3.Connection:
     connection = _connected(path, "rw")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")  # what was committed outlives this program, if not the machine's power
-    connection.execute("PRAGMA wal_autocheckpoint = 2000")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # `checkpoints` does them
+    connection.execute("PRAGMA journal_size_limit = 0")  # the log's length says how far the file is behind
     connection.execute("PRAGMA cache_size = -16000")
     return connection
 

@@ -9,6 +9,7 @@
 * Until a large body is copied, its flow is in the file without it.
 * When something cannot be written (the disk is full, the file was removed) the jobs of that batch are reported as failed, and
   forgotten here: whoever put them puts them again.
+* What is written is in a log beside the file at first; `checkpoints` put it into the file, in another thread.
 * `followers` work on what has been written when there is nothing else to do: a place for an index that is searched.
 """
 
@@ -26,6 +27,7 @@ from typing import Any, Final, Protocol
 from interceptor.model.body import Body
 from interceptor.platform.courtesy import COURTESY
 from interceptor.session.body_copy import BodyCopy, is_large, known_digests
+from interceptor.session.checkpoints import Checkpoints
 from interceptor.session.columns import Row, block_index
 from interceptor.session.flow_record import Packed
 from interceptor.session.record_parts import joined
@@ -103,6 +105,7 @@ class SessionWriter:
         self._is_urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
+        self._checkpoints = Checkpoints(file.connect_to_write, file.log_size)
         self._digests: dict[bytes, None] = {}
         self._is_closing = False
         self._block, self._body, _ = file.last_numbers()
@@ -161,6 +164,7 @@ class SessionWriter:
 
     def leave(self) -> None:
         """The file, after `close`. Who leaves it last tidies up what SQLite keeps beside it."""
+        self._checkpoints.end()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -177,7 +181,8 @@ class SessionWriter:
         has_more = False
         while not (self._is_closing and not self._queue and not self._copies):
             if self._copies:
-                pass
+                if self._checkpoints.copies_have_to_wait():
+                    self._has_work.wait(_FOLLOW_SECONDS)
             elif not has_more:
                 self._has_work.wait()
                 self._is_urgent.wait(BATCH_SECONDS)
@@ -187,7 +192,7 @@ class SessionWriter:
             self._is_urgent.clear()
             if self._queue:
                 self._write_queue()
-            if self._copies:
+            if self._copies and not self._checkpoints.copies_have_to_wait():
                 self._copy_some()
             if not self._copies and not self._queue:
                 while self._waiting:
@@ -234,6 +239,8 @@ class SessionWriter:
         except Exception as error:  # without this thread nothing would be kept, and nobody would know
             reason = f"unexpected error: {error!r}"
         else:
+            if self._connection is not None:
+                self._checkpoints.written(self._connection)
             return ""
         self._digests.clear()
         try:
@@ -248,8 +255,10 @@ class SessionWriter:
         if self._connection is None:
             self._connection = self._file.connect_to_write()
         if self._file.is_gone():
+            self._checkpoints.end()
             self._connection = self._file.make_again(self._connection)
             report.note = f"The session file {self._file.path} had been removed; it is there again, with all that was in it."
+        self._checkpoints.before(self._connection)
         return self._connection
 
     def _write(self, jobs: Jobs, report: Report) -> None:
