@@ -17,7 +17,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, Protocol
 
 from interceptor.addons.finished import FinishedFlows
 from interceptor.dump_text import FlowText, one_line
@@ -40,6 +40,16 @@ class Flows(Protocol):
     def subscribe(self, listener: FinishedFlows, /) -> None: ...
 
 
+class Output(Protocol):
+    """A `TextIO`, or an `UnhurriedOutput`."""
+
+    @property
+    def encoding(self) -> str: ...
+    def isatty(self) -> bool: ...
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
+
+
 class Dump:
     """Works by itself once made; entries that the log has already are printed at once. `soon` calls what it is given when the
     loop has done what else there is; call `finish` at the end. Without it all is printed at once. UserError if an option is not
@@ -50,9 +60,9 @@ class Dump:
         options: Options,
         store: Flows,
         eventlog: EventLog,
-        out: TextIO,
+        out: Output,
         as_json: bool,
-        err: TextIO | None = None,
+        err: Output | None = None,
         soon: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.on_output_closed: Callable[[], None] = lambda: None
@@ -133,7 +143,13 @@ class Dump:
             self._out.write(text if self._as_json else _printable(text, self._out.encoding))
             self._out.flush()
         except BrokenPipeError:
+            self.output_closed()
+
+    def output_closed(self) -> None:
+        """Nobody reads what is printed any more."""
+        if not self._is_closed:
             self._is_closed = True
+            self._waiting.clear()
             self.on_output_closed()
 
     def _log(self, entry: Entry) -> None:
@@ -153,7 +169,7 @@ class Dump:
             pass  # nobody reads it any more, and there is nowhere else to say so
 
 
-def _has_colours(stream: TextIO) -> bool:
+def _has_colours(stream: Output) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -111,6 +111,7 @@ class Companion(Protocol):
 
 async def _dump(options: Options, as_json: bool, begin: Callable[[], Companion] | None = None) -> int:
     from interceptor.dump import Dump
+    from interceptor.unhurried_output import outputs
 
     loop = asyncio.get_running_loop()
     app = App(options)
@@ -123,9 +124,15 @@ async def _dump(options: Options, as_json: bool, begin: Callable[[], Companion] 
     savers: list[Closing] = []
     dump: Dump | None = None
     run = begin() if begin is not None else None
+
+    def output_gone() -> None:
+        if dump is not None:
+            loop.call_soon_threadsafe(dump.output_closed)
+
     try:
-        out = sys.stderr if run is not None and run.owns_output else sys.stdout
-        dump = Dump(options, app.store, app.eventlog, out, as_json, soon=loop.call_soon)
+        first = sys.stderr if run is not None and run.owns_output else sys.stdout
+        out, err = outputs(first, sys.stderr, output_gone)
+        dump = Dump(options, app.store, app.eventlog, out, as_json, err, soon=loop.call_soon)
         dump.on_output_closed = stop
         app.commands.add("replay.client", app.replays.add)  # for scripts; the console has its own
         app.shut_down = stop
@@ -143,12 +150,16 @@ async def _dump(options: Options, as_json: bool, begin: Callable[[], Companion] 
         if run is not None:
             await run.close()
         await app.end_scripts()
+        unprinted = ""
         if dump is not None:
             dump.finish()
+            unprinted = await asyncio.to_thread(out.drain)
         app.close(savers)
         uninstall()
-        if app.problem_at_end:
-            print(f"interceptor: {app.problem_at_end}", file=sys.stderr)
+        if dump is not None:
+            err.drain()
+        for problem in filter(None, (unprinted, app.problem_at_end)):
+            print(f"interceptor: {problem}", file=sys.stderr)
 
 
 async def _console(options: Options, begin: Callable[[], Companion] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -118,3 +119,30 @@ def test_version_and_options() -> None:
             check=True,
         ).stdout
         assert word in printed, flag
+
+
+def test_the_proxy_goes_on_while_nobody_reads_what_it_prints(confdir: Path, tmp_path: Path) -> None:
+    """A pager, a stopped terminal: nobody waits for it, and all is there when somebody reads on."""
+    port, count = free_port(), 400
+    command = Proxy.command(confdir=confdir, trusted_ca=None, port=port)
+    padding = b"X-Padding: " + b"x" * 1000
+
+    def answer(peer: Peer) -> None:
+        while peer.read_head():
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n%s\r\n\r\n" % padding)
+
+    with (tmp_path / "log").open("wb") as errors, RawServer(answer) as server:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=TOP)
+        try:
+            wait_until_accepting(port, process, tmp_path / "log")
+            with connect(port) as client:
+                for number in range(count):
+                    client.send(b"GET http://127.0.0.1:%d/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (server.port, number))
+                    assert client.read_head().startswith(b"HTTP/1.1 200 OK")
+            process.send_signal(signal.SIGINT)
+            assert process.stdout is not None
+            paths = [json.loads(line)["request"]["path"] for line in process.stdout]
+            assert process.wait(30) == 0
+        finally:
+            stop(process)
+    assert paths == [f"/{number}" for number in range(count)]
