@@ -49,10 +49,7 @@ def load(port: int, origin: int, first: int) -> subprocess.Popen[bytes]:
 def test_fifty_kills_under_load(start_proxy: StartProxy, origin: int, tmp_path: Path) -> None:
     rates: list[float] = []
     stalled: list[float] = []
-    repeated = 0
-    while len(rates) < KILLS:
-        number = len(rates) + repeated
-        assert repeated < KILLS, "this machine stalls too often to tell anything"
+    for number in range(KILLS):
         path = tmp_path / f"{number}.session"
         with urgently(), Stalls(tmp_path) as stalls:
             proxy = start_proxy("--session", str(path))
@@ -67,19 +64,15 @@ def test_fifty_kills_under_load(start_proxy: StartProxy, origin: int, tmp_path: 
                 for line in asker.communicate()[0].splitlines():
                     text, moment = line.split()
                     killed.completed[int(text)] = float(moment)
-        # a second is what the program promises, where the machine lets it run: what waited has to be worked off after that
-        old_enough = killed.check(older_than=1.0 + 2 * max(stalled[-1] - 0.05, 0))
-        if stalled[-1] > 0.3:
-            repeated += 1
-        else:
-            assert old_enough > 100
-            rates.append(killed.rate())
+        print(f"kill {number}: this machine let a program that wrote 8 kB wait for {stalled[-1]:.2f} s")
+        assert killed.check(older_than=1.0) > 100
+        rates.append(killed.rate())
         with sqlite3.connect(path) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         path.unlink()
     mean = sum(rates) / KILLS
     print(f"{KILLS} kills, nothing missing; {min(rates):,.0f} to {max(rates):,.0f} requests/s, in the mean {mean:,.0f}")
-    print(f"The machine let programs wait for at most {max(stalled):.2f} s; {repeated} kills more when it was above 0.3 s.")
+    print(f"The machine let programs wait for at most {max(stalled):.2f} s.")
 
 
 def test_five_gigabytes_take_no_memory_and_as_much_disk_as_is_different(start_proxy: StartProxy, tmp_path: Path) -> None:
