@@ -23,7 +23,7 @@ MEMORY_BYTES: Final = 1024 * 1024
 PATIENCE_SECONDS: Final = 10.0
 """So long at the end a reader may read nothing."""
 _PIECE: Final = 64 * 1024
-_TOGETHER_SECONDS: Final = 0.01
+_TOGETHER_SECONDS: Final = 0.04
 _RETRY_SECONDS: Final = 2.0
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -137,10 +137,6 @@ class UnhurriedOutput:
             with self._changed:
                 while not self._left:
                     self._changed.wait()
-                is_little = self._left < _PIECE and not self._is_ending
-            if is_little:
-                time.sleep(_TOGETHER_SECONDS)  # more may come: few large pieces instead of many small ones
-            with self._changed:
                 data = self._next()
             try:
                 count = self._raw.write(data[:_PIECE]) or 0
@@ -152,6 +148,9 @@ class UnhurriedOutput:
                 return
             with self._changed:
                 self._done(count)
+                is_little = self._left < _PIECE and not self._is_ending
+            if is_little:  # what comes soon after is printed together: each time this thread takes the interpreter from the proxy
+                time.sleep(_TOGETHER_SECONDS)
 
     def _end(self) -> None:
         with self._changed:
