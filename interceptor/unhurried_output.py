@@ -73,7 +73,7 @@ class UnhurriedOutput:
             self._changed.notify_all()
             while self._left and not self._is_gone and (rest := self._moved + PATIENCE_SECONDS - time.monotonic()) > 0:
                 self._changed.wait(rest)
-            left = 0 if self._is_gone else self._left + self._lost
+            left = self._lost + (0 if self._is_gone else self._left)
         return f"{left:,} bytes of the output were not printed: nobody read them, or the disk was full" if left else ""
 
     # With `_changed` held
@@ -144,19 +144,25 @@ class UnhurriedOutput:
                 if error.errno in _FULL and not self._is_ending:
                     time.sleep(_RETRY_SECONDS)
                     continue
-                self._end()
+                self._end(is_lost=error.errno in _FULL)
                 return
+            if not count:  # somebody who shares this terminal has made it one that does not wait
+                time.sleep(_TOGETHER_SECONDS)
             with self._changed:
                 self._done(count)
                 is_little = self._left < _PIECE and not self._is_ending
             if is_little:  # what comes soon after is printed together: each time this thread takes the interpreter from the proxy
                 time.sleep(_TOGETHER_SECONDS)
 
-    def _end(self) -> None:
+    def _end(self, is_lost: bool) -> None:
         with self._changed:
             self._is_gone = True
+            self._lost = self._lost + self._left if is_lost else 0
             self._pending.clear()
             self._size = 0
+            if self._file is not None:
+                self._file.close()
+                self._file = None
             self._changed.notify_all()
         with suppress(RuntimeError):  # the loop that was to be told has ended
             self._on_gone()

@@ -103,6 +103,14 @@ class _Disk(io.BytesIO):
         return super().write(bytes(data)[:10])
 
 
+def test_a_terminal_that_somebody_else_made_not_to_wait_is_waited_for(pipe: Pipe) -> None:
+    os.set_blocking(pipe.writer.fileno(), False)
+    output = UnhurriedOutput(pipe.writer)
+    wanted = LINE * 5000  # more than a pipe takes
+    output.write(wanted)
+    assert pipe.reader.read(len(wanted)) == wanted.encode()
+
+
 def written(disk: _Disk, do: Callable[[UnhurriedOutput], None]) -> bytes:
     stream = io.TextIOWrapper(disk, encoding="utf-8")
     output = UnhurriedOutput(stream)
@@ -126,7 +134,7 @@ def test_at_the_end_a_full_disk_is_not_waited_for() -> None:
     def do(output: UnhurriedOutput) -> None:
         output._is_ending = True
         output.write("a line\n")
-        output.drain()
+        assert output.drain().startswith("7 bytes of the output were not printed")
 
     assert written(_Disk(1000), do) == b""
 
