@@ -150,13 +150,13 @@ async def _dump(options: Options, as_json: bool, begin: Callable[[], Companion] 
         if run is not None:
             await run.close()
         await app.end_scripts()
-        unprinted = ""
         if dump is not None:
             dump.finish()
-            unprinted = await asyncio.to_thread(out.drain)
+            await asyncio.to_thread(out.drain)  # before a HAR goes the same way, and while what happens is still kept
         app.close(savers)
         uninstall()
-        if dump is not None:
+        unprinted = out.drain() if dump is not None else ""  # what has only ended now
+        if dump is not None and err is not out:
             err.drain()
         for problem in filter(None, (unprinted, app.problem_at_end)):
             print(f"interceptor: {problem}", file=sys.stderr)

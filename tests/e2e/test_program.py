@@ -68,6 +68,17 @@ def test_a_signal_ends_it_cleanly(start_proxy: StartProxy, signum: signal.Signal
     assert "Traceback" not in proxy.log.read_text()
 
 
+def test_what_only_ends_with_the_program_is_printed(start_proxy: StartProxy) -> None:
+    with RawServer(lambda peer: peer.send(peer.read_exactly(2)) or peer.read_to_end()) as server:
+        for _ in range(5):
+            proxy = start_proxy("-m", f"reverse:tcp://127.0.0.1:{server.port}")
+            with connect(proxy.port) as client:
+                client.send(b"hi")
+                assert client.read_exactly(2) == b"hi"
+                assert proxy.interrupt() == 0
+            assert proxy.flow_where(lambda flow: True)["type"] == "tcp"
+
+
 def test_a_closed_pipe_ends_it_cleanly(confdir: Path, tmp_path: Path) -> None:
     """`interceptor dump | head -1`"""
     port, log = free_port(), tmp_path / "log"
