@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LAST_WORDS_SECONDS: Final = 1.0
 """How long connections of a program that has ended may take to end."""
+_OUTPUT_FULL: Final = "The disk is full: what dump prints waits until there is room. Everything else goes on."
 
 
 def run_dump(options: Options, *, as_json: bool, quiet: bool) -> int:
@@ -129,9 +130,12 @@ async def _dump(options: Options, as_json: bool, begin: Callable[[], Companion] 
         if dump is not None:
             loop.call_soon_threadsafe(dump.output_closed)
 
+    def output_full() -> None:
+        loop.call_soon_threadsafe(app.log, "warn", _OUTPUT_FULL)
+
     try:
         first = sys.stderr if run is not None and run.owns_output else sys.stdout
-        out, err = outputs(first, sys.stderr, output_gone)
+        out, err = outputs(first, sys.stderr, output_gone, output_full)
         dump = Dump(options, app.store, app.eventlog, out, as_json, err, soon=loop.call_soon)
         dump.on_output_closed = stop
         app.commands.add("replay.client", app.replays.add)  # for scripts; the console has its own

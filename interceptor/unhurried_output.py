@@ -30,12 +30,15 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 class UnhurriedOutput:
     """As much of a `TextIO` as one needs to print. `on_gone` is called once, in the thread, when nobody can read it any more;
-    then nothing is printed. What the encoding has no character for becomes an escape."""
+    then nothing is printed. `on_full` is called there when the disk is full, and tried again: once until something is written.
+    What the encoding has no character for becomes an escape."""
 
-    def __init__(self, stream: TextIO, on_gone: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, stream: TextIO, on_gone: Callable[[], None] = lambda: None, on_full: Callable[[], None] = lambda: None
+    ) -> None:
         stream.flush()
         self.encoding = stream.encoding or "utf-8"
-        self._stream, self._on_gone = stream, on_gone
+        self._stream, self._on_gone, self._on_full = stream, on_gone, on_full
         self._raw = getattr(stream.buffer, "raw", stream.buffer)
         self._changed = threading.Condition()
         self._pending: deque[bytes] = deque()  # these and the rest belong to `_changed`
@@ -133,6 +136,7 @@ class UnhurriedOutput:
     # The thread
 
     def _run(self) -> None:
+        is_full = False
         while True:
             with self._changed:
                 while not self._left:
@@ -142,10 +146,14 @@ class UnhurriedOutput:
                 count = self._raw.write(data[:_PIECE]) or 0
             except OSError as error:
                 if error.errno in _FULL and not self._is_ending:
+                    if not is_full:
+                        _tell(self._on_full)
+                    is_full = True
                     time.sleep(_RETRY_SECONDS)
                     continue
                 self._end(is_lost=error.errno in _FULL)
                 return
+            is_full = False
             if not count:  # somebody who shares this terminal has made it one that does not wait
                 time.sleep(_TOGETHER_SECONDS)
             with self._changed:
@@ -164,13 +172,19 @@ class UnhurriedOutput:
                 self._file.close()
                 self._file = None
             self._changed.notify_all()
-        with suppress(RuntimeError):  # the loop that was to be told has ended
-            self._on_gone()
+        _tell(self._on_gone)
 
 
-def outputs(out: TextIO, err: TextIO, on_out_gone: Callable[[], None]) -> tuple[UnhurriedOutput, UnhurriedOutput]:
+def _tell(somebody: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop that was to be told has ended
+        somebody()
+
+
+def outputs(
+    out: TextIO, err: TextIO, on_out_gone: Callable[[], None], on_out_full: Callable[[], None]
+) -> tuple[UnhurriedOutput, UnhurriedOutput]:
     """For both; one for the two where they are the same file, so that the order of what is printed stays."""
-    first = UnhurriedOutput(out, on_out_gone)
+    first = UnhurriedOutput(out, on_out_gone, on_out_full)
     try:
         is_same = out is err or os.path.sameopenfile(out.fileno(), err.fileno())
     except (OSError, ValueError):

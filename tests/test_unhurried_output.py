@@ -95,6 +95,7 @@ class _Disk(io.BytesIO):
     def __init__(self, times: int) -> None:
         super().__init__()
         self.times = times
+        self.told: list[int] = []
 
     def write(self, data: Any, /) -> int:
         if self.times:
@@ -113,7 +114,7 @@ def test_a_terminal_that_somebody_else_made_not_to_wait_is_waited_for(pipe: Pipe
 
 def written(disk: _Disk, do: Callable[[UnhurriedOutput], None]) -> bytes:
     stream = io.TextIOWrapper(disk, encoding="utf-8")
-    output = UnhurriedOutput(stream)
+    output = UnhurriedOutput(stream, on_full=lambda: disk.told.append(disk.times))
     do(output)
     return disk.getvalue()
 
@@ -127,7 +128,7 @@ def test_on_a_full_disk_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
         with output._changed:
             assert output._changed.wait_for(lambda: not output._left, 30)
 
-    assert written(disk, do) == b"one line that is long\n" and not disk.times
+    assert written(disk, do) == b"one line that is long\n" and disk.told == [2]  # once
 
 
 def test_at_the_end_a_full_disk_is_not_waited_for() -> None:
@@ -141,11 +142,11 @@ def test_at_the_end_a_full_disk_is_not_waited_for() -> None:
 
 def test_two_names_for_one_file_are_one_output(pipe: Pipe) -> None:
     with open(os.dup(pipe.writer.fileno()), "w", encoding="utf-8") as other:
-        out, err = outputs(pipe.writer, other, lambda: None)
+        out, err = outputs(pipe.writer, other, lambda: None, lambda: None)
         assert out is err
     apart = Pipe()
     stream: TextIO = apart.writer
-    out, err = outputs(pipe.writer, stream, lambda: None)
+    out, err = outputs(pipe.writer, stream, lambda: None, lambda: None)
     assert out is not err
     apart.reader.close()
     apart.writer.close()
